@@ -1,0 +1,122 @@
+"""Writes that a kill, a full disk or a second process cannot tear. Standard library only."""
+
+import contextlib
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from scaling_harness.errors import HarnessError, UserError
+
+
+@contextlib.contextmanager
+def explain_os_errors(path: Path) -> Iterator[None]:
+    """Turn a full disk or a refused write below `path` into a sentence.
+
+    Raises
+    ------
+    UserError
+        The directory cannot be written.
+    HarnessError
+        The disk is full, or the write failed otherwise.
+    """
+    try:
+        yield
+    except PermissionError as error:
+        raise UserError(f"cannot write {path}: permission denied; choose another directory") from error
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UserError(f"cannot write {path}: a file stands where a directory is needed") from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            message = f"the disk holding {path} is full; free some space and start again: nothing is lost"
+            raise HarnessError(message) from error
+        if error.errno == errno.EROFS:
+            raise UserError(f"cannot write {path}: read-only file system") from error
+        raise
+
+
+def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file whole or not at all: temporary file beside it, fsync, rename, fsync of the directory.
+
+    Parameters
+    ----------
+    path : Path
+        Where the file will stand; missing parents are made.
+    write : callable
+        Called with the open binary file.
+
+    Raises
+    ------
+    UserError, HarnessError
+        See `explain_os_errors`.
+    """
+    with explain_os_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise
+        _sync_directory(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically; see `write_atomically`."""
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write one JSON document atomically; NaN and infinity are refused, they are not JSON."""
+    write_text(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """Read the whole rows of an append-only file; a torn last line, left by a kill, is dropped.
+
+    Parameters
+    ----------
+    path : Path
+        One JSON object a line.
+
+    Returns
+    -------
+    list of dict
+        Empty where the file does not exist.
+
+    Raises
+    ------
+    HarnessError
+        A line other than the last is not JSON.
+    """
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        if not line:
+            continue
+        try:
+            rows.append(json.loads(line))
+        except ValueError as error:
+            if number == len(lines):
+                break
+            raise HarnessError(f"{path} line {number} is not JSON: the file was damaged") from error
+    return rows
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,51 @@
+"""Learning-rate schedules as pure functions of the step. Standard library only."""
+
+import math
+from typing import Literal
+
+DecayShape = Literal["cosine", "constant", "linear", "one_minus_sqrt"]
+
+
+def lr_multiplier(
+    step: int,
+    n_steps: int,
+    warmup_steps: int,
+    decay_start: int,
+    shape: DecayShape,
+    final_fraction: float,
+) -> float:
+    """Return the factor on the peak learning rate at one step.
+
+    Parameters
+    ----------
+    step : int
+        0-based; the first step of a warm-up of w steps has the factor 1/w.
+    n_steps : int
+        Length of the run: the decay ends there.
+    warmup_steps : int
+        Linear warm-up.
+    decay_start : int
+        First step of the decay: the end of the warm-up for a cosine, later for warm-up-stable-decay.
+    shape : {"cosine", "constant", "linear", "one_minus_sqrt"}
+        Form of the decay; `one_minus_sqrt` is that of Hägele et al. (2024), section 4.
+    final_fraction : float
+        Factor reached at the end.
+
+    Returns
+    -------
+    float
+    """
+    if step < warmup_steps:
+        return (step + 1) / warmup_steps
+    if shape == "constant" or step < decay_start:
+        return 1.0
+    done = (step - decay_start) / max(1, n_steps - decay_start)
+    return final_fraction + (1.0 - final_fraction) * _remaining(done, shape)
+
+
+def _remaining(done: float, shape: DecayShape) -> float:
+    if shape == "cosine":
+        return 0.5 * (1.0 + math.cos(math.pi * done))
+    if shape == "linear":
+        return 1.0 - done
+    return 1.0 - math.sqrt(done)

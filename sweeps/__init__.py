@@ -1,0 +1,1 @@
+"""Plan and run many training runs: grids in, one record a run out."""

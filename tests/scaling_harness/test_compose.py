@@ -1,0 +1,72 @@
+import pytest
+
+from scaling_harness.compose import CONF_DIR, compose, run_config, sweep_config
+from scaling_harness.config import KaplanLr, PowerLr
+from scaling_harness.errors import UserError
+
+
+def composed(*overrides: str):
+    return run_config(compose(overrides))
+
+
+GROUPS = [
+    f"{folder.name}={file.stem}"
+    for folder in sorted(CONF_DIR.iterdir())
+    if folder.is_dir() and folder.name != "sweep"
+    for file in sorted(folder.glob("*.yaml"))
+]
+
+
+@pytest.mark.parametrize("choice", GROUPS)
+def test_every_option_of_every_group_fits_its_schema(choice):
+    needed = {"data=files": ["data.path=x.txt"], "data=hf": ["data.dataset=x"]}
+    composed(choice, *needed.get(choice, []))
+
+
+def test_a_group_has_at_least_two_options():
+    folders = {choice.partition("=")[0] for choice in GROUPS}
+    assert all(sum(choice.startswith(f"{folder}=") for choice in GROUPS) >= 2 for folder in folders)
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("model.d_modle=3", "model.d_modle"),
+        ("+model.d_modle=3", "did you mean d_model"),
+        ("model.d_model=wide", "model.d_model is 'wide'"),
+        ("model.d_model=49", "d_model 49 is not divisible by n_head 2"),
+        ("model.d_model=50", "even head size"),
+        ("model.d_head=16", "exactly one of n_head and d_head"),
+        ("budget.n_tokens=-5", "budget.n_tokens is -5"),
+        ("budget=epochs", "flops tokens tokens_per_param"),
+        ("schedule.warmup.amount=3", "between 0 and 1"),
+        ("data=files", "data.path must be given"),
+        ("optim.lr={rule: mine}", "optim.lr"),
+        ("model", "missing EQUAL"),
+    ],
+)
+def test_bad_configuration_is_a_sentence(override, sentence):
+    with pytest.raises(UserError, match=sentence) as error:
+        composed(override)
+    assert "\n" not in str(error.value)
+    assert error.value.exit_code == 2
+
+
+def test_learning_rate_is_a_number_or_a_rule():
+    assert composed("optim.lr=0.01").optim.lr == 0.01
+    assert composed("optim=kaplan").optim.lr == KaplanLr(1.0)
+    rule = "optim.lr={rule: power, value: 0.01, n_exponent: 0, d_exponent: -0.3, n_params: 1e5, n_tokens: 1e6}"
+    assert composed(rule).optim.lr == PowerLr(0.01, 0.0, -0.3, 1e5, 1e6)
+
+
+def test_one_run_is_not_a_sweep():
+    with pytest.raises(UserError, match="name a file of conf/sweep"):
+        sweep_config(compose([]))
+
+
+def test_another_config_dir_is_searched(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine.yaml").write_text(
+        "parametrisation: mup\nn_layer: 1\nd_model: 16\nd_head: 8\nn_ctx: 32\n"
+    )
+    assert run_config(compose(["model=mine"], tmp_path)).model.heads == 2
