@@ -1,0 +1,1 @@
+"""Explains what was trained: from run records or tables to scaling laws. No torch, no trainer."""

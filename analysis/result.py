@@ -1,0 +1,242 @@
+"""What a fit returns: frozen, printable, saved to JSON and read back."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from analysis.laws import FLOPS_PER_PARAM_TOKEN, LAWS, Array, Law, Optimum, derive
+from analysis.point import Certificate
+from scaling_harness.errors import UserError
+from scaling_harness.files import write_json
+
+CI_LEVEL = 0.95
+FILE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its standard error and 95 % interval (None where no resampling was asked for)."""
+
+    value: float
+    stderr: float | None = None
+    ci95: tuple[float, float] | None = None
+
+    @classmethod
+    def from_draws(cls, value: float, draws: ArrayLike) -> "Estimate":
+        """Percentile interval of resampled values; draws that are not finite are left out."""
+        kept = np.asarray(draws, float)
+        kept = kept[np.isfinite(kept)]
+        if len(kept) < 2:
+            return cls(float(value))
+        tail = 50 * (1 - CI_LEVEL)
+        low, high = np.percentile(kept, [tail, 100 - tail])
+        return cls(float(value), float(kept.std(ddof=1)), (float(low), float(high)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON form."""
+        interval = None if self.ci95 is None else list(self.ci95)
+        return {"value": _finite(self.value), "stderr": _finite(self.stderr), "ci95": interval}
+
+    def __str__(self) -> str:
+        if self.ci95 is None:
+            return f"{self.value:.5g}"
+        return f"{self.value:.5g} [{self.ci95[0]:.5g}, {self.ci95[1]:.5g}]"
+
+
+def _finite(value: float | None) -> float | None:
+    """None instead of NaN and infinities, which JSON has not."""
+    return None if value is None or not np.isfinite(value) else float(value)
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A fitted law, its uncertainty and the certificate of its optimum.
+
+    Attributes
+    ----------
+    law_name : str
+    params, derived : mapping of str to Estimate
+        The law's own parameters; and what follows from them (a, b, G, N_c, ...).
+    draws : mapping of str to array
+        Resampled parameters, shape (K,) each; empty without resampling.
+    correlations : array (P, P)
+        Of the resampled log coefficients and exponents, in the order of ``params``.
+    objective : float
+    residual_rms : float
+        Root mean square of ln L - ln L_hat, with n - P degrees of freedom.
+    status : "converged", "bound" or "not converged"
+    certificate : Certificate
+    n_runs : int
+    input_ranges : mapping of str to (low, high)
+        Range of each input in the fit: forecasts say how far beyond they reach.
+    dropped : tuple of {"run", "reason"}
+    warnings : tuple of str
+    settings : mapping
+        Objective, delta, count, resampling and seed.
+    holdout : mapping or None
+        Forecast of the largest budgets, where it was made.
+    """
+
+    law_name: str
+    params: Mapping[str, Estimate]
+    derived: Mapping[str, Estimate]
+    draws: Mapping[str, Array]
+    objective: float
+    residual_rms: float
+    status: str
+    certificate: Certificate
+    n_runs: int
+    input_ranges: Mapping[str, tuple[float, float]]
+    dropped: tuple[Mapping[str, str], ...] = ()
+    warnings: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    holdout: Mapping[str, Any] | None = None
+
+    @property
+    def law(self) -> Law:
+        """The law fitted."""
+        return LAWS[self.law_name]
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Parameters without their errors."""
+        return {name: estimate.value for name, estimate in self.params.items()}
+
+    @property
+    def correlations(self) -> Array | None:
+        """Correlations of the resampled parameters (coefficients in logs); None without draws."""
+        if not self.draws:
+            return None
+        logged = {*self.law.coefficients, self.law.offset}
+        columns = [np.log(d) if name in logged else d for name, d in self.draws.items()]
+        return np.corrcoef(columns)
+
+    def predict(self, **inputs: ArrayLike) -> Array:
+        """Loss in nats per token at the inputs, in the units of the fit."""
+        return self.law.predict(self.values, **inputs)
+
+    def optimal(self, train_flops: ArrayLike, flops_per_param_token: float = FLOPS_PER_PARAM_TOKEN) -> Optimum:
+        """Compute-optimal N and D at a budget, and the loss there."""
+        return self.law.optimal(self.values, train_flops, flops_per_param_token)
+
+    def optimal_draws(self, train_flops: float) -> Optimum:
+        """The same for every resample: intervals on N*, D*, D/N and the loss."""
+        return self.law.optimal(self.draws, train_flops)
+
+    def decades_beyond(self, **inputs: ArrayLike) -> Array:
+        """How many decades the inputs lie outside the range of the fit (0 inside), the worst of them."""
+        beyond = [np.zeros(())]
+        for name, (low, high) in self.input_ranges.items():
+            value = np.asarray(inputs[name], float)
+            beyond.append(np.maximum(np.log10(value / high), np.log10(low / value)))
+        return np.max(np.broadcast_arrays(*beyond), axis=0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document of ``scaling-harness fit --json``."""
+        return {
+            "law": self.law_name,
+            "n_runs": self.n_runs,
+            "dropped": [dict(row) for row in self.dropped],
+            "params": {name: estimate.to_dict() for name, estimate in self.params.items()},
+            "derived": {name: estimate.to_dict() for name, estimate in self.derived.items()},
+            "objective": self.objective,
+            "status": self.status,
+            "starts": {"tried": self.certificate.tried, "agreeing": self.certificate.agreeing},
+            "gradient_norm": self.certificate.gradient_norm,
+            "condition": self.certificate.condition,
+            "distance_moved": self.certificate.distance_moved,
+            "bounds_hit": list(self.certificate.bounds_hit),
+            "residual_rms": self.residual_rms,
+            "input_ranges": {name: list(span) for name, span in self.input_ranges.items()},
+            "holdout": None if self.holdout is None else dict(self.holdout),
+            "warnings": list(self.warnings),
+            "settings": dict(self.settings),
+        }
+
+    def save(self, path: Path | str) -> None:
+        """Write the result, draws included, as JSON."""
+        draws = {name: values.tolist() for name, values in self.draws.items()}
+        write_json(Path(path), {"file_version": FILE_VERSION, **self.to_dict(), "draws": draws})
+
+    def summary(self) -> str:
+        """The table a statistics package would print."""
+        from analysis.fit_table import fit_table
+
+        return fit_table(self)
+
+    def __str__(self) -> str:
+        return self.summary()
+
+
+def load(path: Path | str) -> FitResult:
+    """Read a saved result.
+
+    Raises
+    ------
+    UserError
+        The file is missing, not JSON, or not a fit of this version.
+    """
+    try:
+        document = json.loads(Path(path).read_text())
+        if document["file_version"] != FILE_VERSION:
+            raise UserError(f"{path} has fit version {document['file_version']}, not {FILE_VERSION}: fit again")
+        return _from_document(document)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is not a saved fit: write one with `fit --out`") from error
+
+
+def _from_document(document: dict[str, Any]) -> FitResult:
+    plain = ("objective", "residual_rms", "status", "n_runs", "settings", "holdout")
+    return FitResult(
+        law_name=document["law"],
+        params=_estimates(document["params"]),
+        derived=_estimates(document["derived"]),
+        draws={name: np.array(values) for name, values in document["draws"].items()},
+        certificate=Certificate(
+            **document["starts"],
+            converged=document["status"] != "not converged",
+            bounds_hit=tuple(document["bounds_hit"]),
+            **{name: document[name] for name in ("gradient_norm", "condition", "distance_moved")},
+        ),
+        input_ranges={name: tuple(span) for name, span in document["input_ranges"].items()},
+        dropped=tuple(document["dropped"]),
+        warnings=tuple(document["warnings"]),
+        **{name: document[name] for name in plain},
+    )
+
+
+def _estimates(document: Mapping[str, Any]) -> dict[str, Estimate]:
+    nan = float("nan")
+    return {
+        name: Estimate(
+            nan if row["value"] is None else row["value"],
+            row["stderr"],
+            None if row["ci95"] is None else tuple(row["ci95"]),
+        )
+        for name, row in document.items()
+    }
+
+
+def build_estimates(
+    law: Law, point: Mapping[str, float], draws: Mapping[str, Array]
+) -> tuple[dict[str, Estimate], dict[str, Estimate]]:
+    """Estimates of the parameters and of what follows from them."""
+    derived, drawn = derive(law, point), derive(law, draws) if draws else {}
+    none = np.array([])
+    return (
+        {name: Estimate.from_draws(value, draws.get(name, none)) for name, value in point.items()},
+        {name: Estimate.from_draws(float(value), drawn.get(name, none)) for name, value in derived.items()},
+    )
+
+
+def with_warnings(result: FitResult, *sentences: str) -> FitResult:
+    """The result with more warnings."""
+    return dataclasses.replace(result, warnings=(*result.warnings, *sentences))
