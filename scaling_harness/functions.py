@@ -1,0 +1,161 @@
+"""Autograd functions with the gradient written out: fewer operations a step, which is where a tiny model's time goes.
+
+R run, B batch, T time, N = B T positions, S = R B sequences, D d_model, H head, K d_head, V vocabulary.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+
+def rms_norm(x: Tensor) -> Tensor:
+    """`RMSNorm`."""
+    return _apply(RMSNorm, x)
+
+
+def squared_relu(x: Tensor) -> Tensor:
+    """`SquaredReLU`."""
+    return _apply(SquaredReLU, x)
+
+
+def rotary_attention(qkv_ST3HK: Tensor, rotation_Tk: Tensor, scale: float) -> Tensor:
+    """`RotaryAttention`: mixed_STHK."""
+    return _apply(RotaryAttention, qkv_ST3HK, rotation_Tk, scale)
+
+
+def linear_cross_entropy(x_RND: Tensor, head_RDV: Tensor, target_RN: Tensor) -> Tensor:
+    """`LinearCrossEntropy`: loss_R."""
+    return _apply(LinearCrossEntropy, x_RND, head_RDV, target_RN)
+
+
+def _apply(function: type[Function], *arguments: Any) -> Any:
+    return function.apply(*arguments)
+
+
+_TINY = 1e-6  # a length no state has; keeps 0 / 0 away
+
+
+def _inverse_rms(x: Tensor) -> Tensor:
+    # By the length: a third of the time of squaring, averaging and adding an eps in separate operations.
+    return torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min_(_TINY).reciprocal_().mul_(x.shape[-1] ** 0.5)
+
+
+def _through_norm(grad: Tensor, y: Tensor, inverse_rms: Tensor, out: Tensor | None = None) -> Tensor:
+    """From the gradient at y = x * inverse_rms to that at x."""
+    along = (grad * y).sum(-1, keepdim=True)
+    return torch.addcmul(grad, y, along, value=-1 / y.shape[-1], out=out).mul_(inverse_rms)
+
+
+class RMSNorm(Function):
+    """y = x / rms(x) over the last axis, no gain (Zhang and Sennrich 2019, arXiv 1910.07467)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Normalise."""
+        inverse_rms = _inverse_rms(x)
+        y = x * inverse_rms
+        ctx.save_for_backward(y, inverse_rms)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        """Take out the direction of y, then rescale."""
+        return _through_norm(grads[0], *ctx.saved_tensors)
+
+
+class SquaredReLU(Function):
+    """relu(x)^2 (So et al. 2021, arXiv 2109.08668)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Rectify and square."""
+        rectified = x.clamp_min(0)
+        ctx.save_for_backward(rectified)
+        return rectified * rectified
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        """2 relu(x)."""
+        (rectified,) = ctx.saved_tensors
+        return (grads[0] * rectified).mul_(2.0)
+
+
+def rotate_(x_THK: Tensor, rotation_Tk: Tensor) -> Tensor:
+    """Rotate neighbouring pairs of the last axis as complex numbers, in place; k = K / 2.
+
+    Rotary positions (Su et al. 2021, arXiv 2104.09864); the time axis of x is where `rotation` broadcasts to.
+    """
+    torch.view_as_complex(x_THK.unflatten(-1, (-1, 2))).mul_(rotation_Tk)
+    return x_THK
+
+
+def _scaled_bmm(a: Tensor, b: Tensor, scale: float, out: Tensor | None = None) -> Tensor:
+    """One product, the scale inside it."""
+    return torch.baddbmm(a.new_zeros(()), a, b, beta=0, alpha=scale, out=out)
+
+
+class RotaryAttention(Function):
+    """Causal attention from q, k, v side by side, with q and k normalised over the head and rotated by position.
+
+    Normalised q and k bound the logits by K * scale, so exp needs no maximum subtracted: the softmax is the same and
+    costs a third. Keeps the T x T weights: for short contexts.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, qkv_ST3HK: Tensor, rotation_Tk: Tensor, scale: float) -> Tensor:
+        """Give mixed_STHK."""
+        qkv_3SHTK = qkv_ST3HK.permute(2, 0, 3, 1, 4).clone(memory_format=torch.contiguous_format)
+        qk_2SHTK = qkv_3SHTK[:2]
+        inverse_rms = _inverse_rms(qk_2SHTK)
+        rotate_(qk_2SHTK.mul_(inverse_rms), rotation_Tk)
+        q, k, v = qkv_3SHTK.flatten(1, 2)
+        weights = _scaled_bmm(q, k.transpose(1, 2), scale).exp_().tril_()
+        total = weights.sum(-1, keepdim=True)
+        mixed = torch.bmm(weights, v).div_(total)
+        ctx.save_for_backward(qkv_3SHTK, inverse_rms, rotation_Tk, weights, total, mixed)
+        ctx.scale = scale
+        return mixed.view(qkv_3SHTK.shape[1:]).transpose(1, 2).contiguous()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        """Through the softmax, the rotation (which leaves dot products alone, so last), the norm."""
+        qkv_3SHTK, inverse_rms, rotation_Tk, weights, total, mixed = ctx.saved_tensors
+        q, k, v = qkv_3SHTK.flatten(1, 2)
+        grad = grads[0].transpose(1, 2).reshape(mixed.shape) / total
+        along = (grad * mixed).sum(-1, keepdim=True)
+        grad_logits = torch.bmm(grad, v.transpose(1, 2)).sub_(along).mul_(weights)
+        grad_3SHTK = torch.empty_like(qkv_3SHTK)
+        grad_q, grad_k, grad_v = grad_3SHTK.flatten(1, 2)
+        _scaled_bmm(grad_logits, k, ctx.scale, out=grad_q)
+        _scaled_bmm(grad_logits.transpose(1, 2), q, ctx.scale, out=grad_k)
+        torch.bmm(weights.transpose(1, 2), grad, out=grad_v)
+        grad_2SHTK = grad_3SHTK[:2]
+        rotate_(_through_norm(grad_2SHTK, qkv_3SHTK[:2], inverse_rms, out=grad_2SHTK), rotation_Tk.conj())
+        return grad_3SHTK.permute(1, 3, 0, 2, 4), None, None
+
+
+class LinearCrossEntropy(Function):
+    """Mean cross-entropy of a linear head, per run; its gradients are ready when the loss is, so no logits are kept."""
+
+    @staticmethod
+    def forward(ctx: Any, x_RND: Tensor, head_RDV: Tensor, target_RN: Tensor) -> Tensor:
+        """Give loss_R, nats a token."""
+        logp_RNV = torch.bmm(x_RND, head_RDV).log_softmax(-1)
+        target_RN1 = target_RN.unsqueeze(-1)
+        loss_R = logp_RNV.gather(-1, target_RN1).mean((1, 2)).neg_()
+        if any(ctx.needs_input_grad):
+            grad_RNV = logp_RNV.exp_()
+            grad_RNV.scatter_add_(-1, target_RN1, grad_RNV.new_full((), -1.0).expand(target_RN1.shape))
+            grad_x = torch.bmm(grad_RNV, head_RDV.transpose(1, 2)).to(x_RND.dtype)
+            grad_head = torch.bmm(x_RND.transpose(1, 2), grad_RNV).to(head_RDV.dtype)
+            ctx.save_for_backward(grad_x, grad_head)
+        return loss_R
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+        """Scale the saved gradients by that of each run's loss."""
+        grad_x, grad_head = ctx.saved_tensors
+        grad_R11 = (grads[0] / grad_x.shape[1]).view(-1, 1, 1)
+        return grad_x * grad_R11, grad_head * grad_R11, None
