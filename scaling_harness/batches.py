@@ -1,0 +1,140 @@
+"""Which tokens a batch holds: batch i is a function of (seed, i) alone. NumPy only.
+
+The training tokens are cut in windows of n_ctx inputs, each with one more token as the last target. Every epoch visits
+each window once, in an order keyed by (seed, epoch); nothing is carried from one batch to the next, so that a run
+resumed at any step, or stacked with others, sees what it would have seen.
+"""
+
+import numpy as np
+
+from scaling_harness.errors import UserError
+
+
+def n_unique_tokens(n_tokens: int, n_ctx: int) -> int:
+    """Count the training tokens an epoch visits: whole contexts, the last target excepted.
+
+    Parameters
+    ----------
+    n_tokens : int
+        Length of the token file.
+    n_ctx : int
+        Context length, in tokens.
+
+    Returns
+    -------
+    int
+        A positive multiple of `n_ctx`.
+
+    Raises
+    ------
+    UserError
+        There is not one context.
+
+    Examples
+    --------
+    >>> n_unique_tokens(1000, n_ctx=128)
+    896
+    """
+    return _n_windows(n_tokens, n_ctx, "the training side") * n_ctx
+
+
+def evaluation_windows(tokens: np.ndarray, n_ctx: int, n_tokens: int, name: str = "the validation side") -> np.ndarray:
+    """Cut a fixed slice for evaluation: windows that do not overlap, spread evenly from the first token on.
+
+    Parameters
+    ----------
+    tokens : ndarray of shape (n,)
+        Validation tokens, or those of another set.
+    n_ctx : int
+        Context length, in tokens.
+    n_tokens : int
+        Targets wanted; rounded up to whole windows, and all there are where fewer.
+    name : str
+        What an error calls these tokens.
+
+    Returns
+    -------
+    ndarray of int64 and shape (n_windows, n_ctx + 1)
+
+    Raises
+    ------
+    UserError
+        There is not one context.
+    """
+    available = _n_windows(len(tokens), n_ctx, name)
+    wanted = min(available, max(1, -(-n_tokens // n_ctx)))
+    starts = np.arange(wanted) * available // wanted * n_ctx
+    return _windows(tokens, n_ctx)[starts].astype(np.int64)
+
+
+class BatchSampler:
+    """Batches of windows of the training tokens.
+
+    Parameters
+    ----------
+    tokens : ndarray of shape (n,)
+        Training tokens, such as a memory map; never copied.
+    n_ctx : int
+        Context length, in tokens.
+    batch_seqs : int
+        Windows a batch.
+    seed : int
+        Not negative.
+
+    Raises
+    ------
+    UserError
+        There is not one context.
+    """
+
+    def __init__(self, tokens: np.ndarray, n_ctx: int, batch_seqs: int, seed: int) -> None:
+        self._n_windows = _n_windows(len(tokens), n_ctx, "the training side")
+        self._windows = _windows(tokens, n_ctx)
+        self._n_ctx = n_ctx
+        self._batch_seqs = batch_seqs
+        self._seed = seed
+        self._slack = len(tokens) - 1 - self._n_windows * n_ctx
+        self._epoch = -1
+        self._starts = np.empty(0, dtype=np.int64)
+
+    def batch(self, i: int) -> np.ndarray:
+        """Gather a batch; inputs are `[:, :-1]`, targets `[:, 1:]`.
+
+        Parameters
+        ----------
+        i : int
+            Counted from 0, without end: epochs follow each other.
+
+        Returns
+        -------
+        ndarray of int64 and shape (batch_seqs, n_ctx + 1)
+        """
+        epoch, first = divmod(i * self._batch_seqs, self._n_windows)
+        starts = self._starts_of(epoch)[first : first + self._batch_seqs]
+        while len(starts) < self._batch_seqs:
+            epoch += 1
+            starts = np.concatenate([starts, self._starts_of(epoch)[: self._batch_seqs - len(starts)]])
+        return self._windows[starts].astype(np.int64)
+
+    def _starts_of(self, epoch: int) -> np.ndarray:
+        """Where each window of an epoch starts, in the order of the visit; the last epoch asked for is kept."""
+        if epoch != self._epoch:
+            # Raw words, sorted, rather than Generator.permutation: NumPy promises the former not to change.
+            words = np.random.PCG64([self._seed, epoch]).random_raw(self._n_windows + 1)
+            offset = int(words[0] % np.uint64(self._slack + 1))
+            self._starts = offset + self._n_ctx * np.argsort(words[1:], kind="stable")
+            self._epoch = epoch
+        return self._starts
+
+
+def _windows(tokens: np.ndarray, n_ctx: int) -> np.ndarray:
+    return np.lib.stride_tricks.sliding_window_view(tokens, n_ctx + 1)
+
+
+def _n_windows(n_tokens: int, n_ctx: int, name: str) -> int:
+    if n_tokens < n_ctx + 1:
+        raise UserError(
+            f"{name} holds {n_tokens} tokens, less than one context of {n_ctx} and its last target: "
+            "use a larger corpus or lower model.n_ctx"
+        )
+    return (n_tokens - 1) // n_ctx
