@@ -1,0 +1,113 @@
+"""The console command. Thin and lazy: a verb imports what it needs, `--help` imports nothing."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from scaling_harness.errors import HarnessError, UserError
+
+_OVERRIDES = "Hydra overrides, such as model.d_model=64 runtime.workers=1"
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, with exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}; see `{self.prog} --help`\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the command line."""
+    root = _Parser(prog="scaling-harness", description="Train ladders of small transformers, fit scaling laws to them.")
+    verbs = root.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    data = verbs.add_parser("data", help="tokenise a corpus once, or list what is there")
+    data.add_argument("action", choices=("prepare", "list"))
+    _add_overrides(data)
+    _add_json(data)
+
+    train = verbs.add_parser("train", help="train one run")
+    _add_overrides(train)
+
+    sweep = verbs.add_parser("sweep", help="plan, run, look at or extend a sweep of conf/sweep")
+    sweep.add_argument("action", choices=("plan", "run", "status", "extend"))
+    sweep.add_argument("name", metavar="NAME", help="a file of conf/sweep, without .yaml")
+    _add_overrides(sweep)
+    _add_json(sweep)
+
+    table = verbs.add_parser("table", help="every run as one tidy row")
+    _add_runs(table)
+    table.add_argument("--csv", metavar="F", help="write the table there")
+    _add_json(table)
+
+    fit = verbs.add_parser("fit", help="fit a law to runs or to a table")
+    _add_runs(fit)
+    fit.add_argument("--law", default="chinchilla", help="comma-separated laws (default: %(default)s)")
+    fit.add_argument("--columns", metavar="N=...,D=...,loss=...", help="columns of a table that is not a sweep")
+    fit.add_argument("--drop-worst", type=int, default=0, metavar="K", help="leave out the K largest losses")
+    fit.add_argument("--out", metavar="F", help="save the fit as JSON")
+    _add_json(fit)
+
+    report = verbs.add_parser("report", help="figures and report.html, also of a sweep still running")
+    _add_runs(report)
+    _add_json(report)
+
+    reproduce = verbs.add_parser("reproduce", help="the main job: sweep, fits, figures, report")
+    reproduce.add_argument("--tier", choices=("mini", "quick", "standard"), default="quick")
+    _add_overrides(reproduce)
+    return root
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a verb.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The command line without the program's name.
+
+    Returns
+    -------
+    int
+        0 done; 1 a run or a fit failed; 2 bad arguments, configuration or data; 130 interrupted.
+    """
+    options = parser().parse_args(arguments)
+    try:
+        from scaling_harness import verbs
+
+        return getattr(verbs, options.verb)(options)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except HarnessError as error:
+        print(f"failed: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("stopped; run the same command again to go on", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+
+
+def _add_overrides(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=_OVERRIDES)
+    parser.add_argument(
+        "--config-dir", metavar="DIR", help="more configuration groups, such as your own sweep/NAME.yaml"
+    )
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout and nothing else")
+
+
+def _add_runs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", metavar="RUNS", help="a sweep (name or folder), or a CSV, JSONL or Parquet table")
+    parser.add_argument("--runs-dir", default="runs", metavar="DIR", help="where sweeps are (default: %(default)s)")
+    parser.add_argument(
+        "--count",
+        default="with_head",
+        choices=("non_embedding", "with_head", "total"),
+        help="which N (default: with_head)",
+    )

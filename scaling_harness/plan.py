@@ -1,0 +1,278 @@
+"""From a configuration to everything it implies: steps, learning rate, counts, FLOPs, identity. No torch.
+
+What is derived is derived here and nowhere else; `sweep plan` prints it before anything is trained.
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from scaling_harness import counts
+from scaling_harness.architecture import custom_counts
+from scaling_harness.batches import n_unique_tokens
+from scaling_harness.config import (
+    CosineSchedule,
+    FlopsBudget,
+    KaplanLr,
+    ModelConfig,
+    PowerLr,
+    RatioBudget,
+    RunConfig,
+    TokensBudget,
+    Warmup,
+    WsdSchedule,
+)
+from scaling_harness.errors import UserError
+from scaling_harness.schedule import DecayShape, lr_multiplier
+from scaling_harness.tokens import DataInfo
+
+NUMERICS_VERSION = 1
+"""Bumped by hand whenever the same configuration would train to other numbers."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run, resolved. Frozen, printable, and enough to train from."""
+
+    config: RunConfig
+    data: DataInfo
+    n_steps: int
+    n_unique_tokens: int
+    warmup_steps: int
+    learning_rate: float
+    """Peak; with muP that of width 64."""
+    params: dict[str, int]
+    n_params: dict[str, int]
+    flops_per_token: dict[str, float]
+
+    @property
+    def batch_tokens(self) -> int:
+        """Tokens a step."""
+        return self.config.budget.batch_tokens
+
+    @property
+    def batch_seqs(self) -> int:
+        """Contexts a step."""
+        return self.batch_tokens // self.config.model.n_ctx
+
+    @property
+    def n_tokens(self) -> int:
+        """D: whole steps of tokens."""
+        return self.n_steps * self.batch_tokens
+
+    @property
+    def epochs(self) -> float:
+        """Passes over the unique training tokens."""
+        return self.n_tokens / self.n_unique_tokens
+
+    @property
+    def train_flops(self) -> dict[str, float]:
+        """C of the whole run by every convention."""
+        return {name: flops * self.n_tokens for name, flops in self.flops_per_token.items()}
+
+    def lr_at(self, step: int) -> float:
+        """Learning rate at a 0-based step."""
+        shape, start, final = _decay(self.config, self.n_steps, self.warmup_steps)
+        factor = lr_multiplier(step, self.n_steps, self.warmup_steps, start, shape, final)
+        return self.learning_rate * factor
+
+    @cached_property
+    def eval_steps(self) -> tuple[int, ...]:
+        """Numbers of steps done at which the validation loss is taken: log-spaced over the last two decades."""
+        n_points = self.config.evaluation.n_points
+        fractions = (100.0 ** (i / n_points - 1) for i in range(1, n_points + 1))
+        return tuple(sorted({max(1, round(self.n_steps * x)) for x in fractions}))
+
+    @cached_property
+    def science(self) -> dict[str, Any]:
+        """The fields that decide the numbers, as plain data: what the fingerprint is taken of."""
+        return {
+            "numerics_version": NUMERICS_VERSION,
+            "model": _model_science(self.config.model),
+            "data": {"data_id": self.data.data_id, "kind": self.config.data.kind},
+            "optim": _plain(self.config.optim),
+            "schedule": _plain(self.config.schedule),
+            "budget": {"batch_tokens": self.batch_tokens, "n_steps": self.n_steps},
+            "evaluation": _plain(self.config.evaluation),
+            "seed": self.config.seed,
+        }
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the science fields."""
+        return hashlib.sha256(json.dumps(self.science, sort_keys=True).encode()).hexdigest()
+
+    @cached_property
+    def name(self) -> str:
+        """Readable, not unique."""
+        model = self.config.model
+        kind = model.target.rpartition(":")[2] if model.target else model.parametrisation
+        size = f"l{model.n_layer}-d{model.d_model}"
+        return f"{kind}-{size}-D{_short(self.n_tokens)}-s{self.config.seed}"
+
+    @property
+    def run_id(self) -> str:
+        """Name and fingerprint: the run's folder in the store."""
+        return f"{self.name}-{self.fingerprint[:8]}"
+
+
+@dataclass(frozen=True)
+class Job:
+    """The unit that is planned, claimed and executed: one or more runs, after the jobs it needs."""
+
+    runs: tuple[Plan, ...]
+    """Runs trained in lockstep: same shape, batch and steps."""
+    needs: tuple[str, ...] = ()
+    """job_ids whose checkpoints must exist first."""
+
+    @property
+    def job_id(self) -> str:
+        """The run's own id; for a stack, a hash of its runs' fingerprints."""
+        if len(self.runs) == 1:
+            return self.runs[0].run_id
+        prints = "".join(run.fingerprint for run in self.runs)
+        return f"stack{len(self.runs)}-{hashlib.sha256(prints.encode()).hexdigest()[:12]}"
+
+    @property
+    def train_flops(self) -> float:
+        """6ND with head of all runs: what orders jobs, longest first."""
+        return sum(run.train_flops["6nd_with_head"] for run in self.runs)
+
+
+def resolve(config: RunConfig, data: DataInfo) -> Plan:
+    """Derive a plan from a configuration and its prepared data.
+
+    Parameters
+    ----------
+    config : RunConfig
+        As the user describes the run.
+    data : DataInfo
+        Of `tokens.prepare`.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    UserError
+        The batch is not whole contexts, the budget is shorter than one step, the warm-up longer than the run, the
+        learning-rate rule has no positive value here, or D exceeds the tokens there are.
+    """
+    model = config.model
+    params, matmul = _count(model, data.vocab_size)
+    n_params = counts.n_params(params, data.vocab_size, model.d_model)
+    n_steps = _n_steps(config, n_params)
+    n_tokens = n_steps * config.budget.batch_tokens
+    n_unique = n_unique_tokens(data.n_train_tokens, model.n_ctx)
+    _check_unique(n_tokens, n_unique, config.data.max_epochs)
+    flops = counts.flops_per_token(
+        n_params, model.n_layer, model.d_model, model.d_ff, model.n_ctx, data.vocab_size, model.heads
+    )
+    return Plan(
+        config=config,
+        data=data,
+        n_steps=n_steps,
+        n_unique_tokens=n_unique,
+        warmup_steps=_warmup_steps(config.schedule.warmup, n_steps, config.budget.batch_tokens),
+        learning_rate=_learning_rate(config, n_params, n_tokens),
+        params=params,
+        n_params=n_params,
+        flops_per_token=flops if matmul is None else flops | {"matmul": matmul},
+    )
+
+
+def _count(model: ModelConfig, vocab_size: int) -> tuple[dict[str, int], float | None]:
+    if model.target is not None:
+        return custom_counts(model, vocab_size)
+    shape = (model.n_layer, model.d_model, model.d_ff, model.n_ctx, vocab_size, model.parametrisation)
+    return counts.decoder_params(*shape), None
+
+
+def _n_steps(config: RunConfig, n_params: dict[str, int]) -> int:
+    budget, n_ctx = config.budget, config.model.n_ctx
+    if budget.batch_tokens % n_ctx:
+        lower = max(1, budget.batch_tokens // n_ctx) * n_ctx
+        raise UserError(
+            f"budget.batch_tokens {budget.batch_tokens} is not a whole number of contexts of {n_ctx}; try {lower}"
+        )
+    n_tokens = _n_tokens(budget, n_params)
+    n_steps = round(n_tokens / budget.batch_tokens)
+    if n_steps < 1:
+        raise UserError(
+            f"a budget of {n_tokens:.0f} tokens is less than one step of {budget.batch_tokens}; "
+            "raise the budget or lower budget.batch_tokens"
+        )
+    return n_steps
+
+
+def _n_tokens(budget: TokensBudget | FlopsBudget | RatioBudget, n_params: dict[str, int]) -> float:
+    if isinstance(budget, TokensBudget):
+        return budget.n_tokens
+    if isinstance(budget, FlopsBudget):
+        return budget.train_flops / (6 * n_params[budget.count])
+    return budget.tokens_per_param * n_params[budget.count]
+
+
+def _check_unique(n_tokens: int, n_unique: int, max_epochs: float) -> None:
+    if n_tokens > n_unique * max_epochs:
+        raise UserError(
+            f"the run wants {n_tokens} tokens, but {n_unique} are available at one epoch and data.max_epochs is "
+            f"{max_epochs:g}; lower the budget, use a larger corpus, or allow repetition with data.max_epochs"
+        )
+
+
+def _warmup_steps(warmup: Warmup, n_steps: int, batch_tokens: int) -> int:
+    if warmup.unit == "fraction":
+        return round(warmup.amount * n_steps)
+    steps = warmup.amount if warmup.unit == "steps" else warmup.amount / batch_tokens
+    if steps > n_steps:
+        raise UserError(
+            f"a warm-up of {warmup.amount:g} {warmup.unit} is {steps:.0f} steps, the run has {n_steps}; shorten it"
+        )
+    return round(steps)
+
+
+def _learning_rate(config: RunConfig, n_params: dict[str, int], n_tokens: int) -> float:
+    lr = config.optim.lr
+    if isinstance(lr, PowerLr):
+        by_size = (n_params["with_head"] / lr.n_params) ** lr.n_exponent
+        return lr.value * by_size * (n_tokens / lr.n_tokens) ** lr.d_exponent
+    if isinstance(lr, KaplanLr):
+        n = n_params["non_embedding"]
+        value = lr.factor * (0.003239 - 0.0001395 * math.log(n))
+        if value <= 0:
+            raise UserError(f"the rule kaplan2020 gives the learning rate {value:.2g} at N = {n}; set optim.lr")
+        return value
+    return lr
+
+
+def _decay(config: RunConfig, n_steps: int, warmup_steps: int) -> tuple[DecayShape, int, float]:
+    schedule = config.schedule
+    if isinstance(schedule, CosineSchedule):
+        return "cosine", warmup_steps, schedule.final_fraction
+    if isinstance(schedule, WsdSchedule):
+        start = max(warmup_steps, n_steps - round(schedule.cooldown_fraction * n_steps))
+        return schedule.shape, start, schedule.final_fraction
+    return "constant", n_steps, 1.0
+
+
+def _model_science(model: ModelConfig) -> dict[str, Any]:
+    plain = _plain(model)
+    del plain["d_head"]
+    return plain | {"n_head": model.heads}
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    return json.loads(json.dumps(dataclasses.asdict(config)))
+
+
+def _short(n_tokens: int) -> str:
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if n_tokens >= size:
+            return f"{n_tokens / size:.3g}{unit}"
+    return str(n_tokens)

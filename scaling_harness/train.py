@@ -1,0 +1,57 @@
+"""One run as a Hydra application: `python -m scaling_harness.train model.d_model=64`."""
+
+import sys
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+
+from scaling_harness.compose import CONF_DIR, plain, run_config
+from scaling_harness.config import RunConfig
+from scaling_harness.errors import HarnessError
+
+
+def train_one(config: RunConfig) -> int:
+    """Train one run, or find it trained, and print its record.
+
+    Parameters
+    ----------
+    config : RunConfig
+        As the user describes the run.
+
+    Returns
+    -------
+    int
+        0 where the run completed, 1 where it diverged or failed.
+    """
+    from scaling_harness.execute import execute
+    from scaling_harness.plan import Job, resolve
+    from scaling_harness.store import Store
+    from scaling_harness.tokens import prepare
+
+    info = prepare(config.data, config.evaluation.extra_sets, Path(config.runtime.data_dir))
+    plan = resolve(config, info)
+    store = Store(Path(config.runtime.runs_dir))
+    execute(Job((plan,)), config.runtime, store)
+    record = store.read(plan.run_id)
+    loss = record.losses.get("valid")
+    said = f"{record.status}: {record.reason}" if record.reason or loss is None else f"{loss.loss_nats:.4f} nats/token"
+    print(f"{plan.run_id}  {said}  {store.record_path(plan.run_id)}")
+    return 0 if record.status == "completed" else 1
+
+
+@hydra.main(config_path=str(CONF_DIR), config_name="train", version_base="1.3")
+def main(composed: DictConfig) -> None:
+    """Train the composed run; a run that did not complete, or cannot start, ends the process with a sentence."""
+    try:
+        config = run_config(plain(OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)))
+        code = train_one(config)
+    except HarnessError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = error.exit_code
+    if code:
+        sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""From a sweep described as data to the jobs that would train it. Plain dataclass code: no torch, no Hydra."""
+
+import dataclasses
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from scaling_harness.compose import run_config, sweep_config
+from scaling_harness.config import FlopsAxis, Grid, RunConfig, TokensAxis
+from scaling_harness.errors import UserError
+from scaling_harness.plan import Job, Plan, resolve
+from scaling_harness.tokens import DataInfo, prepare
+
+_SCIENCE = ("model", "data", "optim", "schedule", "budget", "evaluation")
+
+
+def expand(document: Mapping[str, Any]) -> tuple[Job, ...]:
+    """Plan every run of a sweep.
+
+    Parameters
+    ----------
+    document : mapping
+        A composed configuration with its `sweep` part.
+
+    Returns
+    -------
+    tuple of Job
+        Longest first; a run that two grids want stands in it once.
+
+    Raises
+    ------
+    UserError
+        Any point that could not be trained, before anything is.
+    """
+    sweep = sweep_config(document)
+    base = {key: value for key, value in document.items() if key != "sweep"}
+    points = itertools.chain.from_iterable(_points(grid, base) for grid in sweep.grids)
+    return group(resolve_all(run_config(point) for point in points), sweep.stack)
+
+
+def resolve_all(configs: Iterable[RunConfig]) -> tuple[Plan, ...]:
+    """Resolve configurations, preparing each data set once and keeping each fingerprint once."""
+    prepared: dict[str, DataInfo] = {}
+    plans: dict[str, Plan] = {}
+    for config in configs:
+        key = repr((config.data, config.evaluation.extra_sets))
+        if key not in prepared:
+            prepared[key] = prepare(config.data, config.evaluation.extra_sets, Path(config.runtime.data_dir))
+        plan = resolve(config, prepared[key])
+        plans.setdefault(plan.fingerprint, plan)
+    return tuple(plans.values())
+
+
+def group(plans: Iterable[Plan], stack: int) -> tuple[Job, ...]:
+    """Group plans into jobs, longest first.
+
+    Parameters
+    ----------
+    plans : iterable of Plan
+        Distinct runs.
+    stack : int
+        At most this many runs that differ in their seed alone make one job.
+
+    Returns
+    -------
+    tuple of Job
+    """
+    alike: dict[str, list[Plan]] = {}
+    for plan in plans:
+        key = plan.fingerprint
+        if stack > 1 and plan.config.model.target is None:
+            key = json.dumps({**plan.science, "seed": None}, sort_keys=True)
+        alike.setdefault(key, []).append(plan)
+    jobs = [
+        Job(tuple(members[start : start + stack]))
+        for members in alike.values()
+        for start in range(0, len(members), stack)
+    ]
+    return tuple(sorted(jobs, key=lambda job: (-job.train_flops, job.job_id)))
+
+
+def _points(grid: Grid, base: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for key in grid.over:
+        if key.partition(".")[0] not in _SCIENCE:
+            raise UserError(f"sweep.grids.over has {key!r}: only fields of {', '.join(_SCIENCE)} may vary in a sweep")
+    others = [[(key, value) for value in values] for key, values in grid.over.items()]
+    axes = (grid.shapes, _budgets(grid, base), grid.seeds, *others)
+    for (n_layer, d_model), budget, seed, *settings in itertools.product(*axes):
+        model = {**base["model"], "n_layer": n_layer, "d_model": d_model}
+        point = {**base, "model": model, "budget": budget, "seed": seed}
+        for key, value in settings:
+            point = _with(point, key.split("."), value)
+        yield point
+
+
+def _budgets(grid: Grid, base: Mapping[str, Any]) -> list[dict[str, Any]]:
+    batch = {"batch_tokens": base["budget"]["batch_tokens"]}
+    axis = grid.budgets
+    if isinstance(axis, TokensAxis):
+        return [batch | {"kind": "tokens", "n_tokens": value} for value in axis.n_tokens]
+    if isinstance(axis, FlopsAxis):
+        return [batch | {"kind": "flops", "train_flops": C, "count": axis.count} for C in axis.train_flops]
+    ratios = axis.tokens_per_param
+    return [batch | {"kind": "tokens_per_param", "tokens_per_param": r, "count": axis.count} for r in ratios]
+
+
+def _with(document: Any, path: list[str], value: Any) -> dict[str, Any]:
+    if not isinstance(document, dict):
+        raise UserError(f"sweep.grids.over cannot set {'.'.join(path)}: what stands there has no fields")
+    head, *rest = path
+    return {**document, head: _with(document.get(head), rest, value) if rest else value}
+
+
+def describe(config: RunConfig) -> dict[str, Any]:
+    """Return the science fields of a configuration as plain data; `runtime` and `wandb` are a sweep's, not a run's."""
+    document = dataclasses.asdict(config)
+    return {key: value for key, value in document.items() if key not in ("runtime", "wandb")}

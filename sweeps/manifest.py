@@ -1,0 +1,121 @@
+"""A sweep on disk: the list of its runs in the shared store, grouped into jobs. Enough for a worker to start from."""
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scaling_harness.compose import validate
+from scaling_harness.config import RunConfig, RuntimeConfig, WandbConfig
+from scaling_harness.errors import HarnessError, UserError
+from scaling_harness.files import write_json
+from scaling_harness.plan import Job, Plan
+from sweeps.expand import describe, resolve_all
+
+SCHEMA_VERSION = 1
+MANIFEST_FILE = "sweep.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A named list of jobs and how to run them now."""
+
+    name: str
+    question: str
+    hold_out: int
+    """Largest budgets that the report leaves out of the fit and forecasts."""
+    runtime: RuntimeConfig
+    wandb: WandbConfig
+    jobs: tuple[Job, ...]
+
+    @property
+    def runs(self) -> tuple[Plan, ...]:
+        """Every run of every job."""
+        return tuple(run for job in self.jobs for run in job.runs)
+
+
+def write_manifest(sweep_dir: Path, manifest: Manifest) -> None:
+    """Write `sweep.json` atomically."""
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "name": manifest.name,
+        "question": manifest.question,
+        "hold_out": manifest.hold_out,
+        "runtime": dataclasses.asdict(manifest.runtime),
+        "wandb": dataclasses.asdict(manifest.wandb),
+        "jobs": [_job_document(job) for job in manifest.jobs],
+    }
+    write_json(sweep_dir / MANIFEST_FILE, document)
+
+
+def read_manifest(sweep_dir: Path) -> Manifest:
+    """Read a sweep and resolve its runs again.
+
+    Parameters
+    ----------
+    sweep_dir : Path
+        Folder of the sweep.
+
+    Returns
+    -------
+    Manifest
+
+    Raises
+    ------
+    UserError
+        There is no such sweep.
+    HarnessError
+        The file is damaged, or today's code or data give a run another identity than it was planned with.
+    """
+    path = sweep_dir / MANIFEST_FILE
+    try:
+        document = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist: start the sweep with `scaling-harness sweep run NAME`") from error
+    except ValueError as error:
+        raise HarnessError(f"{path} is not JSON: delete it and start the sweep again; finished runs stay") from error
+    if document.get("schema_version") != SCHEMA_VERSION:
+        raise HarnessError(f"{path} was written by another version of this code: delete it and start the sweep again")
+    runtime = validate(RuntimeConfig, document["runtime"])
+    wandb = validate(WandbConfig, document["wandb"])
+    return Manifest(
+        name=document["name"],
+        question=document["question"],
+        hold_out=document["hold_out"],
+        runtime=runtime,
+        wandb=wandb,
+        jobs=_jobs(path, document, {"runtime": document["runtime"], "wandb": document["wandb"]}),
+    )
+
+
+def merge(jobs: Iterable[Job], added: Iterable[Job]) -> tuple[Job, ...]:
+    """Join two lists of jobs, longest first; a run already in the first is not added again."""
+    kept = list(jobs)
+    known = {run.fingerprint for job in kept for run in job.runs}
+    for job in added:
+        rest = tuple(run for run in job.runs if run.fingerprint not in known)
+        if rest:
+            kept.append(dataclasses.replace(job, runs=rest))
+    return tuple(sorted(kept, key=lambda job: (-job.train_flops, job.job_id)))
+
+
+def _job_document(job: Job) -> dict[str, Any]:
+    runs = [{"run_id": run.run_id, "fingerprint": run.fingerprint, "config": describe(run.config)} for run in job.runs]
+    return {"job_id": job.job_id, "needs": list(job.needs), "runs": runs}
+
+
+def _jobs(path: Path, document: dict[str, Any], common: dict[str, Any]) -> tuple[Job, ...]:
+    rows = [run for job in document["jobs"] for run in job["runs"]]
+    plans = resolve_all(validate(RunConfig, {**row["config"], **common}) for row in rows)
+    by_print = {plan.fingerprint: plan for plan in plans}
+    for row in rows:
+        if row["fingerprint"] not in by_print:
+            raise HarnessError(
+                f"{path}: {row['run_id']} was planned with other code or data than are here now; "
+                "delete this file and start the sweep again under another name, finished runs stay"
+            )
+    return tuple(
+        Job(tuple(by_print[row["fingerprint"]] for row in job["runs"]), tuple(job["needs"])) for job in document["jobs"]
+    )

@@ -1,0 +1,62 @@
+"""Small configurations shared by the tests: a tiny corpus on disk, and runs of a second or less."""
+
+from pathlib import Path
+
+import pytest
+
+from scaling_harness.compose import compose, run_config
+from scaling_harness.config import RunConfig
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory) -> Path:
+    """Sixty documents of text with some structure to learn, 120 kB."""
+    path = tmp_path_factory.mktemp("corpus") / "tiny.txt"
+    words = ("law", "scale", "token", "model", "loss", "budget", "run", "fit")
+    documents = [
+        " ".join(words[(i * i + k * (k + i) + k // 7) % len(words)] for k in range(400)) + "." for i in range(60)
+    ]
+    path.write_text("\n<|end|>\n".join(documents))
+    return path
+
+
+@pytest.fixture
+def tiny(corpus, tmp_path):
+    """Overrides that make a run take well under a second."""
+    return [
+        "data=files",
+        f"data.path={corpus}",
+        'data.document_separator="<|end|>"',
+        "data.valid_fraction=0.2",
+        "model.n_layer=1",
+        "model.d_model=16",
+        "model.n_ctx=32",
+        "budget.batch_tokens=32",
+        "budget.n_tokens=640",
+        "evaluation.n_points=4",
+        "evaluation.n_tokens=256",
+        "evaluation.final_n_tokens=512",
+        f"runtime.runs_dir={tmp_path / 'runs'}",
+        f"runtime.data_dir={corpus.parent / 'tokens'}",
+    ]
+
+
+@pytest.fixture
+def make_config(tiny):
+    """Compose a tiny run with further overrides."""
+
+    def make(*overrides: str) -> RunConfig:
+        return run_config(compose([*tiny, *overrides]))
+
+    return make
+
+
+@pytest.fixture
+def make_plan(make_config):
+    """Resolve a tiny run with further overrides."""
+    from sweeps.expand import resolve_all
+
+    def make(*overrides: str):
+        return resolve_all([make_config(*overrides)])[0]
+
+    return make
