@@ -7,11 +7,13 @@ gradient and Hessian from that structure alone, so a new law needs no derivative
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
+Rows = NDArray[Any]  # integer or boolean: which rows
 FLOPS_PER_PARAM_TOKEN = 6.0
 EXPONENT_BOUNDS = (0.0, 10.0)
 OUTER_BOUNDS = (1e-2, 1e2)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.laws import EXPONENT_BOUNDS, OUTER_BOUNDS, Array, Law, Term
+from analysis.laws import EXPONENT_BOUNDS, OUTER_BOUNDS, Array, Law, Rows, Term
 
 OFFSET_FLOOR = 1e-6  # of the smallest loss: below it E cannot be told from zero
 LOG_LIMIT = 300.0  # keeps exp finite on wild trial steps, which the solver then rejects
@@ -23,11 +23,11 @@ class Evaluation:
         self.log_loss_Kn = log_loss_Kn
         self.parts = parts
 
-    def take(self, rows: Array) -> "Evaluation":
+    def take(self, rows: Rows) -> "Evaluation":
         """Some of the problems."""
         return Evaluation(self.log_loss_Kn[rows], *(part[rows] for part in self.parts))
 
-    def replace(self, rows: Array, other: "Evaluation") -> None:
+    def replace(self, rows: Rows, other: "Evaluation") -> None:
         """Put another evaluation's problems in place of those rows."""
         self.log_loss_Kn[rows] = other.log_loss_Kn[rows]
         for mine, theirs in zip(self.parts, other.parts, strict=True):
@@ -61,7 +61,7 @@ class PowerSum:
         self._bases = [base for _, base in built]
         self._squares = [(U[:, :, None] * U[:, None, :]).reshape(len(U), -1) for U in self.designs]
 
-    def subset(self, rows: Array) -> "PowerSum":
+    def subset(self, rows: Rows) -> "PowerSum":
         """The same function, same centre, on some of the rows."""
         part = object.__new__(type(self))
         part.__dict__.update(self.__dict__)

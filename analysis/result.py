@@ -115,7 +115,7 @@ class FitResult:
             return None
         logged = {*self.law.coefficients, self.law.offset}
         columns = [np.log(d) if name in logged else d for name, d in self.draws.items()]
-        return np.corrcoef(columns)
+        return np.atleast_2d(np.corrcoef(columns))
 
     def predict(self, **inputs: ArrayLike) -> Array:
         """Loss in nats per token at the inputs, in the units of the fit."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.laws import Array
+from analysis.laws import Array, Rows
 from analysis.objective import Objective
 from analysis.power_sum import Evaluation, PowerSum
 
@@ -34,8 +34,8 @@ class Solution:
     z_KP: Array
     objective_K: Array
     gradient_norm_K: Array
-    converged_K: Array
-    at_bound_KP: Array
+    converged_K: Rows
+    at_bound_KP: Rows
     iterations_K: Array
 
 
@@ -49,7 +49,7 @@ class Problem:
     low: Array
     high: Array
 
-    def take(self, rows: slice | Array) -> "Problem":
+    def take(self, rows: slice | Rows) -> "Problem":
         """The same for some of the K problems."""
         part = {
             name: value[rows] if (value := getattr(self, name)).ndim == 2 else value
@@ -118,7 +118,7 @@ class _State:
     value_K: Array
     damping_K: Array
 
-    def take(self, rows: Array) -> "_State":
+    def take(self, rows: Rows) -> "_State":
         return _State(
             self.problem.take(rows),
             self.z_KP[rows],
@@ -175,7 +175,7 @@ def _newton_step(state: _State, objective: Objective) -> tuple[Array, Array]:
     return step_KP, decrement_K
 
 
-def _derivatives(problem: Problem, objective: Objective, state: _State) -> tuple[Array, Array, Array, Array]:
+def _derivatives(problem: Problem, objective: Objective, state: _State) -> tuple[Array, Array, Array, Rows]:
     """Gradient, Hessian, scale of each parameter, and which parameters a bound holds."""
     at = state.at
     residual_Kn = objective.residuals(at.log_loss_Kn, problem.log_loss)

@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 
-from analysis.laws import Array, Law
+from analysis.laws import Array, Law, Rows
 from analysis.objective import Objective
 from analysis.power_sum import PowerSum
 
@@ -43,7 +43,7 @@ def grid_starts(model: PowerSum, log_loss: Array, objective: Objective, n_starts
     return candidates[order[:n_starts]]
 
 
-def _candidates(model: PowerSum, log_loss: Array, rows: Array) -> Array:
+def _candidates(model: PowerSum, log_loss: Array, rows: Rows) -> Array:
     """Internal vectors of the whole grid."""
     law, loss = model.law, np.exp(log_loss[rows])
     small = model.subset(rows)

@@ -1,5 +1,7 @@
 """Simulated truth, and the published tables where they are given."""
 
+import dataclasses
+import json
 import os
 from pathlib import Path
 
@@ -8,6 +10,8 @@ import pandas as pd
 import pytest
 
 from analysis import simulate
+from analysis.laws import chinchilla
+from scaling_harness.record import METRICS_FILE, EvalLoss, RunRecord, write_record
 
 BUDGETS = tuple(np.geomspace(1e11, 3e12, 5))
 
@@ -49,3 +53,90 @@ def hoffmann240(published_dir):
     table = pd.read_csv(published_dir / "hoffmann_fig4_besiroglu.csv").nsmallest(240, "loss")
     frame = pd.DataFrame({"N": table["Model Size"], "C": table["Training FLOP"], "L": table["loss"]})
     return frame.assign(D=frame.C / (6 * frame.N))
+
+
+def make_record(run_id, n_params, n_tokens, loss, seed=0, **changes):
+    """A completed run of with-head N; the other counts are N / 2 and 2 N."""
+    n_params = {"non_embedding": n_params // 2, "with_head": n_params, "total": 2 * n_params}
+    model = {"n_layer": 2, "d_model": 64, "n_head": 4, "n_ctx": 128, "parametrisation": "mup"}
+    config = {
+        "model": model,
+        "optim": {"lr": 0.01, "beta2": 0.95},
+        "budget": {"batch_tokens": 512, "n_steps": n_tokens // 512},
+        "seed": seed,
+    }
+    record = RunRecord(
+        run_id=run_id,
+        name=run_id,
+        fingerprint=run_id,
+        job_id=run_id,
+        trunk=None,
+        status="completed",
+        reason=None,
+        config=config,
+        runtime={},
+        params={},
+        n_params=n_params,
+        n_tokens=n_tokens,
+        n_unique_tokens=10**9,
+        epochs=n_tokens / 10**9,
+        n_steps=n_tokens // 512,
+        batch_tokens=512,
+        learning_rate=0.01,
+        train_flops={f"6nd_{name}": 6.0 * n * n_tokens for name, n in n_params.items()},
+        spent_flops=6.0 * n_params["with_head"] * n_tokens,
+        losses={"valid": EvalLoss(loss, 0.001, 4096), "code": EvalLoss(loss + 1, 0.001, 4096)},
+        train_loss_nats=loss,
+        wall_s=2.0,
+        tokens_per_s=n_tokens / 2.0,
+        peak_memory_bytes=10**8,
+        data={"data_id": "abc", "vocab_size": 256},
+        provenance={"commit": "0" * 40, "dirty": False},
+    )
+    return dataclasses.replace(record, **changes)
+
+
+def write_run(store, record, curve=()):
+    write_record(store / record.run_id, record)
+    (store / record.run_id / METRICS_FILE).write_text("".join(json.dumps(row) + "\n" for row in curve))
+
+
+def write_manifest(directory, run_ids):
+    jobs = [{"job_id": run_id, "needs": [], "runs": [{"run_id": run_id}]} for run_id in run_ids]
+    directory.mkdir()
+    (directory / "sweep.json").write_text(json.dumps({"schema_version": 1, "jobs": jobs}))
+
+
+@pytest.fixture
+def make_sweep(tmp_path):
+    """Writes records as a sweep directory; gives its path."""
+
+    def write(records, curves=None, unfinished=()):
+        for record in records:
+            write_run(tmp_path / "store", record, (curves or {}).get(record.run_id, ()))
+        write_manifest(tmp_path / "sweep", [record.run_id for record in records] + list(unfinished))
+        return tmp_path / "sweep"
+
+    return write
+
+
+@pytest.fixture
+def record():
+    return make_record
+
+
+@pytest.fixture
+def simulated_sweep(make_sweep, truth, isoflop):
+    """The IsoFLOP grid as records with curves that follow the same law in tokens seen."""
+    records, curves = [], {}
+    for i, run in enumerate(isoflop.itertuples()):
+        made = make_record(f"run{i}", round(run.N), round(run.D), run.L, seed=int(run.seed))
+        records.append(made)
+        tokens = np.geomspace(made.n_tokens / 200, made.n_tokens, 40)
+        noise = run.L / chinchilla.predict(truth, N=run.N, D=run.D)
+        losses = chinchilla.predict(truth, N=run.N, D=tokens) * noise
+        curves[made.run_id] = [
+            {"step": k, "tokens": t, "loss": x + 0.1, "valid_loss": x}
+            for k, (t, x) in enumerate(zip(tokens.tolist(), losses.tolist(), strict=True))
+        ]
+    return make_sweep(records, curves)
