@@ -1,17 +1,18 @@
 """One function that fits any law to any table of runs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from analysis.design import check_rows
-from analysis.laws import LAWS, Array, Law
+from analysis.laws import LAWS, Array, Law, Rows
 from analysis.objective import Objective
 from analysis.point import Point, fit_point
+from analysis.resample import unit_draws
 from analysis.result import FitResult, build_estimates
-from scaling_harness.errors import HarnessError, UserError
+from scaling_harness.errors import UserError
 
 Loss = Literal["log_huber", "raw_huber", "log_squares", "raw_squares"]
 Resample = Literal["cases", "residuals", "none"]
@@ -97,11 +98,25 @@ def fit(
     labels = None if clusters is None else frame[clusters].to_numpy()
     rng = np.random.default_rng(seed)
     draws = resample_params(point, resample, resamples, rng, labels)
-    params, derived = build_estimates(law, point.params, draws)
     settings = {"loss": loss, "delta": delta, "count": count, "weights": weights, "clusters": clusters}
     settings |= {"resample": resample, "resamples": resamples, "seed": seed}
+    sentences = [*design_warnings, *_cluster_warnings(labels)]
+    return assemble(point, draws, dropped=dropped, settings=settings, warnings=sentences)
+
+
+def assemble(
+    point: Point,
+    draws: Mapping[str, Array],
+    *,
+    dropped: tuple[Mapping[str, str], ...] = (),
+    settings: Mapping[str, Any],
+    warnings: Sequence[str] = (),
+) -> FitResult:
+    """The result of a certified optimum and its resampled parameters."""
+    params, derived = build_estimates(point.law, point.params, draws)
+    ranges = {name: (float(x.min()), float(x.max())) for name, x in point.inputs.items()}
     return FitResult(
-        law_name=law.name,
+        law_name=point.law.name,
         params=params,
         derived=derived,
         draws=draws,
@@ -109,10 +124,10 @@ def fit(
         residual_rms=residual_rms(point),
         status=_status(point),
         certificate=point.certificate,
-        n_runs=len(y),
-        input_ranges={name: (float(x.min()), float(x.max())) for name, x in inputs.items()},
+        n_runs=len(point.log_loss),
+        input_ranges=ranges,
         dropped=dropped,
-        warnings=(*design_warnings, *_fit_warnings(point, labels)),
+        warnings=(*warnings, *_fit_warnings(point)),
         settings=settings,
     )
 
@@ -136,7 +151,7 @@ def _columns(law: Law, frame: pd.DataFrame) -> tuple[dict[str, Array], Array]:
 
 
 def resample_params(
-    point: Point, resample: Resample, resamples: int, rng: np.random.Generator, labels: Array | None = None
+    point: Point, resample: Resample, resamples: int, rng: np.random.Generator, labels: Rows | None = None
 ) -> dict[str, Array]:
     """Parameters of every resample, all solved together."""
     if resample == "none" or resamples < 2:
@@ -146,12 +161,13 @@ def resample_params(
         solution = point.refit(weights=counts * point.weights)
     else:
         sd = residual_rms(point) / np.sqrt(point.weights / point.weights.mean())
-        noise = rng.standard_normal((resamples, len(point.log_loss))) * sd
+        dof = len(point.log_loss) - len(point.law.params)
+        noise = unit_draws(len(point.log_loss), resamples, dof, rng) * sd
         solution = point.refit(log_loss=point.log_loss - point.residuals + noise)
     return point.model.to_natural(solution.z_KP)
 
 
-def case_weights(n_rows: int, resamples: int, rng: np.random.Generator, labels: Array | None = None) -> Array:
+def case_weights(n_rows: int, resamples: int, rng: np.random.Generator, labels: Rows | None = None) -> Array:
     """How often each row is drawn, (K, n); rows with one label are drawn together."""
     if labels is None:
         return rng.multinomial(n_rows, np.full(n_rows, 1 / n_rows), size=resamples).astype(float)
@@ -173,8 +189,8 @@ def _status(point: Point) -> str:
     return "bound" if point.certificate.bounds_hit else "converged"
 
 
-def _fit_warnings(point: Point, labels: Array | None) -> list[str]:
-    """Sentences on the optimum and on the resampling."""
+def _fit_warnings(point: Point) -> list[str]:
+    """Sentences on the optimum."""
     certificate, sentences = point.certificate, []
     if not certificate.converged:
         sentences.append("not converged: do not use these parameters")
@@ -187,18 +203,11 @@ def _fit_warnings(point: Point, labels: Array | None) -> list[str]:
             f"only {certificate.agreeing} of {certificate.tried} starts found this optimum: "
             "others may be as good, give more starts"
         )
-    n_clusters = FEW_CLUSTERS if labels is None else len(np.unique(labels))
-    if n_clusters < FEW_CLUSTERS:
-        sentences.append(f"{n_clusters} clusters: a cluster bootstrap needs about {FEW_CLUSTERS} to be trusted")
     return sentences
 
 
-def require_draws(result: FitResult) -> None:
-    """Refuse a result without resamples where intervals are asked for.
-
-    Raises
-    ------
-    HarnessError
-    """
-    if not result.draws:
-        raise HarnessError("this fit has no resamples, so no intervals: fit again with resamples >= 2")
+def _cluster_warnings(labels: Rows | None) -> list[str]:
+    n_clusters = FEW_CLUSTERS if labels is None else len(np.unique(labels))
+    if n_clusters >= FEW_CLUSTERS:
+        return []
+    return [f"{n_clusters} clusters: a cluster bootstrap needs about {FEW_CLUSTERS} to be trusted"]

@@ -48,6 +48,7 @@ class Point:
     """An optimum on given rows, and what refits start from."""
 
     law: Law
+    inputs: Mapping[str, Array]
     model: PowerSum
     objective: Objective
     log_loss: Array
@@ -135,7 +136,7 @@ def fit_point(
         converged=bool(final.converged_K[0]),
     )
     value = float(final.objective_K[0])
-    return Point(law, model, objective, log_loss, weights, final.z_KP[0], value, certificate)
+    return Point(law, inputs, model, objective, log_loss, weights, final.z_KP[0], value, certificate)
 
 
 def _condition(model: PowerSum, z_1P: Array, weights: Array) -> float:
