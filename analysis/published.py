@@ -1,0 +1,196 @@
+"""Published constants: value, precision, which N, units, source. Facts to stand beside a fit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Published:
+    """Constants of one paper.
+
+    Attributes
+    ----------
+    key, source : str
+        Short name; paper and where in it.
+    n_convention : str
+        Which parameters its N counts: "non_embedding", "with_head" or "total".
+    law : str or None
+        Name in `laws.LAWS` where ``params`` are its parameters.
+    params : mapping
+        Constants as printed; losses in nats per token, N in parameters, D in tokens, C in FLOP.
+    stderr : mapping
+        Standard errors, where printed.
+    a, b : float or None
+        Exponents of N_opt ~ C^a and D_opt ~ C^b.
+    a_ci : (float, float) or None
+        As printed; ``a_ci_level`` is its coverage.
+    precision : str
+        How far the printed digits can be trusted.
+    note : str
+    """
+
+    key: str
+    source: str
+    n_convention: str
+    law: str | None = None
+    params: Mapping[str, float] = field(default_factory=dict)
+    stderr: Mapping[str, float] = field(default_factory=dict)
+    a: float | None = None
+    b: float | None = None
+    a_ci: tuple[float, float] | None = None
+    a_ci_level: float | None = None
+    precision: str = ""
+    note: str = ""
+
+
+PF_DAY = 8.64e19  # FLOP
+
+_ENTRIES = (
+    Published(
+        key="kaplan2020",
+        source="Kaplan et al. 2020, Table 6 and fig. 14",
+        n_convention="non_embedding",
+        params={"alpha_N": 0.076, "alpha_D": 0.095, "alpha_C": 0.050, "alpha_C_naive": 0.057},
+        a=0.73,
+        b=0.27,
+        precision="2 digits, no standard errors",
+        note="C_min-adjusted; 0.88 at fixed batch. Slopes of the total loss (E = 0)",
+    ),
+    Published(
+        key="kaplan2020_ln",
+        source="Kaplan et al. 2020, eq. 1.1",
+        n_convention="non_embedding",
+        law="kaplan_ln",
+        params={"A": 8.8e13**0.076, "alpha": 0.076},
+        precision="2 digits",
+        note="(N_c/N)^alpha with N_c = 8.8e13",
+    ),
+    Published(
+        key="kaplan2020_ld",
+        source="Kaplan et al. 2020, eq. 1.2",
+        n_convention="non_embedding",
+        law="kaplan_ld",
+        params={"A": 5.4e13**0.095, "alpha": 0.095},
+        precision="2 digits",
+        note="(D_c/D)^alpha with D_c = 5.4e13 tokens",
+    ),
+    Published(
+        key="kaplan2020_lc",
+        source="Kaplan et al. 2020, eq. 3.3, Table 5",
+        n_convention="non_embedding",
+        law="kaplan_lc",
+        params={"A": (1.6e7 * PF_DAY) ** 0.057, "alpha": 0.057},
+        precision="2 digits; the figure's legend has C_c = 2.0e7 PF-days",
+        note="naive compute at fixed batch, C_c = 1.6e7 PF-days",
+    ),
+    Published(
+        key="hoffmann2022_approach1",
+        source="Hoffmann et al. 2022, Table 2",
+        n_convention="total",
+        a=0.50,
+        b=0.50,
+        a_ci=(0.488, 0.502),
+        a_ci_level=0.8,
+        precision="2 digits",
+    ),
+    Published(
+        key="hoffmann2022_approach2",
+        source="Hoffmann et al. 2022, Table 2",
+        n_convention="total",
+        a=0.49,
+        b=0.51,
+        a_ci=(0.462, 0.534),
+        a_ci_level=0.8,
+        precision="2 digits",
+    ),
+    Published(
+        key="hoffmann2022_rounded",
+        source="Hoffmann et al. 2022, eq. 10 and Table 2 (approach 3)",
+        n_convention="total",
+        law="chinchilla",
+        params={"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28},
+        a=0.46,
+        b=0.54,
+        a_ci=(0.454, 0.455),
+        a_ci_level=0.8,
+        precision="exponents rounded to 2 digits: they give a = 0.4516, not the printed 0.46",
+        note="the interval is implausibly narrow, the fit stopped early (Besiroglu et al. 2024)",
+    ),
+    Published(
+        key="hoffmann2022",
+        source="Hoffmann et al. 2022, TeX source of eq. 10",
+        n_convention="total",
+        law="chinchilla",
+        params={"E": 1.6934, "A": 406.4, "B": 410.7, "alpha": 0.3392, "beta": 0.2849},
+        a=0.4565,
+        b=0.5435,
+        precision="4 digits",
+        note="not a minimum of its own objective (Besiroglu et al. 2024)",
+    ),
+    Published(
+        key="besiroglu2024",
+        source="Besiroglu et al. 2024, eq. 5 and Table 1",
+        n_convention="total",
+        law="chinchilla",
+        params={"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658},
+        stderr={"E": 0.0257, "A": 124.58, "B": 1293.23, "alpha": 0.0154, "beta": 0.0206, "a": 0.018},
+        a=0.5126,
+        b=0.4874,
+        precision="4 digits; A and B are 1 to 3 % from the exact optimum",
+    ),
+    Published(
+        key="pearce2024_non_embedding",
+        source="Pearce and Song 2024, section 3, recomputed from Besiroglu's constants",
+        n_convention="non_embedding",
+        a=0.78,
+        precision="2 digits",
+        note="Chinchilla's law seen with Kaplan's count at Kaplan's sizes; 0.74 from Hoffmann's constants",
+    ),
+    Published(
+        key="porian2024_kaplan",
+        source="Porian et al. 2024, RefinedWeb, step 1 (Kaplan reproduced)",
+        n_convention="non_embedding",
+        a=0.835,
+        a_ci=(0.824, 0.846),
+        a_ci_level=0.95,
+        precision="3 digits",
+    ),
+    Published(
+        key="porian2024_head",
+        source="Porian et al. 2024, RefinedWeb, step 2 (head counted)",
+        n_convention="with_head",
+        a=0.706,
+        a_ci=(0.691, 0.717),
+        a_ci_level=0.95,
+        precision="3 digits",
+    ),
+    Published(
+        key="porian2024",
+        source="Porian et al. 2024, RefinedWeb, step 5 (tuned)",
+        n_convention="with_head",
+        a=0.497,
+        a_ci=(0.491, 0.505),
+        a_ci_level=0.95,
+        precision="3 digits",
+    ),
+    Published(
+        key="porian2024_openwebtext2",
+        source="Porian et al. 2024, OpenWebText2, step 5 (tuned)",
+        n_convention="with_head",
+        a=0.518,
+        a_ci=(0.493, 0.541),
+        a_ci_level=0.95,
+        precision="3 digits",
+    ),
+    Published(
+        key="gemstones2025",
+        source="McLeish et al. 2025, hot runs, refitted here (summed log-Huber, delta 1e-3)",
+        n_convention="total",
+        law="chinchilla",
+        params={"E": 2.1432056, "A": 213.08451, "B": 4967622.2, "alpha": 0.2928918, "beta": 0.7129786},
+        precision="the exact optimum of the published runs",
+        note="active parameters",
+    ),
+)
+
+PUBLISHED: dict[str, Published] = {entry.key: entry for entry in _ENTRIES}

@@ -1,0 +1,197 @@
+"""Everything a report says, as one document and as rows of a table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.approaches import Approach, Approaches, three_approaches
+from analysis.diagnostics import FitQuality, OffsetProfile, fit_quality, profile_offset
+from analysis.holdout import Holdout, forecast_sentence, hold_out_budgets
+from analysis.isoflop import budget_groups
+from analysis.kaplan import PowerLaw, one_variable_laws
+from analysis.laws import chinchilla
+from analysis.published import PUBLISHED
+from analysis.runs import COUNTS, Count, Runs
+from scaling_harness.errors import HarnessError
+
+PUBLISHED_BESIDE = {
+    "1": ("hoffmann2022_approach1",),
+    "2": ("hoffmann2022_approach2", "porian2024"),
+    "3": ("hoffmann2022", "besiroglu2024"),
+}
+SEED_RATIO_LIMIT = 1.5
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """All results on one set of runs: what the summary, the table and the figures are made of.
+
+    ``other_counts`` holds the approaches under the other counts of N, where records have them;
+    ``holdout`` is None with ``holdout_reason`` where there are too few budgets.
+    """
+
+    runs: Runs
+    approaches: Approaches
+    quality: FitQuality
+    profile: OffsetProfile
+    kaplan: Mapping[str, PowerLaw]
+    holdout: Holdout | None
+    holdout_reason: str | None
+    other_counts: Mapping[str, Approaches]
+
+
+def analyse(runs: Runs, *, hold_out: int = 1, resamples: int = 1000, seed: int = 0) -> Analysis:
+    """Fit, forecast and check.
+
+    Parameters
+    ----------
+    runs : Runs
+        Of `runs.load_runs`.
+    hold_out : int
+        Largest budgets left out for the forecast.
+    resamples, seed : int
+        Of the shared noise draws.
+
+    Returns
+    -------
+    Analysis
+
+    Raises
+    ------
+    HarnessError
+        Too few runs or levels for the parametric fit.
+    """
+    found = three_approaches(runs, resamples=resamples, seed=seed)
+    frontier = found.approaches["2"].points
+    holdout, reason = _holdout(found, hold_out)
+    others: list[Count] = [c for c in COUNTS if c != runs.count and f"n_params_{c}" in runs.frame]
+    return Analysis(
+        runs=runs,
+        approaches=found,
+        quality=fit_quality(chinchilla, found.cells, found.noise, found.parametric.residual_rms),
+        profile=profile_offset(chinchilla, found.cells),
+        kaplan=one_variable_laws(found.cells, frontier, resamples),
+        holdout=holdout,
+        holdout_reason=reason,
+        other_counts={c: three_approaches(runs.with_count(c), resamples=resamples, seed=seed) for c in others},
+    )
+
+
+def _holdout(found: Approaches, n_budgets: int) -> tuple[Holdout | None, str | None]:
+    try:
+        return hold_out_budgets(found.cells, chinchilla, n_budgets), None
+    except HarnessError as error:
+        return None, str(error)
+
+
+def summarise(runs: Runs, **options: Any) -> dict[str, Any]:
+    """The document `summary.json` of these runs; options as in `analyse`."""
+    return summary_document(analyse(runs, **options))
+
+
+def summary_document(analysis: Analysis) -> dict[str, Any]:
+    """The document `summary.json` of an analysis."""
+    frame, found, quality = analysis.runs.frame, analysis.approaches, analysis.quality
+    budgets = [float(found.cells.C.iloc[rows].mean()) for rows in budget_groups(found.cells.C.to_numpy())]
+    return {
+        "count": analysis.runs.count,
+        "approaches": {name: _approach(each) for name, each in found.approaches.items()},
+        "differences": {pair: estimate.to_dict() for pair, estimate in found.differences.items()},
+        "agree": found.agree,
+        "parametric": {
+            **found.parametric.to_dict(),
+            "residual_rms": quality.residual_rms,
+            "seed_rms": quality.seed_rms,
+            "ratio": quality.ratio,
+            "lack_of_fit_p": quality.lack_of_fit_p,
+            "E_profile": analysis.profile.to_dict(),
+        },
+        "kaplan": {name: law.to_dict() for name, law in analysis.kaplan.items()},
+        "holdout": analysis.holdout.to_dict() if analysis.holdout else {"reason": analysis.holdout_reason},
+        "counts": {count: _exponents(other) for count, other in analysis.other_counts.items()},
+        "budgets": budgets,
+        "n_runs": len(frame),
+        "n_dropped": len(analysis.runs.dropped),
+        "dropped": [dict(row) for row in analysis.runs.dropped],
+        "train_flops": _total(frame, "C"),
+        "spent_flops": _total(frame, "spent_flops"),
+        "wall_s": _total(frame, "wall_s"),
+        "peak_memory_bytes": _largest(frame, "peak_memory_bytes"),
+        "warnings": warnings_of(analysis),
+    }
+
+
+def _total(frame: pd.DataFrame, column: str) -> float | None:
+    return float(np.sum(frame[column].to_numpy(float))) if column in frame else None
+
+
+def _largest(frame: pd.DataFrame, column: str) -> int | None:
+    return int(np.max(frame[column].to_numpy())) if column in frame else None
+
+
+def _approach(each: Approach) -> dict[str, Any]:
+    return {
+        "a": each.a.to_dict(),
+        "b": each.b.to_dict(),
+        "n_points": len(each.points),
+        "excluded": [dict(row) for row in each.excluded],
+        "warnings": list(each.warnings),
+    }
+
+
+def _exponents(found: Approaches) -> dict[str, Any]:
+    return {name: {"a": each.a.to_dict(), "b": each.b.to_dict()} for name, each in found.approaches.items()}
+
+
+def warnings_of(analysis: Analysis) -> list[str]:
+    """Every sentence a reader needs before believing the numbers."""
+    found, quality, profile = analysis.approaches, analysis.quality, analysis.profile
+    sentences = [s for each in found.approaches.values() for s in each.warnings]
+    if found.agree is False:
+        apart = [p for p, d in found.differences.items() if d.ci95 and not d.ci95[0] <= 0 <= d.ci95[1]]
+        sentences.append(f"approaches {', '.join(apart)} disagree beyond noise")
+    if quality.ratio is None:
+        sentences.append("noise unidentified: no (N, D) was trained with two seeds")
+    elif quality.ratio > SEED_RATIO_LIMIT:
+        sentences.append(f"residuals are {quality.ratio:.2f} times what seeds imply: the law misses something")
+    if not profile.identified:
+        sentences.append(f"E unidentified: these runs allow any E up to {profile.ci95[1]:.3g} nats")
+    if analysis.holdout_reason:
+        sentences.append(analysis.holdout_reason)
+    return list(dict.fromkeys((*analysis.runs.notes, *sentences)))
+
+
+def table_rows(analysis: Analysis) -> list[tuple[str, str, str, str]]:
+    """Rows of the terminal table: quantity, value with interval, published beside it, how it was got."""
+    rows = []
+    for name, each in analysis.approaches.approaches.items():
+        how = f"approach {name}, {len(each.points)} points, {len(each.excluded)} exclusions"
+        beside = ", ".join(f"{PUBLISHED[key].a} ({key})" for key in PUBLISHED_BESIDE[name])
+        rows += [("a", _show(each.a), beside, how), ("b", _show(each.b), "", how)]
+    published = PUBLISHED["kaplan2020"].params
+    for name, law in analysis.kaplan.items():
+        value = _show(law.plain.params["alpha"]) if law.plain else "-"
+        rows.append((name, value, f"{published[name]} (kaplan2020)", law.held_fixed))
+    rows.append(_offset_row(analysis.profile))
+    return rows
+
+
+def _offset_row(profile: OffsetProfile) -> tuple[str, str, str, str]:
+    low, high = profile.ci95
+    value = f"{profile.value:.3f} [{low:.3f}, {high:.3f}]" if profile.identified else f"unidentified (< {high:.3f})"
+    return ("E", value, "", "profile of the parametric law, nats per token")
+
+
+def _show(estimate: Any) -> str:
+    if not np.isfinite(estimate.value):
+        return "-"
+    interval = "" if estimate.ci95 is None else f" [{estimate.ci95[0]:.3f}, {estimate.ci95[1]:.3f}]"
+    return f"{estimate.value:.3f}{interval}"
+
+
+def forecast_line(analysis: Analysis) -> str:
+    """The forecast, or why there is none."""
+    return forecast_sentence(analysis.holdout) if analysis.holdout else f"no forecast: {analysis.holdout_reason}"

@@ -1,0 +1,71 @@
+import json
+
+import pytest
+
+from analysis.runs import Runs, load_runs
+from analysis.summary import analyse, forecast_line, summarise, summary_document, table_rows, warnings_of
+from scaling_harness.errors import HarnessError
+
+
+@pytest.fixture
+def analysis(simulated_sweep):
+    return analyse(load_runs(simulated_sweep), resamples=60)
+
+
+def test_summary_has_the_promised_shape_and_is_json(analysis):
+    document = summary_document(analysis)
+    json.dumps(document, allow_nan=False)
+    assert document["count"] == "with_head"
+    assert set(document["approaches"]) == {"1", "2", "3"}
+    for each in document["approaches"].values():
+        assert {"a", "b", "n_points", "excluded"} <= set(each)
+        assert {"value", "ci95"} <= set(each["a"])
+    assert {"params", "residual_rms", "seed_rms", "starts"} <= set(document["parametric"])
+    assert set(document["kaplan"]) == {"alpha_N", "alpha_D", "alpha_C"}
+    assert {"budget", "gap", "mean_abs_rel_error", "skill"} <= set(document["holdout"])
+    assert len(document["budgets"]) == 5
+    assert (document["n_runs"], document["n_dropped"]) == (135, 0)
+    assert document["wall_s"] == 270.0
+    assert document["peak_memory_bytes"] == 10**8
+    assert document["spent_flops"] == pytest.approx(document["train_flops"])
+
+
+def test_other_counts_stand_beside_the_headline(analysis):
+    counts = summary_document(analysis)["counts"]
+    assert set(counts) == {"non_embedding", "total"}
+    # here every count is proportional to the others, so the exponents are the same
+    headline = analysis.approaches.approaches["2"].a.value
+    assert counts["total"]["2"]["a"]["value"] == pytest.approx(headline, abs=1e-3)
+
+
+def test_table_has_every_exponent_with_its_published_neighbour(analysis):
+    rows = table_rows(analysis)
+    assert [row[0] for row in rows] == ["a", "b"] * 3 + ["alpha_N", "alpha_D", "alpha_C", "E"]
+    assert "0.5126 (besiroglu2024)" in rows[4][2]
+    assert all(len(row) == 4 for row in rows)
+    assert "skill" in forecast_line(analysis)
+
+
+def test_a_plain_table_is_summarised_too(isoflop):
+    document = summarise(Runs(isoflop), resamples=20)
+    assert document["count"] is None
+    assert document["spent_flops"] is None
+    assert document["counts"] == {}
+    assert any("no run has a training curve" in sentence for sentence in document["warnings"])
+
+
+def test_one_seed_says_that_noise_is_unidentified(noise_free):
+    sentences = warnings_of(analyse(Runs(noise_free), resamples=20))
+    assert any("noise unidentified" in sentence for sentence in sentences)
+
+
+def test_too_few_budgets_give_a_reason_in_place_of_a_forecast(isoflop):
+    two = isoflop[isoflop.C < 3e11]
+    analysis = analyse(Runs(two), resamples=20)
+    assert "cannot spare" in summary_document(analysis)["holdout"]["reason"]
+    assert forecast_line(analysis).startswith("no forecast")
+
+
+def test_too_few_runs_are_refused(isoflop):
+    with pytest.raises(HarnessError, match="cannot fix"):
+        analyse(Runs(isoflop.iloc[:9]), resamples=20)
