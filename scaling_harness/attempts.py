@@ -1,0 +1,211 @@
+"""The attempts at a run, as files in its folder: who tried, who still tries, how it ended. No torch.
+
+`attempt-0001.json` is made with O_EXCL and its number is a fencing token; its owner holds a lock on it and touches it
+as a heartbeat. `attempt-0001.end` says how it ended. On the owner's machine the lock tells at once whether the owner
+lives; from another, or without locks, an attempt not touched for `LEASE_S`, by the file system's own clock, is dead.
+"""
+
+import dataclasses
+import fcntl
+import itertools
+import json
+import os
+import re
+import socket
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from scaling_harness.files import explain_os_errors
+from scaling_harness.store import Store
+
+LEASE_S = 240.0
+"""Well above the time that a network file system may cache attributes (60 s)."""
+HEARTBEAT_S = LEASE_S / 5
+
+_NAME = re.compile(r"attempt-(\d+)\.json")
+_Document = TypeVar("_Document", "Attempt", "End")
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Who started training a run, and from what."""
+
+    host: str
+    kernel: str
+    """Identifies a running kernel: file locks are shared by processes that have it in common."""
+    pid: int
+    job_id: str
+    started: str
+    locked: bool
+    """Whether the owner got the lock, so that the lock can be trusted."""
+    checkpoint_mtime_ns: int | None
+    """Age stamp of the job's checkpoint at the start; None where there was none."""
+
+
+Ending = Literal["completed", "diverged", "failed", "gave_up", "died", "interrupted"]
+
+
+@dataclass(frozen=True)
+class End:
+    """How an attempt ended; `gave_up` is the last of too many."""
+
+    outcome: Ending
+    reason: str | None = None
+
+
+def attempt_numbers(directory: Path) -> list[int]:
+    """Numbers of the attempts at a run, rising."""
+    try:
+        names = os.listdir(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(int(match[1]) for match in map(_NAME.fullmatch, names) if match)
+
+
+def read_attempt(directory: Path, number: int) -> Attempt | None:
+    """Read one attempt; None where its owner died or ran out of disk in the middle of writing it."""
+    return _read(attempt_path(directory, number), Attempt)
+
+
+def read_end(directory: Path, number: int) -> End | None:
+    """Read how an attempt ended; None where nothing, or nothing whole, was written."""
+    return _read(_end_path(directory, number), End)
+
+
+def write_end(directory: Path, number: int, end: End) -> None:
+    """Write how an attempt ended. Not synced: a lost end reads as a death, which is safe."""
+    path = _end_path(directory, number)
+    with explain_os_errors(path):
+        path.write_text(json.dumps(dataclasses.asdict(end)))
+
+
+def is_alive(directory: Path, number: int, lease_s: float = LEASE_S) -> bool:
+    """Whether the owner of an attempt without an end still works on it."""
+    path = attempt_path(directory, number)
+    attempt = read_attempt(directory, number)
+    try:
+        if attempt is not None and attempt.locked and attempt.kernel == kernel_id():
+            return _is_locked(path)
+        touched = path.stat().st_mtime
+    except FileNotFoundError:
+        return False
+    return _clock(directory) - touched < lease_s
+
+
+def counted_failures(directory: Path) -> list[str]:
+    """Reasons of the past attempts that count against a run, oldest first.
+
+    A failed attempt counts; one that died counts unless the checkpoint had moved on by the next; an interrupted one
+    never does. Whatever came before a result or a giving-up is forgotten, so that deleting a record starts afresh.
+
+    Parameters
+    ----------
+    directory : Path
+        Folder of a run whose newest attempt is the caller's own.
+
+    Returns
+    -------
+    list of str
+    """
+    numbers = attempt_numbers(directory)
+    reasons: list[str] = []
+    for number, following in itertools.pairwise(numbers):
+        end = read_end(directory, number) or _unseen_death(read_attempt(directory, number))
+        if end.outcome in ("completed", "diverged", "gave_up"):
+            reasons = []
+        elif end.outcome == "failed" or (end.outcome == "died" and not _advanced(directory, number, following)):
+            reasons.append(end.reason or "no reason was given")
+    return reasons
+
+
+def bury(run_ids: Iterable[str], store: Store, pid: int, reason: str) -> None:
+    """Write the end of attempts whose process, a child of the caller, died without a word.
+
+    Parameters
+    ----------
+    run_ids : iterable of str
+        Where to look.
+    store : Store
+        Where the runs live.
+    pid : int
+        The dead process.
+    reason : str
+        One sentence: what the parent saw.
+    """
+    for run_id in run_ids:
+        directory = store.run_dir(run_id)
+        for number in attempt_numbers(directory)[-2:]:
+            attempt = read_attempt(directory, number)
+            mine = attempt is not None and (attempt.pid, attempt.kernel) == (pid, kernel_id())
+            if mine and read_end(directory, number) is None:
+                write_end(directory, number, End("died", reason))
+
+
+def lock(descriptor: int, kind: int) -> bool:
+    """Try `flock`; False where another holds the lock, or the file system has none."""
+    try:
+        fcntl.flock(descriptor, kind)
+    except OSError:
+        return False
+    return True
+
+
+@cache
+def kernel_id() -> str:
+    """Identify the running kernel: its boot id, or the host's name where it has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return socket.gethostname()
+
+
+def attempt_path(directory: Path, number: int) -> Path:
+    """File of an attempt."""
+    return directory / f"attempt-{number:04d}.json"
+
+
+def _unseen_death(attempt: Attempt | None) -> End:
+    where = f"on {attempt.host}, process {attempt.pid}" if attempt else "while it was being claimed"
+    return End("died", f"died without a word {where}: killed, out of memory, or the machine went down")
+
+
+def _advanced(directory: Path, number: int, following: int) -> bool:
+    attempt, after = read_attempt(directory, number), read_attempt(directory, following)
+    if attempt is None or after is None or attempt.job_id != after.job_id or after.checkpoint_mtime_ns is None:
+        return False
+    return attempt.checkpoint_mtime_ns != after.checkpoint_mtime_ns
+
+
+def _is_locked(path: Path) -> bool:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        # Shared, so that two who look at once do not take each other for the owner.
+        return not lock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    finally:
+        os.close(descriptor)
+
+
+def _clock(directory: Path) -> float:
+    """Time of day by the file system's clock, or by ours where the directory may only be read."""
+    try:
+        with tempfile.TemporaryFile(dir=directory) as file:
+            return os.fstat(file.fileno()).st_mtime
+    except OSError:
+        return time.time()
+
+
+def _read(path: Path, schema: type[_Document]) -> _Document | None:
+    try:
+        document: Any = json.loads(path.read_bytes())
+        return schema(**document)
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def _end_path(directory: Path, number: int) -> Path:
+    return directory / f"attempt-{number:04d}.end"

@@ -1,0 +1,231 @@
+import dataclasses
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from scaling_harness import attempts
+from scaling_harness.attempts import LEASE_S, End, attempt_numbers, bury, counted_failures, read_attempt, read_end
+from scaling_harness.claim import ClaimLost, take
+from scaling_harness.errors import HarnessError, UserError
+from scaling_harness.store import Store
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from scaling_harness.claim import take
+from scaling_harness.store import Store
+claim = take("job", ["run"], Store(Path(sys.argv[1])))
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "runs")
+
+
+def age(store, number=1, seconds=LEASE_S + 1.0):
+    """Make an attempt look untouched for so long."""
+    path = attempts.attempt_path(store.run_dir("run"), number)
+    then = path.stat().st_mtime - seconds
+    os.utime(path, (then, then))
+
+
+def disown(store):
+    """Make the only attempt look like that of another machine."""
+    path = attempts.attempt_path(store.run_dir("run"), 1)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "host": "elsewhere", "kernel": "another"}))
+
+
+def test_one_at_a_time_and_numbers_only_rise(store):
+    first = take("job", ["run"], store)
+    assert first is not None
+    assert take("job", ["run"], store) is None
+    first.end("interrupted", "enough")
+    assert read_end(store.run_dir("run"), 1) == End("interrupted", "enough")
+    second = take("job", ["run"], store)
+    assert second is not None
+    assert attempt_numbers(store.run_dir("run")) == [1, 2]
+    second.end("completed")
+
+
+def test_of_many_who_ask_at_once_one_is_served(store):
+    barrier, served = threading.Barrier(8), []
+
+    def ask():
+        for number in range(40):
+            barrier.wait()
+            claim = take("job", [f"run{number}"], store)
+            if claim is not None:
+                served.append((number, claim))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(number for number, _ in served) == list(range(40))
+    for _, claim in served:
+        claim.end("completed")
+
+
+def test_a_killed_owner_is_found_at_once(store):
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(store.runs_dir)], stdout=subprocess.PIPE) as owner:
+        assert owner.stdout.readline() == b"held\n"
+        assert take("job", ["run"], store) is None
+        owner.send_signal(signal.SIGKILL)
+    claim = take("job", ["run"], store)
+    assert claim is not None
+    assert read_attempt(store.run_dir("run"), 1).pid == owner.pid
+    assert len(counted_failures(store.run_dir("run"))) == 1
+    claim.end("completed")
+
+
+def test_another_machine_is_dead_when_its_lease_is_over_by_the_file_systems_clock(store, monkeypatch):
+    owner = take("job", ["run"], store)
+    disown(store)
+    monkeypatch.setattr(time, "time", lambda: 1e12)
+    assert take("job", ["run"], store) is None
+    age(store)
+    assert owner is not None
+    owner.heartbeat()
+    assert take("job", ["run"], store) is None
+    age(store)
+    thief = take("job", ["run"], store)
+    assert thief is not None
+    thief.confirm()
+    with pytest.raises(ClaimLost, match="overtaken by attempt 2"):
+        owner.confirm()
+    owner.end("interrupted")
+    thief.end("completed")
+
+
+def test_without_locks_the_lease_decides(store, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOTSUP, "no locks here")
+
+    monkeypatch.setattr(attempts.fcntl, "flock", refuse)
+    owner = take("job", ["run"], store)
+    assert take("job", ["run"], store) is None
+    age(store)
+    thief = take("job", ["run"], store)
+    assert thief is not None
+    for claim in (owner, thief):
+        claim.end("interrupted")
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"host": "a', b'{"host": "a"}', b"\x00\xff"])
+def test_a_torn_attempt_waits_for_its_lease(store, torn):
+    path = attempts.attempt_path(store.run_dir("run"), 1)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(torn)
+    assert take("job", ["run"], store) is None
+    age(store)
+    claim = take("job", ["run"], store)
+    assert claim is not None
+    assert "while it was being claimed" in counted_failures(store.run_dir("run"))[0]
+    claim.end("completed")
+
+
+def test_a_torn_end_reads_as_a_death(store):
+    take("job", ["run"], store).end("completed")
+    (store.run_dir("run") / "attempt-0001.end").write_text('{"outco')
+    claim = take("job", ["run"], store)
+    assert claim is not None
+    assert len(counted_failures(store.run_dir("run"))) == 1
+    claim.end("completed")
+
+
+def test_all_runs_of_a_job_or_none(store):
+    other = take("b", ["b"], store)
+    assert take("stack", ["c", "b", "a"], store) is None
+    assert attempt_numbers(store.run_dir("a")) == []
+    assert attempt_numbers(store.run_dir("c")) == []
+    other.end("completed")
+    claim = take("stack", ["c", "b", "a"], store)
+    assert take("a", ["a"], store) is None
+    claim.end("completed")
+
+
+def test_what_was_held_is_let_go_when_another_is_quicker(store, monkeypatch):
+    monkeypatch.setattr("scaling_harness.claim._free_number", lambda *_: 1)
+    other = take("b", ["b"], store)
+    assert take("stack", ["a", "b"], store) is None
+    assert read_end(store.run_dir("a"), 1).outcome == "interrupted"
+    other.end("completed")
+
+
+def test_a_folder_that_is_gone_ends_the_claim(store):
+    claim = take("job", ["run"], store)
+    shutil.rmtree(store.run_dir("run"))
+    with pytest.raises(ClaimLost):
+        claim.confirm()
+
+
+def test_a_full_disk_leaves_no_attempt(store, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", refuse)
+        with pytest.raises(HarnessError, match="full"):
+            take("job", ["run"], store)
+    assert attempt_numbers(store.run_dir("run")) == []
+
+
+def test_a_store_that_cannot_be_made_is_a_sentence(store):
+    store.runs_dir.write_text("")
+    with pytest.raises(UserError, match="a file stands where a directory is needed"):
+        take("job", ["run"], store)
+
+
+def lives(store, *endings):
+    """Attempts at one run: how each ended, and the stamp of the checkpoint it started from."""
+    for outcome, stamp in endings:
+        checkpoint = store.checkpoint_path("job")
+        if stamp is not None:
+            checkpoint.parent.mkdir(parents=True, exist_ok=True)
+            checkpoint.touch()
+            os.utime(checkpoint, ns=(stamp, stamp))
+        take("job", ["run"], store).end(outcome, f"{outcome} from {stamp}")
+    return counted_failures(store.run_dir("run"))
+
+
+@pytest.mark.parametrize(
+    ("endings", "counted"),
+    [
+        ([("failed", None), ("failed", None), ("completed", None)], ["failed from None", "failed from None"]),
+        ([("died", None), ("died", 1), ("died", 1), ("completed", 2)], ["died from 1"]),
+        ([("failed", None), ("completed", 1)], ["failed from None"]),
+        ([("interrupted", None), ("interrupted", None), ("completed", None)], []),
+        ([("failed", None), ("gave_up", None), ("failed", None), ("completed", None)], ["failed from None"]),
+    ],
+)
+def test_which_attempts_count(store, endings, counted):
+    assert lives(store, *endings) == counted
+
+
+def test_a_parent_says_how_its_child_died(store):
+    claim = take("job", ["run"], store)
+    bury(["run", "never begun"], store, os.getpid() + 1, "not me")
+    assert read_end(store.run_dir("run"), 1) is None
+    bury(["run", "never begun"], store, os.getpid(), "killed by SIGKILL")
+    assert read_end(store.run_dir("run"), 1) == End("died", "killed by SIGKILL")
+    claim.end("interrupted")
+
+
+def test_an_attempt_says_who_and_where(store):
+    claim = take("job", ["run"], store)
+    attempt = read_attempt(store.run_dir("run"), 1)
+    assert (attempt.pid, attempt.job_id, attempt.locked) == (os.getpid(), "job", True)
+    assert dataclasses.asdict(attempt)["checkpoint_mtime_ns"] is None
+    claim.end("completed")
