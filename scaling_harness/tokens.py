@@ -359,7 +359,7 @@ def _sound_entry(directory: Path) -> _Entry | None:
     """The folder, or None where it is not there or is damaged."""
     if not (directory / META_FILE).exists():
         return None
-    with contextlib.suppress(ValueError, FileNotFoundError):
+    with contextlib.suppress(ValueError, KeyError, FileNotFoundError):
         meta = json.loads((directory / META_FILE).read_bytes())
         if all(_is_sound(directory / name, stamp) for name, stamp in meta["files"].items()):
             return _Entry(directory, meta)

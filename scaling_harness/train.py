@@ -1,7 +1,9 @@
 """One run as a Hydra application: `python -m scaling_harness.train model.d_model=64`."""
 
+import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
@@ -9,6 +11,10 @@ from omegaconf import DictConfig, OmegaConf
 from scaling_harness.compose import CONF_DIR, plain, run_config
 from scaling_harness.config import RunConfig
 from scaling_harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from scaling_harness.plan import Job
+    from scaling_harness.store import Store
 
 
 def train_one(config: RunConfig) -> int:
@@ -24,7 +30,7 @@ def train_one(config: RunConfig) -> int:
     int
         0 where the run completed, 1 where it diverged or failed.
     """
-    from scaling_harness.execute import execute
+    from scaling_harness.execute import execute_alone
     from scaling_harness.plan import Job, resolve
     from scaling_harness.store import Store
     from scaling_harness.tokens import prepare
@@ -32,12 +38,31 @@ def train_one(config: RunConfig) -> int:
     info = prepare(config.data, config.evaluation.extra_sets, Path(config.runtime.data_dir))
     plan = resolve(config, info)
     store = Store(Path(config.runtime.runs_dir))
-    execute(Job((plan,)), config.runtime, store)
+    if int(os.environ.get("RANK", "0")):
+        return 0 if store.is_finished(plan.run_id) else _follow(Job((plan,)), config, store)
+    execute_alone(Job((plan,)), config.runtime, store)
     record = store.read(plan.run_id)
     loss = record.losses.get("valid")
     said = f"{record.status}: {record.reason}" if record.reason or loss is None else f"{loss.loss_nats:.4f} nats/token"
     print(f"{plan.run_id}  {said}  {store.record_path(plan.run_id)}")
     return 0 if record.status == "completed" else 1
+
+
+class _Unwatched:
+    """Oversight of a process that torchrun started beside the first one, which holds the claim and writes."""
+
+    def tick(self, step: int) -> None:
+        pass
+
+    def confirm(self) -> None:
+        pass
+
+
+def _follow(job: "Job", config: RunConfig, store: "Store") -> int:
+    from scaling_harness.trainer import train
+
+    train(job, config.runtime, store, _Unwatched())
+    return 0
 
 
 @hydra.main(config_path=str(CONF_DIR), config_name="train", version_base="1.3")
