@@ -82,13 +82,18 @@ class Approaches:
         return all(low <= 0 <= high for low, high in intervals) if intervals else None
 
 
-def three_approaches(runs: Runs, *, resamples: int = 1000, seed: int = 0) -> Approaches:
+def three_approaches(
+    runs: Runs, *, curves: Mapping[object, envelope.Points] | None = None, resamples: int = 1000, seed: int = 0
+) -> Approaches:
     """Fit the compute-optimal frontier by approaches 1, 2 and 3.
 
     Parameters
     ----------
     runs : Runs
-        Approach 1 needs `curve_path`; without it, it is left empty with the reason.
+        Of `load_runs`.
+    curves : mapping, optional
+        Of `envelope.curves_of`, read from the runs by default. Without any, approach 1 is left empty
+        with the reason.
     resamples, seed : int
         Noise draws, shared by the approaches.
 
@@ -103,15 +108,15 @@ def three_approaches(runs: Runs, *, resamples: int = 1000, seed: int = 0) -> App
     """
     cells = design_cells(runs.frame)
     noise = seed_noise(cells)
-    point = _parametric_point(cells)
+    point, sentences = _parametric_point(cells)
     dof = noise.dof if noise else max(1, len(cells) - len(chinchilla.params))
     draws = unit_draws(len(cells), resamples, dof, np.random.default_rng(seed))
     found = isoflop.slices(cells)
     scatter = isoflop.scatter_rms(cells, found)
     sd = cell_sd(cells, noise, scatter if np.isfinite(scatter) else residual_rms(point))
-    curves = envelope.curves_of(runs)
+    curves = envelope.curves_of(runs) if curves is None else curves
     traced = envelope.build(runs, cells, curves) if curves else None
-    third, parametric = _third(runs, point, cells, noise, draws)
+    third, parametric = _third(runs, point, sentences, cells, noise, draws)
     each = {
         "1": _first(traced, cells, sd * draws),
         "2": _second(found, cells, sd * draws, parametric),
@@ -120,15 +125,16 @@ def three_approaches(runs: Runs, *, resamples: int = 1000, seed: int = 0) -> App
     return Approaches(each, _differences(each), parametric, cells, noise, tuple(found), traced)
 
 
-def _parametric_point(cells: pd.DataFrame) -> Point:
-    """Chinchilla's law on cell means, each weighted by its seeds."""
+def _parametric_point(cells: pd.DataFrame) -> tuple[Point, list[str]]:
+    """Chinchilla's law on cell means, each weighted by its seeds; and what is weak in their design."""
     inputs = {name: cells[name].to_numpy() for name in chinchilla.inputs}
-    check_rows(chinchilla, inputs, cells.L.to_numpy())
-    return fit_point(chinchilla, inputs, cells.L.to_numpy(), Objective(), cells.n_seeds.to_numpy(float))
+    sentences = check_rows(chinchilla, inputs, cells.L.to_numpy())
+    weights = cells.n_seeds.to_numpy(float)
+    return fit_point(chinchilla, inputs, cells.L.to_numpy(), Objective(), weights), sentences
 
 
 def _third(
-    runs: Runs, point: Point, cells: pd.DataFrame, noise: SeedNoise | None, draws: Array
+    runs: Runs, point: Point, sentences: list[str], cells: pd.DataFrame, noise: SeedNoise | None, draws: Array
 ) -> tuple[Approach, FitResult]:
     """Approach 3: the frontier of the parametric law; noise goes on the fitted losses."""
     sd = cell_sd(cells, noise, residual_rms(point))
@@ -136,7 +142,7 @@ def _third(
     resampled = point.model.to_natural(refitted.z_KP)
     settings = {"loss": "log_huber", "delta": point.objective.delta, "count": runs.count}
     settings |= {"resample": "noise", "resamples": len(draws), "rows": "cells, weighted by seeds"}
-    result = assemble(point, resampled, dropped=runs.dropped, settings=settings)
+    result = assemble(point, resampled, dropped=runs.dropped, settings=settings, warnings=sentences)
     budgets = np.array([cells.C.iloc[rows].mean() for rows in isoflop.budget_groups(cells.C.to_numpy())])
     best = result.optimal(budgets)
     points = pd.DataFrame({"C": budgets, "N_opt": best.n_params, "D_opt": best.n_tokens, "loss": best.loss_nats})

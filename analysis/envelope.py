@@ -1,5 +1,6 @@
 """Approach 1: the lower envelope of training curves (Hoffmann et al. 2022, section 3.1)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,10 @@ SMOOTHING_STEPS = 10
 MIN_SIZES = 4
 MIN_POINTS = 5  # validation losses a curve needs; with fewer the smoothed training loss is used
 END_OF_RUN = 0.15
+
+
+Points = tuple[Array, Array]
+"""Tokens and loss (nats) along one run."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ def smooth_gaussian(values: Array, window: float = SMOOTHING_STEPS) -> Array:
     return total / np.convolve(np.ones(len(values)), kernel, mode="full")[half : half + len(values)]
 
 
-def curve_points(curve: pd.DataFrame) -> tuple[Array, Array]:
+def curve_points(curve: pd.DataFrame) -> Points:
     """Tokens and loss of a curve: validation losses, or the smoothed training loss without them."""
     tokens, loss = _column(curve, "tokens"), _column(curve, "valid_loss")
     measured = np.isfinite(loss) & (tokens > 0)
@@ -67,7 +72,7 @@ def _column(curve: pd.DataFrame, name: str) -> Array:
     return np.asarray(curve[name], float) if name in curve else np.full(len(curve), np.nan)
 
 
-def curves_of(runs: Runs) -> dict[object, tuple[Array, Array]]:
+def curves_of(runs: Runs) -> dict[object, Points]:
     """Tokens and loss of every run that has a readable curve, by its index in the frame."""
     found = {}
     for index, row in runs.frame.iterrows():
@@ -77,7 +82,7 @@ def curves_of(runs: Runs) -> dict[object, tuple[Array, Array]]:
     return found
 
 
-def build(runs: Runs, cells: pd.DataFrame, curves: dict[object, tuple[Array, Array]]) -> Envelope:
+def build(runs: Runs, cells: pd.DataFrame, curves: Mapping[object, Points]) -> Envelope:
     """Interpolate all curves in log-log at common FLOPs and find the lowest.
 
     Parameters
@@ -86,7 +91,7 @@ def build(runs: Runs, cells: pd.DataFrame, curves: dict[object, tuple[Array, Arr
         Their N turns tokens into FLOPs, 6 N D.
     cells : DataFrame
         Of `design_cells`: the curves of a cell's seeds are averaged in ln L.
-    curves : dict
+    curves : mapping
         Of `curves_of`.
     """
     log_flops = np.linspace(np.log(cells.C.min()), np.log(cells.C.max()), N_FLOPS)
@@ -103,7 +108,7 @@ def build(runs: Runs, cells: pd.DataFrame, curves: dict[object, tuple[Array, Arr
     return Envelope(np.exp(log_flops), log_loss, winner, kept, reasons, late)
 
 
-def _on_grid(points: tuple[Array, Array], n_params: float, log_flops: Array) -> Array:
+def _on_grid(points: Points, n_params: float, log_flops: Array) -> Array:
     """Ln L at the FLOPs, interpolated in log-log; inf outside the run."""
     log_c, log_loss = np.log(6 * n_params * points[0]), np.log(points[1])
     slack = 1e-9  # the last point of the longest run is the end of the grid

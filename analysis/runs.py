@@ -94,7 +94,7 @@ def load_runs(
     if runs.frame.empty:
         raise HarnessError(f"no run of {path} can be fitted: {_first_reasons(runs.dropped)}")
     _refuse_mixed(runs.frame, path)
-    return runs
+    return replace(runs, frame=runs.frame.drop(columns="science", errors="ignore"))
 
 
 def read_all(path: Path | str) -> pd.DataFrame:

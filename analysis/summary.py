@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.approaches import Approach, Approaches, three_approaches
 from analysis.diagnostics import FitQuality, OffsetProfile, fit_quality, profile_offset
+from analysis.envelope import Points, curves_of
 from analysis.holdout import Holdout, forecast_sentence, hold_out_budgets
 from analysis.isoflop import budget_groups
 from analysis.kaplan import PowerLaw, one_variable_laws
@@ -30,6 +31,7 @@ class Analysis:
     """All results on one set of runs: what the summary, the table and the figures are made of.
 
     ``other_counts`` holds the approaches under the other counts of N, where records have them;
+    ``curves`` the tokens and losses of each run, by its index in ``runs.frame``;
     ``holdout`` is None with ``holdout_reason`` where there are too few budgets.
     """
 
@@ -41,6 +43,7 @@ class Analysis:
     holdout: Holdout | None
     holdout_reason: str | None
     other_counts: Mapping[str, Approaches]
+    curves: Mapping[object, Points]
 
 
 def analyse(runs: Runs, *, hold_out: int = 1, resamples: int = 1000, seed: int = 0) -> Analysis:
@@ -64,7 +67,8 @@ def analyse(runs: Runs, *, hold_out: int = 1, resamples: int = 1000, seed: int =
     HarnessError
         Too few runs or levels for the parametric fit.
     """
-    found = three_approaches(runs, resamples=resamples, seed=seed)
+    curves = curves_of(runs)
+    found = three_approaches(runs, curves=curves, resamples=resamples, seed=seed)
     frontier = found.approaches["2"].points
     holdout, reason = _holdout(found, hold_out)
     others: list[Count] = [c for c in COUNTS if c != runs.count and f"n_params_{c}" in runs.frame]
@@ -76,7 +80,10 @@ def analyse(runs: Runs, *, hold_out: int = 1, resamples: int = 1000, seed: int =
         kaplan=one_variable_laws(found.cells, frontier, resamples),
         holdout=holdout,
         holdout_reason=reason,
-        other_counts={c: three_approaches(runs.with_count(c), resamples=resamples, seed=seed) for c in others},
+        other_counts={
+            c: three_approaches(runs.with_count(c), curves=curves, resamples=resamples, seed=seed) for c in others
+        },
+        curves=curves,
     )
 
 

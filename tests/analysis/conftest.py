@@ -1,6 +1,7 @@
 """Simulated truth, and the published tables where they are given."""
 
 import dataclasses
+import functools
 import json
 import os
 from pathlib import Path
@@ -13,12 +14,13 @@ from analysis import simulate
 from analysis.laws import chinchilla
 from scaling_harness.record import METRICS_FILE, EvalLoss, RunRecord, write_record
 
+TRUTH = {"E": 1.1, "A": 45.0, "B": 160.0, "alpha": 0.38, "beta": 0.35}
 BUDGETS = tuple(np.geomspace(1e11, 3e12, 5))
 
 
 @pytest.fixture
 def truth():
-    return {"E": 1.1, "A": 45.0, "B": 160.0, "alpha": 0.38, "beta": 0.35}
+    return TRUTH
 
 
 @pytest.fixture
@@ -107,17 +109,17 @@ def write_manifest(directory, run_ids):
     (directory / "sweep.json").write_text(json.dumps({"schema_version": 1, "jobs": jobs}))
 
 
+def write_sweep(directory, records, curves=None, unfinished=()):
+    """Records as a store and a sweep beside it; gives the sweep's path."""
+    for record in records:
+        write_run(directory / "store", record, (curves or {}).get(record.run_id, ()))
+    write_manifest(directory / "sweep", [record.run_id for record in records] + list(unfinished))
+    return directory / "sweep"
+
+
 @pytest.fixture
 def make_sweep(tmp_path):
-    """Writes records as a sweep directory; gives its path."""
-
-    def write(records, curves=None, unfinished=()):
-        for record in records:
-            write_run(tmp_path / "store", record, (curves or {}).get(record.run_id, ()))
-        write_manifest(tmp_path / "sweep", [record.run_id for record in records] + list(unfinished))
-        return tmp_path / "sweep"
-
-    return write
+    return functools.partial(write_sweep, tmp_path)
 
 
 @pytest.fixture
@@ -125,18 +127,18 @@ def record():
     return make_record
 
 
-@pytest.fixture
-def simulated_sweep(make_sweep, truth, isoflop):
+@pytest.fixture(scope="session")
+def simulated_sweep(tmp_path_factory):
     """The IsoFLOP grid as records with curves that follow the same law in tokens seen."""
     records, curves = [], {}
-    for i, run in enumerate(isoflop.itertuples()):
+    for i, run in enumerate(simulate.isoflop(TRUTH, BUDGETS).itertuples()):
         made = make_record(f"run{i}", round(run.N), round(run.D), run.L, seed=int(run.seed))
         records.append(made)
         tokens = np.geomspace(made.n_tokens / 200, made.n_tokens, 40)
-        noise = run.L / chinchilla.predict(truth, N=run.N, D=run.D)
-        losses = chinchilla.predict(truth, N=run.N, D=tokens) * noise
+        noise = run.L / chinchilla.predict(TRUTH, N=run.N, D=run.D)
+        losses = chinchilla.predict(TRUTH, N=run.N, D=tokens) * noise
         curves[made.run_id] = [
             {"step": k, "tokens": t, "loss": x + 0.1, "valid_loss": x}
             for k, (t, x) in enumerate(zip(tokens.tolist(), losses.tolist(), strict=True))
         ]
-    return make_sweep(records, curves)
+    return write_sweep(tmp_path_factory.mktemp("simulated"), records, curves)

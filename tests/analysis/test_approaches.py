@@ -3,6 +3,7 @@ import pytest
 
 from analysis import simulate
 from analysis.approaches import three_approaches
+from analysis.laws import chinchilla
 from analysis.runs import Runs, load_runs
 
 TRUE_A = 0.35 / 0.73
@@ -55,6 +56,13 @@ def test_budgets_without_a_bracketed_minimum_are_excluded_by_name(isoflop, truth
     assert [row["what"] for row in second.excluded] == ["budget 3e+12 FLOP"]
     assert "edge" in second.excluded[0]["reason"]
     assert len(second.points) == 4
+
+
+def test_weak_designs_are_warned_of_in_the_parametric_fit(isoflop, truth):
+    frame = isoflop.assign(N=np.where(isoflop.index % 2, 2e4, 1e5))
+    frame["L"] = chinchilla.predict(truth, N=frame.N, D=frame.D)
+    third = three_approaches(Runs(frame), resamples=20).approaches["3"]
+    assert any("few levels: 2 values of N" in sentence for sentence in third.warnings)
 
 
 def test_unequal_exponents_are_warned_of():

@@ -7,7 +7,7 @@ from analysis.summary import analyse, forecast_line, summarise, summary_document
 from scaling_harness.errors import HarnessError
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def analysis(simulated_sweep):
     return analyse(load_runs(simulated_sweep), resamples=60)
 
