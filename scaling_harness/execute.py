@@ -1,0 +1,226 @@
+"""The life of a job: claim it, train it, say how it ended. No torch until it trains."""
+
+import contextlib
+import dataclasses
+import errno
+import importlib
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from scaling_harness.allocator import keep_freed_memory
+from scaling_harness.attempts import HEARTBEAT_S, counted_failures
+from scaling_harness.claim import Claim, ClaimLost, Interrupted, Oversight, take
+from scaling_harness.config import RuntimeConfig
+from scaling_harness.errors import HarnessError
+from scaling_harness.files import explain_os_errors, write_text
+from scaling_harness.outcome import Measured, record_of
+from scaling_harness.provenance import now
+from scaling_harness.record import RunRecord, write_record
+from scaling_harness.stop import Stop, stop_on_signals
+from scaling_harness.store import Store
+
+if TYPE_CHECKING:
+    from scaling_harness.plan import Job
+
+Train = Callable[["Job", RuntimeConfig, Store, Oversight], list[RunRecord]]
+TRAINER = "scaling_harness.trainer:train"
+ERROR_FILE = "error.log"
+
+_STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of executing a job."""
+
+    kind: Literal["completed", "diverged", "failed", "gave_up", "interrupted", "taken", "finished"]
+    """`taken`: another process has it; `finished`: nothing was left to do; `failed`: it may be tried again."""
+    reason: str | None = None
+
+
+def load_train(target: str = TRAINER) -> Train:
+    """Import a training function named as `module:function`."""
+    module, _, function = target.partition(":")
+    return getattr(importlib.import_module(module), function)
+
+
+def execute(job: "Job", runtime: RuntimeConfig, store: Store, stop: Stop, train: Train | None = None) -> Outcome:
+    """Train what is left of a job, unless another process does.
+
+    Parameters
+    ----------
+    job : Job
+        Its finished runs are left out.
+    runtime : RuntimeConfig
+        Where and how to train.
+    store : Store
+        Where the runs live.
+    stop : Stop
+        Asked after every step; True ends the attempt with a checkpoint.
+    train : callable, optional
+        Instead of `trainer.train`.
+
+    Returns
+    -------
+    Outcome
+        A training that fails is an outcome. After `runtime.max_attempts` its runs get records that say so.
+
+    Raises
+    ------
+    UserError, HarnessError
+        The store cannot be written: no fault of the job, which keeps its attempts.
+    """
+    rest = _unfinished(job, store)
+    if rest is None:
+        return Outcome("finished")
+    train = train or load_train()
+    with explain_os_errors(store.runs_dir):
+        claim = take(rest.job_id, (run.run_id for run in rest.runs), store)
+        if claim is None:
+            return Outcome("taken")
+        return _hold(rest, runtime, store, claim, _Watch(claim, stop), train)
+
+
+def execute_alone(job: "Job", runtime: RuntimeConfig, store: Store, train: Train | None = None) -> None:
+    """Execute a job for a user who waits for it; its runs have records afterwards.
+
+    Parameters
+    ----------
+    job : Job
+        Its finished runs are left out.
+    runtime : RuntimeConfig
+        Where and how to train.
+    store : Store
+        Where the runs live.
+    train : callable, optional
+        Instead of `trainer.train`.
+
+    Raises
+    ------
+    HarnessError
+        It failed, or another process trains it now.
+    KeyboardInterrupt
+        A signal stopped it; the checkpoint is saved.
+    """
+    keep_freed_memory()
+    with stop_on_signals() as stop:
+        outcome = execute(job, runtime, store, stop, train)
+    if outcome.kind == "interrupted":
+        raise KeyboardInterrupt
+    if outcome.kind == "taken":
+        raise HarnessError(f"{job.job_id} is being trained by another process; `train` again shows its record")
+    if outcome.kind == "failed":
+        log = store.run_dir(job.runs[0].run_id) / ERROR_FILE
+        raise HarnessError(f"{outcome.reason}; see {log}, and start it again to go on from its last checkpoint")
+
+
+class _Watch:
+    """The `Oversight` of one attempt."""
+
+    def __init__(self, claim: Claim, stop: Stop) -> None:
+        self._claim = claim
+        self._stop = stop
+        self._next_beat = time.monotonic() + HEARTBEAT_S
+
+    def tick(self, step: int) -> None:
+        if self._stop():
+            raise Interrupted(f"stopped at step {step}")
+        if time.monotonic() >= self._next_beat:
+            self._claim.heartbeat()
+            self._next_beat = time.monotonic() + HEARTBEAT_S
+
+    def confirm(self) -> None:
+        self._claim.confirm()
+
+
+def _hold(
+    job: "Job", runtime: RuntimeConfig, store: Store, claim: Claim, oversight: Oversight, train: Train
+) -> Outcome:
+    """Make an attempt, and let go of the claim whatever happens."""
+    try:
+        if _unfinished(job, store) != job:
+            raise ClaimLost("another process finished it in the meantime")
+        return _attempt(job, runtime, store, claim, oversight, train)
+    except ClaimLost as lost:
+        claim.end("interrupted", str(lost))
+        return Outcome("taken", str(lost))
+    except BaseException as error:
+        with contextlib.suppress(HarnessError):
+            claim.end("interrupted", _one_line(error))
+        raise
+
+
+def _attempt(
+    job: "Job", runtime: RuntimeConfig, store: Store, claim: Claim, oversight: Oversight, train: Train
+) -> Outcome:
+    past = max((counted_failures(store.run_dir(run.run_id)) for run in job.runs), key=len)
+    if len(past) >= runtime.max_attempts:
+        return _give_up(job, runtime, store, claim, past, now(), wall_s=0.0)
+    started, clock = now(), time.monotonic()
+    try:
+        records = train(job, runtime, store, oversight)
+    except Interrupted as order:
+        claim.end("interrupted", str(order))
+        return Outcome("interrupted", str(order))
+    except ClaimLost:
+        raise
+    except Exception as error:
+        _raise_storage_failure(error)
+        _write_error(job, store, error)
+        reasons = [*past, _one_line(error)]
+        if len(reasons) >= runtime.max_attempts:
+            return _give_up(job, runtime, store, claim, reasons, started, time.monotonic() - clock)
+        claim.end("failed", reasons[-1])
+        return Outcome("failed", reasons[-1])
+    kind = "diverged" if any(record.status == "diverged" for record in records) else "completed"
+    claim.end(kind)
+    return Outcome(kind)
+
+
+def _give_up(
+    job: "Job", runtime: RuntimeConfig, store: Store, claim: Claim, reasons: list[str], started: str, wall_s: float
+) -> Outcome:
+    attempts = "attempt" if len(reasons) == 1 else "attempts"
+    reason = f"failed after {len(reasons)} {attempts}: {reasons[-1]}"
+    warnings = ["times are those of the last attempt, as far as known"]
+    claim.confirm()
+    rest = _unfinished(job, store)
+    for run in rest.runs if rest else ():
+        measured = Measured({}, wall_s / len(job.runs), started, warnings, runtime.device)
+        record = record_of(run, job.job_id, runtime, store, reason, measured, "failed")
+        write_record(store.run_dir(run.run_id), record)
+    store.checkpoint_path(job.job_id).unlink(missing_ok=True)
+    claim.end("gave_up", reason)
+    return Outcome("gave_up", reason)
+
+
+def _unfinished(job: "Job", store: Store) -> "Job | None":
+    rest = tuple(run for run in job.runs if not store.is_finished(run.run_id))
+    if len(rest) == len(job.runs):
+        return job
+    return dataclasses.replace(job, runs=rest) if rest else None
+
+
+def _raise_storage_failure(error: Exception) -> None:
+    """Raise what is the disk's fault, not the job's: the sentence there is, or the system's error."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in _STORAGE:
+            raise error if isinstance(error, HarnessError) else cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _write_error(job: "Job", store: Store, error: Exception) -> None:
+    text = "".join(traceback.format_exception(error))
+    for run in job.runs:
+        write_text(store.run_dir(run.run_id) / ERROR_FILE, text)
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())[:500]
+    if isinstance(error, HarnessError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,47 @@
+"""Leaving in order: a signal asks, the work at hand is saved. Standard library only."""
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from types import FrameType
+
+
+class Stop:
+    """True once a signal asked for it, or the process that started this one is gone."""
+
+    def __init__(self, parent: int | None = None) -> None:
+        self.requested = False
+        self._parent = parent
+
+    def __call__(self) -> bool:
+        """Whether to save and leave."""
+        return self.requested or (self._parent is not None and os.getppid() != self._parent)
+
+
+@contextlib.contextmanager
+def stop_on_signals(parent: int | None = None) -> Iterator[Stop]:
+    """Turn the first interrupt, termination or hang-up into an orderly stop; a second one acts as it always does.
+
+    Parameters
+    ----------
+    parent : int, optional
+        Process whose end is a reason to stop as well.
+    """
+    stop = Stop(parent)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        stop.requested = True
+        signal.signal(number, before[signal.Signals(number)])
+
+    # What was ignored before (nohup, a shell's background) stays ignored.
+    caught = [number for number in numbers if before[number] is not signal.SIG_IGN]
+    for number in caught:
+        signal.signal(number, ask)
+    try:
+        yield stop
+    finally:
+        for number in caught:
+            signal.signal(number, before[number])
