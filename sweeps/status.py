@@ -1,0 +1,136 @@
+"""What is known of every run of a sweep, from files alone. No torch."""
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from scaling_harness.attempts import attempt_numbers, is_alive, read_attempt, read_end
+from scaling_harness.plan import Job, Plan
+from scaling_harness.store import Store
+
+State = Literal["done", "diverged", "failed", "running", "waiting"]
+FINISHED = ("done", "diverged", "failed")
+
+_TAIL_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """One run at one moment."""
+
+    run_id: str
+    job_id: str
+    state: State
+    n_steps: int
+    step: int = 0
+    loss_nats: float | None = None
+    """Final validation loss of a finished run, last training loss of another."""
+    n_attempts: int = 0
+    since: str | None = None
+    """When the attempt that runs now started."""
+    where: str | None = None
+    """Host and process of that attempt."""
+    reason: str | None = None
+    """Why it failed or diverged; of a waiting run, how its last attempt ended."""
+
+
+def status(jobs: Sequence[Job], store: Store, before: Sequence[RunStatus] = ()) -> tuple[RunStatus, ...]:
+    """Look at every run of some jobs.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        What to look at.
+    store : Store
+        Where the runs live.
+    before : sequence of RunStatus, optional
+        An earlier answer: what was finished then is not looked at again.
+
+    Returns
+    -------
+    tuple of RunStatus
+        In the order of the jobs.
+    """
+    finished = {row.run_id: row for row in before if row.state in FINISHED}
+    begun = _names(store)
+    return tuple(
+        finished.get(run.run_id) or _look(run, job.job_id, store, run.run_id in begun)
+        for job in jobs
+        for run in job.runs
+    )
+
+
+def states(jobs: Sequence[Job], store: Store) -> dict[str, State]:
+    """Return the state of every run of some jobs by run_id; see `status`."""
+    return {row.run_id: row.state for row in status(jobs, store)}
+
+
+def last_row(path: Path) -> dict[str, Any]:
+    """Read the last whole training row of a `metrics.jsonl` without reading the rest; empty where there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
+            lines = file.read().split(b"\n")
+    except FileNotFoundError:
+        return {}
+    return next((row for row in map(_parse, reversed(lines)) if "loss" in row), {})
+
+
+def _names(store: Store) -> Iterable[str]:
+    try:
+        return set(os.listdir(store.run_dir("x").parent))
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+
+
+def _look(run: Plan, job_id: str, store: Store, begun: bool) -> RunStatus:
+    if not begun:
+        return RunStatus(run.run_id, job_id, "waiting", run.n_steps)
+    numbers = attempt_numbers(store.run_dir(run.run_id))
+    try:
+        text = store.record_path(run.run_id).read_bytes()
+    except FileNotFoundError:
+        return _unfinished(run, job_id, store, numbers)
+    return _finished(run, job_id, _parse(text), len(numbers))
+
+
+def _finished(run: Plan, job_id: str, record: dict[str, Any], n_attempts: int) -> RunStatus:
+    known: dict[str, State] = {"completed": "done", "diverged": "diverged", "failed": "failed"}
+    state = known.get(record.get("status", ""))
+    if state is None:
+        reason = "its record is damaged: delete record.json and run the sweep again"
+        return RunStatus(run.run_id, job_id, "failed", run.n_steps, n_attempts=n_attempts, reason=reason)
+    return RunStatus(
+        run.run_id,
+        job_id,
+        state,
+        run.n_steps,
+        step=run.n_steps if state == "done" else 0,
+        loss_nats=(record["losses"].get("valid") or {}).get("loss_nats"),
+        n_attempts=n_attempts,
+        reason=record["reason"],
+    )
+
+
+def _unfinished(run: Plan, job_id: str, store: Store, numbers: list[int]) -> RunStatus:
+    directory = store.run_dir(run.run_id)
+    row = last_row(store.metrics_path(run.run_id))
+    seen = {"step": row.get("step", 0), "loss_nats": row.get("loss"), "n_attempts": len(numbers)}
+    end = read_end(directory, numbers[-1]) if numbers else None
+    if numbers and end is None and is_alive(directory, numbers[-1]):
+        attempt = read_attempt(directory, numbers[-1])
+        where = f"{attempt.host}:{attempt.pid}" if attempt else None
+        since = attempt.started if attempt else None
+        return RunStatus(run.run_id, job_id, "running", run.n_steps, **seen, since=since, where=where)
+    return RunStatus(run.run_id, job_id, "waiting", run.n_steps, **seen, reason=end.reason if end else None)
+
+
+def _parse(text: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}

@@ -1,0 +1,107 @@
+"""One process that trains job after job of a sweep until none is left: `python -m sweeps.worker SWEEP_DIR`.
+
+Started by the local pool; nothing here knows by whom, so that any scheduler may start it as well.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from scaling_harness.allocator import keep_freed_memory
+from scaling_harness.compose import validate
+from scaling_harness.config import RuntimeConfig
+from scaling_harness.errors import HarnessError
+from scaling_harness.execute import TRAINER, Train, execute, load_train
+from scaling_harness.plan import Job
+from scaling_harness.stop import Stop, stop_on_signals
+from scaling_harness.store import Store
+from sweeps.manifest import read_manifest
+
+LOOK_AGAIN_S = 1.0
+"""Pause before a job that was taken, waits for another, or has just failed is looked at again."""
+_IDLE_S = 0.1
+
+
+def work(jobs: Sequence[Job], store: Store, runtime: RuntimeConfig, stop: Stop, train: Train) -> None:
+    """Train every job that is free, in order, until all are finished or a stop is asked for.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        Longest first.
+    store : Store
+        Where the runs live.
+    runtime : RuntimeConfig
+        Where and how to train.
+    stop : Stop
+        When to leave.
+    train : callable
+        See `execute.execute`.
+
+    Raises
+    ------
+    UserError, HarnessError
+        The store cannot be written.
+    """
+    by_id = {job.job_id: job for job in jobs}
+    unfinished = dict(by_id)
+    look_at = dict.fromkeys(by_id, 0.0)
+    while unfinished and not stop():
+        now = time.monotonic()
+        job_id = next((job_id for job_id in unfinished if look_at[job_id] <= now), None)
+        if job_id is None:
+            time.sleep(_IDLE_S)
+            continue
+        job = unfinished[job_id]
+        if _is_ready(job, by_id, store):
+            execute(job, runtime, store, stop, train)
+        if _is_finished(job, store):
+            del unfinished[job_id]
+        look_at[job_id] = time.monotonic() + LOOK_AGAIN_S
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Work on a sweep.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The command line without the program's name.
+
+    Returns
+    -------
+    int
+        0 when it left in order; else the exit code of the error, whose sentence is on stderr.
+    """
+    parser = argparse.ArgumentParser(prog="python -m sweeps.worker", description="Train the jobs of a sweep.")
+    parser.add_argument("sweep_dir", type=Path)
+    parser.add_argument("--runtime", type=json.loads, help="JSON, instead of the sweep's own")
+    parser.add_argument("--parent", type=int, help="leave when this process is gone")
+    parser.add_argument("--train", default=TRAINER, metavar="MODULE:FUNCTION", help="training function")
+    options = parser.parse_args(arguments)
+    with stop_on_signals(options.parent) as stop:
+        try:
+            manifest = read_manifest(options.sweep_dir)
+            runtime = validate(RuntimeConfig, options.runtime) if options.runtime else manifest.runtime
+            keep_freed_memory()
+            work(manifest.jobs, Store(options.sweep_dir.parent), runtime, stop, load_train(options.train))
+        except HarnessError as error:
+            print(error, file=sys.stderr)
+            return error.exit_code
+    return 0
+
+
+def _is_ready(job: Job, jobs: dict[str, Job], store: Store) -> bool:
+    """Whether the jobs it needs are finished; one that is not in the sweep is left to the trainer to find."""
+    return all(_is_finished(jobs[need], store) for need in job.needs if need in jobs)
+
+
+def _is_finished(job: Job, store: Store) -> bool:
+    return all(store.is_finished(run.run_id) for run in job.runs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
