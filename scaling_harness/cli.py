@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     fit.add_argument("--law", default="chinchilla", help="comma-separated laws (default: %(default)s)")
     fit.add_argument("--columns", metavar="N=...,D=...,loss=...", help="columns of a table that is not a sweep")
     fit.add_argument("--drop-worst", type=int, default=0, metavar="K", help="leave out the K largest losses")
+    fit.add_argument("--resamples", type=int, default=1000, metavar="K", help="of the bootstrap (default: %(default)s)")
     fit.add_argument("--out", metavar="F", help="save the fit as JSON")
     _add_json(fit)
 
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         0 done; 1 a run or a fit failed; 2 bad arguments, configuration or data; 130 interrupted.
     """
-    options = parser().parse_args(arguments)
+    options = _parse(arguments)
     try:
         from scaling_harness import verbs
 
@@ -89,6 +90,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Let overrides stand before and after options, which argparse alone does not."""
+    root = parser()
+    options, rest = root.parse_known_args(arguments)
+    if any(word.startswith("-") for word in rest) or (rest and "overrides" not in options):
+        root.error(f"unrecognised arguments: {' '.join(rest)}")
+    if rest:
+        options.overrides += rest
+    return options
 
 
 def _add_overrides(parser: argparse.ArgumentParser) -> None:

@@ -1,7 +1,7 @@
 """Where runs live: one folder a run, keyed by readable name and fingerprint, shared by all sweeps.
 
-`<runs_dir>/store/<run_id>/` holds `record.json` (finished, or finally failed), `metrics.jsonl`, `config.json` and the
-attempts at it; `<runs_dir>/checkpoints/<job_id>.pt` is a job's last checkpoint, kept as long as it is needed.
+`<runs_dir>/store/<run_id>/` holds `record.json` (finished, or finally failed), `metrics.jsonl` and the attempts at it;
+`<runs_dir>/checkpoints/<job_id>.pt` is a job's last checkpoint, kept as long as it is needed.
 """
 
 from dataclasses import dataclass

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,13 @@ import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from scaling_harness.compose import CONF_DIR, plain, run_config
-from scaling_harness.config import RunConfig
+from scaling_harness.config import RunConfig, RuntimeConfig
 from scaling_harness.errors import HarnessError
 
 if TYPE_CHECKING:
+    from scaling_harness.claim import Oversight
     from scaling_harness.plan import Job
+    from scaling_harness.record import RunRecord
     from scaling_harness.store import Store
 
 
@@ -34,13 +37,15 @@ def train_one(config: RunConfig) -> int:
     from scaling_harness.plan import Job, resolve
     from scaling_harness.store import Store
     from scaling_harness.tokens import prepare
+    from scaling_harness.wandb_mirror import mirror
 
     info = prepare(config.data, config.evaluation.extra_sets, Path(config.runtime.data_dir))
     plan = resolve(config, info)
     store = Store(Path(config.runtime.runs_dir))
     if int(os.environ.get("RANK", "0")):
         return 0 if store.is_finished(plan.run_id) else _follow(Job((plan,)), config, store)
-    execute_alone(Job((plan,)), config.runtime, store)
+    execute_alone(Job((plan,)), config.runtime, store, train_shown)
+    mirror([plan.run_id], store, config.wandb)
     record = store.read(plan.run_id)
     loss = record.losses.get("valid")
     said = f"{record.status}: {record.reason}" if record.reason or loss is None else f"{loss.loss_nats:.4f} nats/token"
@@ -56,6 +61,34 @@ class _Unwatched:
 
     def confirm(self) -> None:
         pass
+
+
+class _Bar:
+    """Oversight that shows the steps done; `show` is a no-op where stderr is not a terminal."""
+
+    def __init__(self, inner: "Oversight", show: Callable[[int], None]) -> None:
+        self._inner, self._show = inner, show
+
+    def tick(self, step: int) -> None:
+        self._show(step)
+        self._inner.tick(step)
+
+    def confirm(self) -> None:
+        self._inner.confirm()
+
+
+def train_shown(job: "Job", runtime: RuntimeConfig, store: "Store", oversight: "Oversight") -> "list[RunRecord]":
+    """Train a job under a progress bar; see `trainer.train`."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from scaling_harness.trainer import train
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(job.job_id, total=job.runs[0].n_steps)
+        return train(job, runtime, store, _Bar(oversight, lambda step: progress.update(task, completed=step)))
 
 
 def _follow(job: "Job", config: RunConfig, store: "Store") -> int:

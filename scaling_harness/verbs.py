@@ -55,9 +55,59 @@ def table(options: Namespace) -> int:
         from scaling_harness.files import write_text
 
         write_text(Path(options.csv), runs.frame.to_csv(index=False))
-    rows = json.loads(runs.frame.to_json(orient="records"))
+    rows = json.loads(str(runs.frame.to_json(orient="records")))
     short = [c for c in ("run_id", "status", "N", "D", "C", "L", "seed", "wall_s") if c in runs.frame]
     _print(options, rows, [{key: row[key] for key in short} for row in rows])
+    return 0
+
+
+def fit(options: Namespace) -> int:
+    """Fit laws to runs or to a table."""
+    from analysis.fit import fit as fit_law
+    from analysis.runs import load_runs
+
+    path = _find_runs(options)
+    runs = load_runs(path, count=options.count, columns=options.columns, drop_worst=options.drop_worst)
+    _say_dropped(runs.dropped)
+    designed = "run_id" in runs.frame
+    results = [
+        fit_law(law, runs, resample="residuals" if designed else "cases", resamples=options.resamples)
+        for law in options.law.split(",")
+    ]
+    documents = [result.to_dict() for result in results]
+    if options.out:
+        from scaling_harness.files import write_json
+
+        write_json(Path(options.out), documents[0] if len(documents) == 1 else documents)
+    if options.json:
+        print(json.dumps(documents[0] if len(documents) == 1 else documents))
+    else:
+        print("\n\n".join(result.summary() for result in results))
+    return 0
+
+
+def report(options: Namespace) -> int:
+    """Draw the figures and write the report."""
+    from analysis.report import write_report
+
+    paths = write_report(_find_runs(options), count=options.count)
+    print(json.dumps({"html": str(paths.html), "summary": str(paths.summary_json)}) if options.json else paths.html)
+    return 0
+
+
+def reproduce(options: Namespace) -> int:
+    """Run the main job: the tier's sweep, fits, figures, report."""
+    options.name = f"reproduce-{options.tier}"
+    code = _run(options)
+    return code or _report_reproduction(Path(_manifest(options).runtime.runs_dir) / options.name)
+
+
+def _report_reproduction(sweep_dir: Path) -> int:
+    from analysis.report import print_headline, write_report
+
+    paths = write_report(sweep_dir)
+    print_headline(paths)
+    print(f"report: {paths.html}\nsummary: {paths.summary_json}")
     return 0
 
 
@@ -147,6 +197,7 @@ def _launch(manifest: "Manifest") -> int:
     from scaling_harness.files import append_json_line
     from scaling_harness.provenance import now
     from scaling_harness.store import Store
+    from scaling_harness.wandb_mirror import mirror
     from sweeps.pool import run_sweep
 
     store = Store(Path(manifest.runtime.runs_dir))
@@ -155,6 +206,9 @@ def _launch(manifest: "Manifest") -> int:
     if summary.n_trained:
         row = {"started": started, "wall_s": time.monotonic() - clock, **dataclasses.asdict(summary)}
         append_json_line(store.sweep_dir(manifest.name) / "launches.jsonl", row)
+    if summary.interrupted:
+        return 130
+    mirror((run.run_id for run in manifest.runs), store, manifest.wandb, manifest.name)
     if summary.n_failed:
         raise HarnessError(f"{summary.n_failed} runs failed; `scaling-harness sweep status {manifest.name}` says why")
     return 0

@@ -85,12 +85,12 @@ def _points(grid: Grid, base: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for key in grid.over:
         if key.partition(".")[0] not in _SCIENCE:
             raise UserError(f"sweep.grids.over has {key!r}: only fields of {', '.join(_SCIENCE)} may vary in a sweep")
-    others = [[(key, value) for value in values] for key, values in grid.over.items()]
-    axes = (grid.shapes, _budgets(grid, base), grid.seeds, *others)
-    for (n_layer, d_model), budget, seed, *settings in itertools.product(*axes):
+    settings = itertools.product(*([(key, value) for value in values] for key, values in grid.over.items()))
+    axes = itertools.product(grid.shapes, _budgets(grid, base), grid.seeds, tuple(settings))
+    for (n_layer, d_model), budget, seed, setting in axes:
         model = {**base["model"], "n_layer": n_layer, "d_model": d_model}
         point = {**base, "model": model, "budget": budget, "seed": seed}
-        for key, value in settings:
+        for key, value in setting:
             point = _with(point, key.split("."), value)
         yield point
 

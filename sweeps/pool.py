@@ -22,6 +22,7 @@ from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.execute import TRAINER
 from scaling_harness.stop import Stop, stop_on_signals
 from scaling_harness.store import Store
+from sweeps.estimate import n_workers
 from sweeps.manifest import Manifest
 from sweeps.progress import Progress
 from sweeps.status import FINISHED, RunStatus, status
@@ -85,7 +86,7 @@ def run_sweep(
     pool = _Pool(_command(manifest, store, train), runtime.threads)
     # The second interrupt is Python's own: it ends the loop, and the pool kills what it holds.
     with stop_on_signals() as stop, Progress(manifest.jobs, console) as progress, pool.ended():
-        for _ in range(min(_n_workers(runtime), n_open)):
+        for _ in range(min(n_workers(runtime), n_open)):
             pool.start()
         rows = _watch(pool, manifest, store, stop, progress, rows)
     summary = _summarise(rows, before, stop.requested)
@@ -205,10 +206,6 @@ def _command(manifest: Manifest, store: Store, train: str) -> list[str]:
     settings = json.dumps(dataclasses.asdict(manifest.runtime))
     options = ["--runtime", settings, "--parent", str(os.getpid()), "--train", train]
     return [sys.executable, "-m", "sweeps.worker", str(sweep_dir), *options]
-
-
-def _n_workers(runtime: RuntimeConfig) -> int:
-    return runtime.workers or max(1, (os.cpu_count() or 1) // runtime.threads)
 
 
 def _n_finished(rows: Sequence[RunStatus]) -> int:

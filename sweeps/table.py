@@ -1,12 +1,11 @@
 """What a sweep will do, before it does it: one row a run, and the cost. No torch."""
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scaling_harness.config import RuntimeConfig
 from scaling_harness.plan import Job, Plan
-from sweeps.estimate import job_seconds
+from sweeps.estimate import job_seconds, n_workers
 
 
 def plan_rows(jobs: Sequence[Job], states: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -30,7 +29,7 @@ def plan_rows(jobs: Sequence[Job], states: Mapping[str, str]) -> list[dict[str, 
 def plan_totals(rows: Sequence[Mapping[str, Any]], runtime: RuntimeConfig) -> dict[str, Any]:
     """Sum the plan: runs, FLOPs, and the seconds that what is left would take with the workers at hand."""
     left = [row for row in rows if row["state"] not in ("done", "diverged", "failed")]
-    workers = runtime.workers or os.cpu_count() or 1
+    workers = n_workers(runtime)
     return {
         "n_runs": len(rows),
         "n_left": len(left),

@@ -1,0 +1,93 @@
+"""Finished runs copied to wandb, whole and once each. The run store stays the truth; an error here ends nothing."""
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scaling_harness.config import WandbConfig
+from scaling_harness.errors import HarnessError
+from scaling_harness.files import read_jsonl, write_json
+from scaling_harness.provenance import now
+from scaling_harness.record import RunRecord
+from scaling_harness.store import Store
+
+if TYPE_CHECKING:
+    import wandb
+
+MARKER = "wandb.json"
+_log = logging.getLogger(__name__)
+
+
+def mirror(run_ids: Iterable[str], store: Store, config: WandbConfig, group: str | None = None) -> int:
+    """Copy finished runs that have not been copied before.
+
+    Parameters
+    ----------
+    run_ids : iterable of str
+        Runs to copy; unfinished ones are passed over.
+    store : Store
+        Where they live.
+    config : WandbConfig
+        `off` copies nothing and imports nothing.
+    group : str, optional
+        The sweep they belong to.
+
+    Returns
+    -------
+    int
+        Runs copied. A run that wandb would not take is logged and left for the next time.
+    """
+    if config.mode == "off":
+        return 0
+    waiting = [i for i in run_ids if store.is_finished(i) and not (store.run_dir(i) / MARKER).exists()]
+    copied = 0
+    for run_id in waiting:
+        try:
+            _copy(store.read(run_id), store, config, group)
+        except Exception as error:
+            if isinstance(error, HarnessError):
+                raise
+            _log.warning("wandb did not take %s (%s: %s)", run_id, type(error).__name__, error)
+            continue
+        write_json(store.run_dir(run_id) / MARKER, {"mode": config.mode, "project": config.project, "at": now()})
+        copied += 1
+    return copied
+
+
+def _copy(record: RunRecord, store: Store, config: WandbConfig, group: str | None) -> None:
+    import wandb
+
+    directory = store.runs_dir.resolve()
+    directory.mkdir(parents=True, exist_ok=True)
+    run = wandb.init(
+        mode="offline" if config.mode == "offline" else "online",
+        project=config.project,
+        id=record.run_id,
+        name=record.name,
+        group=group,
+        job_type="train",
+        tags=[record.status],
+        config=record.config,
+        dir=str(directory),
+        settings=wandb.Settings(silent=True, console="off"),
+    )
+    try:
+        _log_rows(run, store.metrics_path(record.run_id))
+        run.summary.update(_summary(record))
+    finally:
+        run.finish()
+
+
+def _log_rows(run: "wandb.Run", path: Path) -> None:
+    by_step: dict[int, dict[str, Any]] = {}
+    for row in read_jsonl(path):
+        by_step.setdefault(row["step"], {}).update(row)
+    for step, row in by_step.items():
+        run.log(row, step=step)
+
+
+def _summary(record: RunRecord) -> dict[str, Any]:
+    losses = {f"final_{name}_loss_nats": loss.loss_nats for name, loss in record.losses.items()}
+    flops = {f"train_flops_{name}": value for name, value in record.train_flops.items()}
+    return {"status": record.status, "n_tokens": record.n_tokens, "wall_s": record.wall_s, **losses, **flops}
