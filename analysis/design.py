@@ -33,8 +33,10 @@ def check_rows(law: Law, inputs: Mapping[str, Array], loss: Array) -> list[str]:
             f"{len(loss)} runs cannot fix the {len(law.params)} parameters of {law.formula}: "
             f"give at least {len(law.params) + 1}"
         )
-    _check_levels(law, inputs)
-    _check_rank(law, inputs)
+    powers = {name: inputs[name] for name in law.power_inputs}
+    _check_levels(law, powers)
+    _check_rank(law, powers)
+    _check_repeats(law, inputs)
     return [*_level_warnings(inputs), *_unit_warnings(inputs, loss)]
 
 
@@ -72,6 +74,14 @@ def _check_rank(law: Law, inputs: Mapping[str, Array]) -> None:
         f"{', '.join(names)} are collinear in logs: of {law.formula} only the effect along "
         f"{'; '.join(identified)} is identified; vary them separately"
     )
+
+
+def _check_repeats(law: Law, inputs: Mapping[str, Array]) -> None:
+    """A law of repeated data needs some."""
+    if law.repeats and not (inputs["D"] > inputs["U"] * (1 + SAME_LEVEL)).any():
+        raise HarnessError(
+            f"no run has seen a token twice (D > U): {law.repeats[0]} of {law.formula} is not identified; fit `tied`"
+        )
 
 
 def _level_warnings(inputs: Mapping[str, Array]) -> list[str]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.laws import Array, Law
+from analysis.model import on_rows
 from analysis.objective import Objective
-from analysis.power_sum import PowerSum, on_rows
+from analysis.power_sum import PowerSum
 from analysis.solve import Problem, Solution, solve
 from analysis.starts import grid_starts
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.laws import EXPONENT_BOUNDS, OUTER_BOUNDS, Array, Law, Rows, Term
+from analysis.laws import EXPONENT_BOUNDS, OUTER_BOUNDS, REPEAT_BOUNDS, Array, Law, Rows, Term
 
 OFFSET_FLOOR = 1e-6  # of the smallest loss: below it E cannot be told from zero
 LOG_LIMIT = 300.0  # keeps exp finite on wild trial steps, which the solver then rejects
@@ -53,7 +53,7 @@ class PowerSum:
         self._logs = {name: np.log(np.asarray(inputs[name], float)) for name in law.inputs}
         self.centre = {name: float(values.mean()) for name, values in self._logs.items()}
         self.n_rows = len(next(iter(self._logs.values())))
-        self._position = {name: i for i, name in enumerate(law.params)}
+        self.position = {name: i for i, name in enumerate(law.params)}
         built = [self._design(term.coefficient, term.exponents) for term in law.terms]
         if law.offset and not law.outer:
             built.append(self._design(law.offset, {}))
@@ -75,11 +75,11 @@ class PowerSum:
         """U_nP and base_n of one term's logarithm, u = U z + base."""
         U_nP = np.zeros((self.n_rows, self.n_params))
         base_n = np.zeros(self.n_rows)
-        U_nP[:, self._position[name]] = 1.0
+        U_nP[:, self.position[name]] = 1.0
         for variable, exponent in exponents.items():
             centred = self._logs[variable] - self.centre[variable]
             if isinstance(exponent, str):
-                U_nP[:, self._position[exponent]] -= centred
+                U_nP[:, self.position[exponent]] -= centred
             else:
                 base_n -= exponent * centred
         return U_nP, base_n
@@ -89,9 +89,8 @@ class PowerSum:
         law = self.law
         columns = {name: np.asarray(params[name], float) for name in law.params}
         with np.errstate(divide="ignore"):
-            for name in (*law.coefficients, law.offset, law.outer):
-                if name:
-                    columns[name] = np.log(columns[name])
+            for name in law.positive:
+                columns[name] = np.log(columns[name])
         for term in law.terms:
             columns[term.coefficient] = columns[term.coefficient] - self._shift(term, params)
         return np.stack(np.broadcast_arrays(*columns.values()), axis=-1)
@@ -99,12 +98,11 @@ class PowerSum:
     def to_natural(self, z: Array) -> dict[str, Array]:
         """Natural parameters of internal vectors (..., P)."""
         law = self.law
-        params = {name: z[..., i] for name, i in self._position.items()}
+        params = {name: z[..., i] for name, i in self.position.items()}
         for term in law.terms:
             params[term.coefficient] = params[term.coefficient] + self._shift(term, params)
-        for name in (*law.coefficients, law.offset, law.outer):
-            if name:
-                params[name] = np.exp(params[name])
+        for name in law.positive:
+            params[name] = np.exp(params[name])
         return params
 
     def _shift(self, term: Term, params: Mapping[str, ArrayLike]) -> Array:
@@ -120,13 +118,14 @@ class PowerSum:
         law = self.law
         low, high = np.full(self.n_params, -LOG_LIMIT / 4), np.full(self.n_params, LOG_LIMIT / 4)
         for name in law.exponents:
-            i = self._position[name]
+            i = self.position[name]
             low[i], high[i] = law.bounds.get(name, EXPONENT_BOUNDS)
-        if law.outer:
-            i = self._position[law.outer]
-            low[i], high[i] = np.log(law.bounds.get(law.outer, OUTER_BOUNDS))
+        scales = {law.outer: OUTER_BOUNDS} if law.outer else {}
+        for name, usual in {**scales, **dict.fromkeys(law.repeats or (), REPEAT_BOUNDS)}.items():
+            i = self.position[name]
+            low[i], high[i] = np.log(law.bounds.get(name, usual))
         if law.offset:
-            i = self._position[law.offset]
+            i = self.position[law.offset]
             low[i], high[i] = np.log(OFFSET_FLOOR * smallest_loss), np.log(smallest_loss)
         return low, high
 
@@ -162,7 +161,7 @@ class PowerSum:
 
         The Hessian of LSE(u) with u = U z is sum_t share_t U_t U_t' - J J'.
         """
-        return self._weighted_squares(at.parts, v_Kn) + _gram(J_KPn, h_Kn - v_Kn)
+        return self._weighted_squares(at.parts, v_Kn) + gram(J_KPn, h_Kn - v_Kn)
 
     def _weighted_squares(self, shares: tuple[Array, ...] | list[Array], v_Kn: Array) -> Array:
         """Sum over rows and terms of v share_t U_t U_t'."""
@@ -172,7 +171,7 @@ class PowerSum:
         return total.reshape(-1, self.n_params, self.n_params)
 
 
-def _gram(J_KPn: Array, weights_Kn: Array) -> Array:
+def gram(J_KPn: Array, weights_Kn: Array) -> Array:
     """Sum over rows of weight J J'."""
     return (J_KPn * weights_Kn[:, None, :]) @ J_KPn.transpose(0, 2, 1)
 
@@ -182,7 +181,7 @@ class OuterPowerSum(PowerSum):
 
     def evaluate(self, z_KP: Array) -> Evaluation:
         """Ln L at each of the K internal vectors."""
-        outer_K1 = np.exp(z_KP[:, self._position[self.law.outer or ""], None])
+        outer_K1 = np.exp(z_KP[:, self.position[self.law.outer or ""], None])
         inner = super().evaluate(z_KP)
         log_sum_Kn = inner.log_loss_Kn
         log_power_Kn = np.clip(outer_K1 * log_sum_Kn, -LOG_LIMIT, LOG_LIMIT)
@@ -197,7 +196,7 @@ class OuterPowerSum(PowerSum):
         """Gradient of k LSE(u), shape (K, P, n)."""
         _, log_sum_Kn, outer_K1, *shares = at.parts
         G_KPn = outer_K1[:, :, None] * self._mean_design(shares)
-        G_KPn[:, self._position[self.law.outer or ""]] = outer_K1 * log_sum_Kn
+        G_KPn[:, self.position[self.law.outer or ""]] = outer_K1 * log_sum_Kn
         return G_KPn
 
     def jacobian(self, at: Evaluation) -> Array:
@@ -212,23 +211,18 @@ class OuterPowerSum(PowerSum):
         """Sum over rows of h J J' + v (Hessian of ln L), shape (K, P, P)."""
         reducible_Kn, _, outer_K1, *shares = at.parts
         G_KPn = self._power_gradient(at)
-        k = self._position[self.law.outer or ""]
+        k = self.position[self.law.outer or ""]
         inner_v = v_Kn * reducible_Kn
-        total = _gram(J_KPn, h_Kn) + self._weighted_squares(shares, inner_v * outer_K1)
+        total = gram(J_KPn, h_Kn) + self._weighted_squares(shares, inner_v * outer_K1)
         # Hessian of t = k l(u): k (sum share U U' - m m') + (dk m' + m dk') k + k l dk dk', m = grad l;
         # with G = k m + k l dk this is k sum share U U' plus rank-one terms in m and dk.
         m_KPn = self._mean_design(shares)
-        total -= _gram(m_KPn, inner_v * outer_K1)
+        total -= gram(m_KPn, inner_v * outer_K1)
         cross_KP = (m_KPn * (inner_v * outer_K1)[:, None, :]).sum(axis=2)
         total[:, k, :] += cross_KP
         total[:, :, k] += cross_KP
         total[:, k, k] += (inner_v * G_KPn[:, k]).sum(axis=1)
         if self.law.offset:
             G_KPn[:, 0] -= 1.0
-            total += _gram(G_KPn, v_Kn * reducible_Kn * (1 - reducible_Kn))
+            total += gram(G_KPn, v_Kn * reducible_Kn * (1 - reducible_Kn))
         return total
-
-
-def on_rows(law: Law, inputs: Mapping[str, ArrayLike]) -> PowerSum:
-    """The law as a function of its internal parameters on these rows."""
-    return OuterPowerSum(law, inputs) if law.outer else PowerSum(law, inputs)

@@ -113,8 +113,7 @@ class FitResult:
         """Correlations of the resampled parameters (coefficients in logs); None without draws."""
         if not self.draws:
             return None
-        logged = {*self.law.coefficients, self.law.offset}
-        columns = [np.log(d) if name in logged else d for name, d in self.draws.items()]
+        columns = [np.log(d) if name in self.law.positive else d for name, d in self.draws.items()]
         return np.atleast_2d(np.corrcoef(columns))
 
     def predict(self, **inputs: ArrayLike) -> Array:
@@ -133,6 +132,8 @@ class FitResult:
         """How many decades the inputs lie outside the range of the fit (0 inside), the worst of them."""
         beyond = [np.zeros(())]
         for name, (low, high) in self.input_ranges.items():
+            if name not in inputs:
+                continue
             value = np.asarray(inputs[name], float)
             beyond.append(np.maximum(np.log10(value / high), np.log10(low / value)))
         return np.max(np.broadcast_arrays(*beyond), axis=0)

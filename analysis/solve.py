@@ -20,6 +20,7 @@ MAX_ITERATIONS = 200
 STAGE_TOLERANCE = 1e-4
 DECREMENT_TOLERANCE = 1e-13  # predicted relative decrease at which a problem is solved
 CONVERGED_DECREMENT = 1e-9  # ... and at which it counts as converged
+EXACT_RESIDUAL = 1e-9  # residuals this small are rounding: the rows lie on the law
 MAX_DAMPING = 1e12  # no step of any size helps: rounding, or a kink
 
 
@@ -211,5 +212,6 @@ def _certify(problem: Problem, objective: Objective, z_KP: Array, iterations_K: 
     slope_Kn, _ = objective.slopes(residual_Kn, state.at.log_loss_Kn)
     made_of_KP = np.einsum("kpn,kn->kp", np.abs(problem.model.jacobian(state.at)), np.abs(problem.weights * slope_Kn))
     relative_KP = np.abs(gradient_KP) / np.maximum(made_of_KP, 1e-300)
-    converged_K = decrement_K <= CONVERGED_DECREMENT * state.value_K
+    exact_K = state.value_K <= 0.5 * EXACT_RESIDUAL**2 * problem.weights.sum(axis=-1)
+    converged_K = exact_K | (decrement_K <= CONVERGED_DECREMENT * state.value_K)
     return Solution(z_KP, state.value_K, relative_KP.max(axis=1), converged_K, held_KP, iterations_K)

@@ -1,5 +1,6 @@
 """Starting points: a grid over what is not linear, the linear part solved (variable projection)."""
 
+from collections.abc import Mapping
 from itertools import product
 
 import numpy as np
@@ -11,6 +12,7 @@ from analysis.power_sum import PowerSum
 EXPONENT_GRID = (0.03, 0.08, 0.15, 0.25, 0.4, 0.6, 0.9, 1.3)
 OFFSET_GRID = (0.0, 0.3, 0.6, 0.8, 0.95)  # of the smallest loss
 OUTER_GRID = (0.1, 0.3, 1.0)
+REPEAT_GRID = (2.0, 8.0, 30.0)
 SMALLEST_SHARE = 1e-4  # of the loss: what a coefficient that came out negative is set to
 SCREEN_ROWS = 500
 
@@ -48,10 +50,11 @@ def _candidates(model: PowerSum, log_loss: Array, rows: Rows) -> Array:
     law, loss = model.law, np.exp(log_loss[rows])
     small = model.subset(rows)
     offsets = OFFSET_GRID if law.offset else (0.0,)
-    outers = OUTER_GRID if law.outer else (1.0,)
-    axes = [_within(law, name) for name in law.exponents]
-    grid = [_solve_linear(small, loss, *point) for point in product(offsets, outers, product(*axes))]
-    return np.array(grid)
+    axes = {name: _within(law, name) for name in law.exponents}
+    axes |= {name: OUTER_GRID for name in (law.outer,) if name}
+    axes |= dict.fromkeys(law.repeats or (), REPEAT_GRID)
+    points = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
+    return np.array([_solve_linear(small, loss, offset, point) for offset in offsets for point in points])
 
 
 def _within(law: Law, name: str) -> tuple[float, ...]:
@@ -61,24 +64,20 @@ def _within(law: Law, name: str) -> tuple[float, ...]:
     return tuple(x for x in both if low <= x <= high)
 
 
-def _solve_linear(model: PowerSum, loss: Array, offset: float, outer: float, exponents: tuple[float, ...]) -> Array:
-    """Coefficients by least squares on relative residuals, E, k and exponents given."""
-    law = model.law
-    z = np.zeros(model.n_params)
-    named = dict(zip(law.exponents, exponents, strict=True))
-    for name, value in named.items():
-        z[law.params.index(name)] = value
+def _solve_linear(model: PowerSum, loss: Array, offset: float, point: Mapping[str, float]) -> Array:
+    """Coefficients by least squares on relative residuals, E, k, exponents and scales given."""
+    law, z = model.law, np.zeros(model.n_params)
+    for name, value in point.items():
+        z[model.position[name]] = np.log(value) if name in law.positive else value
     log_columns = np.stack(model.log_terms(z[None])[: len(law.terms)])[:, 0]
     irreducible = offset * loss.min()
-    target = (loss - irreducible) ** (1 / outer)
+    target = (loss - irreducible) ** (1 / point.get(law.outer or "", 1.0))
     columns = np.exp(log_columns) / target
     gram = columns @ columns.T + 1e-9 * np.eye(len(columns)) * (columns**2).sum()
     solved = np.linalg.solve(gram, columns.sum(axis=1))
     floor = SMALLEST_SHARE / columns.mean(axis=1)
     for coefficient, value in zip(law.coefficients, np.maximum(solved, floor), strict=True):
-        z[law.params.index(coefficient)] = np.log(value)
-    if law.outer:
-        z[law.params.index(law.outer)] = np.log(outer)
+        z[model.position[coefficient]] = np.log(value)
     if law.offset:
-        z[0] = np.log(max(irreducible, 1e-3 * loss.min()))
+        z[model.position[law.offset]] = np.log(max(irreducible, 1e-3 * loss.min()))
     return z

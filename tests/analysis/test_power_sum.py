@@ -3,7 +3,7 @@ import pytest
 from scipy.optimize import approx_fprime
 
 from analysis.laws import LAWS
-from analysis.power_sum import on_rows
+from analysis.model import on_rows
 
 RNG = np.random.default_rng(3)
 

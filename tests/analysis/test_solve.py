@@ -3,9 +3,9 @@ import pytest
 from scipy.optimize import least_squares, minimize
 
 from analysis.laws import chinchilla
+from analysis.model import on_rows
 from analysis.objective import LEAST_SQUARES, Objective
 from analysis.point import fit_point
-from analysis.power_sum import on_rows
 
 
 def scipy_best(model, frame, objective, weights, n_starts=12):

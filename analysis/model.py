@@ -1,0 +1,16 @@
+"""From a law to the function of internal parameters that the solver minimises."""
+
+from collections.abc import Mapping
+
+from numpy.typing import ArrayLike
+
+from analysis.data_constrained import DataConstrained
+from analysis.laws import Law
+from analysis.power_sum import OuterPowerSum, PowerSum
+
+
+def on_rows(law: Law, inputs: Mapping[str, ArrayLike]) -> PowerSum:
+    """The law as a function of its internal parameters on these rows."""
+    if law.repeats:
+        return DataConstrained(law, inputs)
+    return OuterPowerSum(law, inputs) if law.outer else PowerSum(law, inputs)
