@@ -1,16 +1,18 @@
 """Chinchilla's three approaches on the same runs, with one bootstrap between them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
-from analysis import envelope, isoflop
+from analysis import akima, envelope, isoflop
+from analysis import parabola_bias as bias_of
 from analysis.cells import SeedNoise, design_cells, seed_noise
 from analysis.design import check_rows
 from analysis.fit import assemble, residual_rms
 from analysis.laws import Array, chinchilla
+from analysis.lines import MIN_BUDGETS, Approach, Drawn, approach_through, empty_approach
 from analysis.objective import Objective
 from analysis.point import Point, fit_point
 from analysis.resample import cell_sd, unit_draws
@@ -18,46 +20,9 @@ from analysis.result import Estimate, FitResult
 from analysis.runs import Runs
 from scaling_harness.errors import HarnessError
 
-MIN_BUDGETS = 3
 PAIRS = (("1", "2"), ("1", "3"), ("2", "3"))
 ASYMMETRY = 1.25
-
-
-@dataclass(frozen=True)
-class Approach:
-    """One way to the exponents of N_opt ~ C^a and D_opt ~ C^b.
-
-    Attributes
-    ----------
-    name : "1", "2" or "3"
-    a, b : Estimate
-        NaN where the points do not allow a line.
-    points : DataFrame
-        C, N_opt, D_opt, loss: what the lines go through.
-    log_coefficients : (float, float)
-        ln N_opt and ln D_opt at C = 1 FLOP, for drawing.
-    excluded : tuple of {"what", "reason"}
-    warnings : tuple of str
-    a_draws, b_draws : array (K,)
-    """
-
-    name: str
-    a: Estimate
-    b: Estimate
-    points: pd.DataFrame
-    log_coefficients: tuple[float, float]
-    excluded: tuple[Mapping[str, str], ...]
-    warnings: tuple[str, ...]
-    a_draws: Array
-    b_draws: Array
-
-    def n_opt(self, train_flops: Array) -> Array:
-        """N_opt on the fitted line."""
-        return np.exp(self.log_coefficients[0] + self.a.value * np.log(train_flops))
-
-    def d_opt(self, train_flops: Array) -> Array:
-        """D_opt on the fitted line."""
-        return np.exp(self.log_coefficients[1] + self.b.value * np.log(train_flops))
+HULL_WARNING = "the lower hull follows the luckiest runs: it lowers the loss and is another estimand than the envelope"
 
 
 @dataclass(frozen=True)
@@ -65,6 +30,9 @@ class Approaches:
     """All three, on one set of cells and one set of noise draws.
 
     ``differences`` holds a_i - a_j by "i-j"; ``envelope`` is None without training curves.
+    ``variants`` holds "1 hull" (lower hull of the envelope), "2 akima" (interpolation instead of the
+    parabola) and "2 corrected" (the parabola's bias, ``parabola_bias``, taken off), and
+    ``variant_differences`` each variant's a minus approach 3's.
     """
 
     approaches: Mapping[str, Approach]
@@ -74,6 +42,9 @@ class Approaches:
     noise: SeedNoise | None
     slices: tuple[isoflop.Slice, ...]
     envelope: envelope.Envelope | None
+    variants: Mapping[str, Approach] = field(default_factory=dict)
+    variant_differences: Mapping[str, Estimate] = field(default_factory=dict)
+    parabola_bias: bias_of.ParabolaBias | None = None
 
     @property
     def agree(self) -> bool | None:
@@ -117,12 +88,16 @@ def three_approaches(
     curves = envelope.curves_of(runs) if curves is None else curves
     traced = envelope.build(runs, cells, curves) if curves else None
     third, parametric = _third(runs, point, sentences, cells, noise, draws)
-    each = {
-        "1": _first(traced, cells, sd * draws),
-        "2": _second(found, cells, sd * draws, parametric),
-        "3": third,
+    noise_KR = sd * draws
+    second, corrected, bias = _second(found, cells, noise_KR, parametric)
+    each = {"1": _first("1", traced, cells, noise_KR), "2": second, "3": third}
+    variants = {
+        "1 hull": _first("1 hull", traced, cells, noise_KR),
+        akima.NAME: akima.akima_approach(cells, cells.log_loss.to_numpy() + noise_KR),
+        **({bias_of.NAME: corrected} if corrected else {}),
     }
-    return Approaches(each, _differences(each), parametric, cells, noise, tuple(found), traced)
+    apart = {name: difference for name, variant in variants.items() if (difference := _difference(variant, third))}
+    return Approaches(each, _differences(each), parametric, cells, noise, tuple(found), traced, variants, apart, bias)
 
 
 def _parametric_point(cells: pd.DataFrame) -> tuple[Point, list[str]]:
@@ -154,8 +129,10 @@ def _third(
     return Approach("3", a, b, points, at_one, (), result.warnings, *shares), result
 
 
-def _second(found: list[isoflop.Slice], cells: pd.DataFrame, noise: Array, parametric: FitResult) -> Approach:
-    """Approach 2: lines through the vertices of the usable parabolas, N and D each on its own."""
+def _second(
+    found: list[isoflop.Slice], cells: pd.DataFrame, noise: Array, parametric: FitResult
+) -> tuple[Approach, Approach | None, bias_of.ParabolaBias | None]:
+    """Approach 2 through the vertices of the usable parabolas; the same without the parabola's bias; the bias."""
     usable = [piece for piece in found if piece.problem is None]
     excluded = tuple(
         {"what": f"budget {piece.train_flops:.3g} FLOP", "reason": piece.problem} for piece in found if piece.problem
@@ -163,10 +140,13 @@ def _second(found: list[isoflop.Slice], cells: pd.DataFrame, noise: Array, param
     columns = {"C": "train_flops", "N_opt": "n_opt", "D_opt": "d_opt", "loss": "loss"}
     points = pd.DataFrame({name: [getattr(piece, field) for piece in usable] for name, field in columns.items()})
     if len(usable) < MIN_BUDGETS:
-        return _empty("2", points, excluded, f"{len(usable)} budgets with a bracketed minimum")
+        return empty_approach("2", points, excluded, f"{len(usable)} budgets with a bracketed minimum"), None, None
     vertices = [_vertex_draws(cells.iloc[piece.rows], noise[:, piece.rows]) for piece in usable]
-    log_n, log_d = (np.stack(columns, axis=1) for columns in zip(*vertices, strict=True))
-    return _lines("2", points, log_n, log_d, excluded, _second_warnings(usable, cells, log_n, parametric))
+    drawn = tuple(np.stack(columns, axis=1) for columns in zip(*vertices, strict=True))
+    second = approach_through("2", points, Drawn(drawn[0]), Drawn(drawn[1]), excluded)
+    corrected, bias = bias_of.corrected(second, usable, cells, parametric, (drawn[0], drawn[1]))
+    warnings = (*_second_warnings(usable, cells, drawn[0], parametric), bias.sentence())
+    return replace(second, warnings=warnings), corrected, bias
 
 
 def _vertex_draws(group: pd.DataFrame, noise_Kn: Array) -> tuple[Array, Array]:
@@ -196,21 +176,26 @@ def _second_warnings(
     return sentences
 
 
-def _first(traced: envelope.Envelope | None, cells: pd.DataFrame, noise: Array) -> Approach:
+def _first(name: str, traced: envelope.Envelope | None, cells: pd.DataFrame, noise: Array) -> Approach:
     """Approach 1: lines through the sizes on the envelope; the FLOPs used are those of the data itself."""
     columns = ["C", "N_opt", "D_opt", "loss"]
     if traced is None:
-        return _empty("1", pd.DataFrame(columns=columns, dtype=float), (), "no run has a training curve")
-    kept = np.flatnonzero(traced.kept)
+        return empty_approach(name, pd.DataFrame(columns=columns, dtype=float), (), "no run has a training curve")
+    kept = traced.on_hull if name == "1 hull" else np.flatnonzero(traced.kept)
     log_size, flops = np.log(cells.N.to_numpy()), traced.train_flops[kept]
     log_n = log_size[traced.winner[kept]]
     loss = np.exp(traced.log_loss[traced.winner[kept], kept])
     points = pd.DataFrame(dict(zip(columns, (flops, np.exp(log_n), flops / (6 * np.exp(log_n)), loss), strict=True)))
     if len(np.unique(log_n)) < MIN_BUDGETS:
-        return _empty("1", points, traced.reasons, f"{len(np.unique(log_n))} sizes on the envelope")
-    losses = traced.log_loss[:, kept]
-    drawn = np.stack([log_size[(losses + shift[:, None]).argmin(axis=0)] for shift in noise])
-    return _lines("1", points, drawn, np.log(flops / 6) - drawn, traced.reasons, _first_warnings(traced, log_n))
+        return empty_approach(name, points, traced.reasons, f"{len(np.unique(log_n))} sizes on the envelope")
+    drawn = _winning_sizes(traced.log_loss[:, kept], log_size, noise)
+    warnings = _first_warnings(traced, log_n) if name == "1" else [HULL_WARNING]
+    return approach_through(name, points, Drawn(drawn), Drawn(np.log(flops / 6) - drawn), traced.reasons, warnings)
+
+
+def _winning_sizes(log_loss: Array, log_size: Array, noise: Array) -> Array:
+    """Ln N of the lowest curve at each FLOP, for every resample."""
+    return np.stack([log_size[(log_loss + shift[:, None]).argmin(axis=0)] for shift in noise])
 
 
 def _first_warnings(traced: envelope.Envelope, log_n: Array) -> list[str]:
@@ -226,44 +211,16 @@ def _first_warnings(traced: envelope.Envelope, log_n: Array) -> list[str]:
     return sentences
 
 
-def _lines(
-    name: str,
-    points: pd.DataFrame,
-    log_n_KP: Array,
-    log_d_KP: Array,
-    excluded: tuple[Mapping[str, str], ...],
-    warnings: list[str],
-) -> Approach:
-    """Straight lines of ln N_opt and ln D_opt in ln C, for the points and for every resample."""
-    log_c = np.log(points.C.to_numpy())
-    lines = []
-    for values, drawn in ((points.N_opt, log_n_KP), (points.D_opt, log_d_KP)):
-        slope, intercept = np.polyfit(log_c, np.log(values.to_numpy()), 1)
-        lines.append((float(slope), float(intercept), _slopes(log_c, drawn)))
-    (a, at_n, a_draws), (b, at_d, b_draws) = lines
-    estimates = Estimate.from_draws(a, a_draws), Estimate.from_draws(b, b_draws)
-    return Approach(name, *estimates, points, (at_n, at_d), tuple(excluded), tuple(warnings), a_draws, b_draws)
-
-
-def _slopes(x: Array, y_KP: Array) -> Array:
-    centred = x - x.mean()
-    return y_KP @ centred / (centred @ centred)
-
-
-def _empty(name: str, points: pd.DataFrame, excluded: tuple[Mapping[str, str], ...], reason: str) -> Approach:
-    """An approach that these runs do not allow."""
-    nan, none = float("nan"), np.array([])
-    sentence = f"approach {name} gives no exponent: {reason}, at least {MIN_BUDGETS} are needed"
-    return Approach(name, Estimate(nan), Estimate(nan), points, (nan, nan), tuple(excluded), (sentence,), none, none)
-
-
 def _differences(each: Mapping[str, Approach]) -> dict[str, Estimate]:
     """a_i - a_j from the same noise draws."""
-    return {
-        f"{i}-{j}": Estimate.from_draws(each[i].a.value - each[j].a.value, each[i].a_draws - each[j].a_draws)
-        for i, j in PAIRS
-        if len(each[i].a_draws) and len(each[j].a_draws)
-    }
+    return {f"{i}-{j}": apart for i, j in PAIRS if (apart := _difference(each[i], each[j]))}
+
+
+def _difference(first: Approach, second: Approach) -> Estimate | None:
+    """Difference of a from the same noise draws; None where one has none."""
+    if not (len(first.a_draws) and len(second.a_draws)):
+        return None
+    return Estimate.from_draws(first.a.value - second.a.value, first.a_draws - second.a_draws)
 
 
 def require_any(found: Approaches) -> None:

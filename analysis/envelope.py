@@ -47,6 +47,27 @@ class Envelope:
     reasons: tuple[dict[str, str], ...]
     in_last_part: float
 
+    @property
+    def on_hull(self) -> Rows:
+        """Those of the kept FLOPs at which the envelope touches its lower hull in ln C and ln L."""
+        kept = np.flatnonzero(self.kept)
+        return kept[lower_hull(np.log(self.train_flops[kept]), self.log_loss[self.winner[kept], kept])]
+
+
+def lower_hull(x: Array, y: Array) -> Rows:
+    """Rows of the points on the lower convex hull, x ascending (Andrew's monotone chain)."""
+    hull: list[int] = []
+    for i in range(len(x)):
+        while len(hull) > 1 and _turns_down(x, y, hull[-2], hull[-1], i):
+            hull.pop()
+        hull.append(i)
+    return np.array(hull, int)
+
+
+def _turns_down(x: Array, y: Array, i: int, j: int, k: int) -> bool:
+    """Whether point j lies on or above the line from i to k."""
+    return (y[j] - y[i]) * (x[k] - x[i]) >= (y[k] - y[i]) * (x[j] - x[i])
+
 
 def smooth_gaussian(values: Array, window: float = SMOOTHING_STEPS) -> Array:
     """Gaussian mean over steps; ``window`` is two standard deviations, edges use what is there."""

@@ -16,6 +16,7 @@ from analysis.kaplan import PowerLaw, one_variable_laws
 from analysis.laws import chinchilla
 from analysis.published import PUBLISHED
 from analysis.runs import COUNTS, Count, Runs
+from analysis.verdict import verdict
 from scaling_harness.errors import HarnessError
 
 PUBLISHED_BESIDE = {
@@ -108,6 +109,9 @@ def summary_document(analysis: Analysis) -> dict[str, Any]:
         "approaches": {name: _approach(each) for name, each in found.approaches.items()},
         "differences": {pair: estimate.to_dict() for pair, estimate in found.differences.items()},
         "agree": found.agree,
+        "verdict": verdict(found).to_dict(),
+        "variants": {name: _approach(each) for name, each in found.variants.items()},
+        "parabola_bias": found.parabola_bias.to_dict() if found.parabola_bias else None,
         "parametric": {
             **found.parametric.to_dict(),
             "residual_rms": quality.residual_rms,
@@ -158,8 +162,7 @@ def warnings_of(analysis: Analysis) -> list[str]:
     found, quality, profile = analysis.approaches, analysis.quality, analysis.profile
     sentences = [s for each in found.approaches.values() for s in each.warnings]
     if found.agree is False:
-        apart = [p for p, d in found.differences.items() if d.ci95 and not d.ci95[0] <= 0 <= d.ci95[1]]
-        sentences.append(f"approaches {', '.join(apart)} disagree beyond noise")
+        sentences.append(verdict(found).sentence)
     if quality.ratio is None:
         sentences.append("noise unidentified: no (N, D) was trained with two seeds")
     elif quality.ratio > SEED_RATIO_LIMIT:

@@ -62,3 +62,28 @@ def test_seeds_are_averaged_before_the_minimum_is_taken(simulated_sweep):
     assert traced.log_loss.shape == (45, envelope.N_FLOPS)
     last = traced.log_loss[cells.C.argmax(), -1]
     assert last == pytest.approx(cells.log_loss[cells.C.argmax()], abs=2e-3)
+
+
+def test_the_lower_hull_is_scipys_and_drops_what_lies_above():
+    from scipy.spatial import ConvexHull
+
+    rng = np.random.default_rng(0)
+    x = np.sort(rng.uniform(0, 10, 200))
+    y = -x + rng.exponential(1.0, 200)
+    rows = envelope.lower_hull(x, y)
+    around = set(ConvexHull(np.stack([x, y], axis=1)).vertices)
+    line = np.interp(x, x[rows], y[rows])
+    assert (y >= line - 1e-12).all()
+    assert set(rows.tolist()) <= around
+    assert rows[0] == 0
+    assert rows[-1] == 199
+
+
+def test_the_hull_of_the_envelope_gives_the_exponent_too(simulated_sweep):
+    from analysis.approaches import three_approaches
+
+    found = three_approaches(load_runs(simulated_sweep), resamples=40)
+    hull = found.variants["1 hull"]
+    assert len(hull.points) < len(found.approaches["1"].points)
+    assert hull.a.value == pytest.approx(0.35 / 0.73, abs=0.08)
+    assert "another estimand" in hull.warnings[0]
