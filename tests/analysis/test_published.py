@@ -1,8 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.laws import LAWS, derive
-from analysis.published import PUBLISHED
+from analysis.published import PF_DAY, PUBLISHED
 
 
 @pytest.mark.parametrize("entry", PUBLISHED.values(), ids=PUBLISHED.keys())
@@ -30,3 +31,32 @@ def test_kaplans_constants_predict_one_nat_at_their_scale():
         entry = PUBLISHED[key]
         law = LAWS[entry.law]
         np.testing.assert_allclose(law.predict(entry.params, **{law.inputs[0]: scale}), 1.0)
+
+
+def test_muennighoffs_formula_gives_the_authors_own_check_value():
+    entry = PUBLISHED["muennighoff2023"]
+    loss = LAWS[entry.law].predict(entry.params, N=6.34e9, D=242e9, U=25e9)
+    assert loss == pytest.approx(2.2256440889984477, rel=2e-7)
+
+
+def test_kaplans_table_6_gives_its_own_sizes_at_one_petaflop_day():
+    entry = PUBLISHED["kaplan2020"]
+    assert entry.n_opt_coefficient * PF_DAY**entry.a == pytest.approx(1.3e9)
+    assert entry.d_opt_coefficient * PF_DAY**entry.b == pytest.approx(2e10)
+
+
+def test_minimising_kaplans_l_n_d_alone_does_not_give_his_exponent():
+    entry = PUBLISHED["kaplan2020_ln_d"]
+    assert derive(LAWS[entry.law], entry.params)["a"] == pytest.approx(0.575, abs=1e-3)
+    assert derive(LAWS[entry.law], entry.params)["alpha_N"] == pytest.approx(0.076)
+
+
+def test_the_ladder_is_that_of_the_published_table(published_dir):
+    table = pd.read_csv(published_dir / "porian_published_exponents.csv").dropna(subset="step")
+    found = {(round(row.a_weighted, 3), round(row.a_ci_lo, 3), round(row.a_ci_hi, 3)) for row in table.itertuples()}
+    assert {(e.a, *e.a_ci) for key, e in PUBLISHED.items() if key.startswith("porian")} == found
+
+
+def test_all_papers_of_the_registry_are_there():
+    papers = ("kaplan", "hoffmann", "besiroglu", "porian", "pearce", "gadre", "muennighoff", "gemstones")
+    assert {key.split("2")[0] for key in PUBLISHED} == set(papers)
