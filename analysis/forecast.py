@@ -168,7 +168,7 @@ def _for_loss(source: Source, loss: float) -> Forecast:
     return _build(source, asked, {**found, "L": np.array([loss])}, resampled)
 
 
-def compute_for_loss(source: Source, params: Mapping[str, Array], loss: float) -> Array:
+def compute_for_loss(source: Source, params: Mapping[str, Array], loss: float | Array) -> Array:
     """Least compute that reaches a loss, for K parameter vectors, (K,); inf where none does."""
     if _only_input(source) == "C" and source.law is not None:
         law = source.law

@@ -1,0 +1,61 @@
+"""Under which conventions a fit was made: what may be compared with it, and which runs it rests on."""
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.result import FitResult
+from analysis.runs import Runs
+
+FIELDS = ("vocab_size", "data_id", "n_ctx", "recipe")
+SAME_COMPUTE = 0.01
+
+
+def conventions_of(runs: Runs) -> dict[str, Any]:
+    """Tokenizer, data, context and recipe of the runs (None where unknown), and what their C is.
+
+    A field with several values is a list of them.
+    """
+    frame = runs.frame
+    found: dict[str, Any] = {name: _only(frame, name) for name in FIELDS}
+    return found | {"compute": _compute(frame)}
+
+
+def _only(frame: pd.DataFrame, name: str) -> Any:
+    if name not in frame:
+        return None
+    values = sorted({str(value) for value in frame[name].dropna()})
+    return values[0] if len(values) == 1 else values or None
+
+
+def _compute(frame: pd.DataFrame) -> str | None:
+    if not {"N", "D", "C"} <= set(frame):
+        return None
+    off = np.abs(frame.C / (6 * frame.N * frame.D) - 1).max()
+    return "6ND" if off < SAME_COMPUTE else "as given, not 6ND"
+
+
+def rows_id(runs: Runs) -> str:
+    """Hash of the losses and tokens in their order: the same runs have it whatever N counts."""
+    values = np.ascontiguousarray(runs.frame[[c for c in ("D", "L") if c in runs.frame]], float)
+    return hashlib.sha256(values.tobytes()).hexdigest()[:16]
+
+
+def describe(result: FitResult, runs: Runs, source: Mapping[str, Any]) -> FitResult:
+    """The result with its conventions, the hash of its rows and where they are, for `compare`.
+
+    Parameters
+    ----------
+    result : FitResult
+        A fit of ``runs``.
+    runs : Runs
+        What was fitted.
+    source : mapping
+        Arguments of `runs.load_runs` that give the runs again.
+    """
+    more = {"conventions": conventions_of(runs), "rows": rows_id(runs), "source": dict(source)}
+    return dataclasses.replace(result, settings={**result.settings, **more})
