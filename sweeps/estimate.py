@@ -5,17 +5,24 @@ import os
 from scaling_harness.config import RuntimeConfig
 from scaling_harness.plan import Job
 
-OVERHEAD_S = 1.5e-3
-LAYER_S = 0.6e-3
-FLOPS_PER_S = 3.0e10
+OVERHEAD_S = 0.5e-3
+LAYER_S = 0.8e-3
+"""Python and dispatch of a step, however small its matrices."""
+FLOPS_PER_S = 4.0e10
+"""Matrix products of d 16 to 128, one thread (sweeps/README.md, 2026-11-22)."""
 
 
 def job_seconds(job: Job) -> float:
-    """Estimate one job on one thread of the machine the constants were measured on."""
+    """Estimate one job on one thread of the machine the constants were measured on.
+
+    Steps cost a fixed time and their matrix products; evaluations are forward passes, a third of training's FLOPs.
+    """
     run = job.runs[0]
+    evaluation = run.config.evaluation
+    evaluated = evaluation.n_tokens * len(run.eval_steps) + evaluation.final_n_tokens * (1 + len(run.data.extra))
+    tokens = len(job.runs) * (run.n_tokens + evaluated / 3)
     step = OVERHEAD_S + LAYER_S * run.config.model.n_layer
-    work = sum(r.train_flops["matmul"] for r in job.runs)
-    return step * run.n_steps + work / FLOPS_PER_S
+    return step * run.n_steps + tokens * run.flops_per_token["matmul"] / FLOPS_PER_S
 
 
 def n_workers(runtime: RuntimeConfig) -> int:

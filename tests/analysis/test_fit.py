@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.fit import case_weights, fit
+from analysis.fit import fit
+from analysis.resample import case_weights
 from analysis.result import load
 from scaling_harness.errors import HarnessError, UserError
 

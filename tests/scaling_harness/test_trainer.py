@@ -15,6 +15,10 @@ from scaling_harness.record import read_record
 from scaling_harness.store import Store
 
 
+GOLDEN_LOSSES = [5.54304266, 2.99152017, 1.85262179, 1.36510015, 1.34454489]
+GOLDEN_VALID = 1.2269185
+
+
 class Quiet:
     """Lets a run go on to its end."""
 
@@ -222,6 +226,16 @@ def test_two_processes_train_what_one_does(make_plan, tmp_path, tiny):
     assert done.returncode == 0, done.stderr
     both = Store(tmp_path / "two").read(plan.run_id)
     assert both.losses["valid"].loss_nats == pytest.approx(alone.losses["valid"].loss_nats, abs=1e-4)
+
+
+def test_the_golden_curve(make_plan, tmp_path):
+    """What a refactoring may not change; where it must change, NUMERICS_VERSION is bumped with it."""
+    plan = make_plan("budget.n_tokens=3200", "seed=7")
+    (record,) = train(tmp_path, plan)
+    losses = [json.loads(line).get("loss") for line in curve(tmp_path, plan).splitlines()]
+    by_step = [loss for loss in losses if loss is not None]
+    assert by_step[::20] == pytest.approx(GOLDEN_LOSSES, rel=1e-4)
+    assert record.losses["valid"].loss_nats == pytest.approx(GOLDEN_VALID, rel=1e-4)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
