@@ -58,6 +58,7 @@ def load_runs(
     count: Count = "with_head",
     columns: str | Mapping[str, str] | None = None,
     drop_worst: int = 0,
+    keep_repeats: bool = False,
 ) -> Runs:
     """Read a sweep directory or a table.
 
@@ -71,6 +72,8 @@ def load_runs(
         For a table: "N=Model Size,C=Training FLOP,loss=loss", or the same as a mapping.
     drop_worst : int
         Leave out this many runs of largest loss, and say so (Besiroglu et al. 2024 leave out 5).
+    keep_repeats : bool
+        Keep runs that saw tokens more than once, for a law of repeated data (column U, unique tokens).
 
     Returns
     -------
@@ -90,7 +93,7 @@ def load_runs(
         named = parse_columns(columns) if isinstance(columns, str) else columns
         frame, notes = read_table(path, named)
         runs = Runs(frame, notes=notes)
-    runs = _drop_worst(clean(runs), drop_worst)
+    runs = _drop_worst(clean(runs, keep_repeats), drop_worst)
     if runs.frame.empty:
         raise HarnessError(f"no run of {path} can be fitted: {_first_reasons(runs.dropped)}")
     _refuse_mixed(runs.frame, path)
@@ -123,9 +126,13 @@ def _choose_count(frame: pd.DataFrame, count: Count) -> pd.DataFrame:
     )
 
 
-def clean(runs: Runs) -> Runs:
+def clean(runs: Runs, keep_repeats: bool = False) -> Runs:
     """Take out what a law cannot describe, each run with its reason."""
     frame = runs.frame
+    if "epochs" not in frame and {"D", "U"} <= set(frame):
+        frame = frame.assign(epochs=frame.D / frame.U)
+    if keep_repeats:
+        frame = frame.drop(columns="epochs", errors="ignore")
     reasons = {i: reason for i, row in frame[_suspect(frame)].iterrows() if (reason := _reason_to_drop(row.to_dict()))}
     key = "fingerprint" if "fingerprint" in frame else [c for c in ("N", "D", "C", "L", "seed", "U") if c in frame]
     twice = "the same run is in the table twice"

@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from analysis import wandb_export
+from analysis.laws import Array
 from scaling_harness.errors import UserError
 
-LETTERS = ("N", "D", "C", "L")
+LETTERS = ("N", "D", "C", "L", "U")
 READERS = {
     ".csv": pd.read_csv,
     ".jsonl": lambda path: pd.read_json(path, lines=True),
@@ -17,6 +20,8 @@ READERS = {
 
 def parse_columns(text: str) -> dict[str, str]:
     """Read "N=Model Size,C=Training FLOP,loss=loss" as letter -> column; loss stands for L.
+
+    A column may carry a factor that brings it to the units of this package, as in "N=size in M*1e6".
 
     Raises
     ------
@@ -38,7 +43,7 @@ def read_table(path: Path, columns: Mapping[str, str] | None) -> tuple[pd.DataFr
     Parameters
     ----------
     path : Path
-        A .csv, .jsonl or .parquet file.
+        A .csv, .jsonl or .parquet file, among them exports of Weights & Biases.
     columns : mapping of str to str, optional
         Letter -> column of the file. Without it, columns already called N, D, C, L (or loss).
 
@@ -54,19 +59,38 @@ def read_table(path: Path, columns: Mapping[str, str] | None) -> tuple[pd.DataFr
     UserError
         The file cannot be read, or the columns are not in it.
     """
-    frame = _read(path)
+    frame = wandb_export.with_status(wandb_export.flatten(_read(path)))
     named = dict(columns) if columns else {"L": "loss"} if "loss" in frame and "L" not in frame else {}
-    missing = [column for column in named.values() if column not in frame]
+    factors = {letter: _factor(column, frame) for letter, column in named.items()}
+    missing = [column for column, _ in factors.values() if column not in frame]
     if missing:
         raise UserError(
             f"{path} has no column {', '.join(map(repr, missing))}; it has {', '.join(map(repr, frame.columns))}"
         )
-    for letter, column in named.items():
-        frame[letter] = pd.to_numeric(frame[column], errors="coerce") if letter in LETTERS else frame[column]
+    notes = [f"{letter} = {factor:g} * {column}" for letter, (column, factor) in factors.items() if factor != 1.0]
+    for letter, (column, factor) in factors.items():
+        frame[letter] = _numbers(frame[column]) * factor if letter in LETTERS else frame[column]
     if "L" not in frame:
         raise UserError(f"{path} has no loss: name its column with --columns loss=...; it has {', '.join(frame)}")
-    frame["run"] = [f"row {i + 1}" for i in range(len(frame))]
-    return derive_third(frame)
+    frame["run"] = wandb_export.labels(frame) or [f"row {i + 1}" for i in range(len(frame))]
+    frame, derived = derive_third(frame)
+    return frame, (*derived, *notes)
+
+
+def _numbers(column: pd.Series) -> Array:
+    """Floats, NaN where there is no number."""
+    return np.asarray(pd.to_numeric(column, errors="coerce"), float)
+
+
+def _factor(column: str, frame: pd.DataFrame) -> tuple[str, float]:
+    """Column and factor of "column*factor"; a column of that very name comes first."""
+    name, star, factor = column.rpartition("*")
+    if column in frame or not star:
+        return column, 1.0
+    try:
+        return name.strip(), float(factor)
+    except ValueError:
+        return column, 1.0
 
 
 def derive_third(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:

@@ -151,3 +151,24 @@ def test_curve_of_a_run_is_a_table(make_sweep, record):
     read = load_curve(runs.frame.iloc[0])
     assert list(read.tokens) == [512, 1024]
     assert read.valid_loss.isna().tolist() == [True, False]
+
+
+def test_a_factor_brings_a_column_to_the_units_and_is_noted(tmp_path):
+    path = table(tmp_path, size=[100.0, 200.0], D=[1e9, 1e9], bits=[3.0, 2.9])
+    runs = load_runs(path, columns="N=size*1e6,D=D,loss=bits*0.6931472")
+    np.testing.assert_allclose(runs.frame.N, [1e8, 2e8])
+    np.testing.assert_allclose(runs.frame.L, np.log(2) * np.array([3.0, 2.9]), rtol=1e-6)
+    assert "N = 1e+06 * size" in runs.notes
+    assert "L = 0.693147 * bits" in runs.notes
+
+
+def test_a_column_with_a_star_in_its_name_is_that_column(tmp_path):
+    path = table(tmp_path, **{"N*2": [5.0, 6.0], "D": [9.0, 9.0], "L": [3.0, 2.0]})
+    assert list(load_runs(path, columns="N=N*2,D=D,loss=L").frame.N) == [5.0, 6.0]
+
+
+def test_tokens_beyond_the_unique_ones_are_dropped_unless_the_law_knows_repetition(tmp_path):
+    path = table(tmp_path, N=[1e6, 2e6, 3e6], D=[1e8, 4e8, 1e8], U=[1e8, 1e8, 2e8], L=[3.0, 2.9, 2.8])
+    runs = load_runs(path)
+    assert reasons(runs) == {"row 2": "4 epochs: the law is for tokens seen once"}
+    assert len(load_runs(path, keep_repeats=True)) == 3
