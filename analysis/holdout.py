@@ -7,13 +7,16 @@ import numpy as np
 import pandas as pd
 
 from analysis.isoflop import budget_groups
-from analysis.laws import Array, Law, chinchilla
+from analysis.laws import Array, Law, Rows, chinchilla
 from analysis.objective import Objective
 from analysis.point import fit_point
 from analysis.result import FitResult
 from scaling_harness.errors import HarnessError
 
 MIN_BUDGETS_LEFT = 2
+WIDEST_BUDGET = float(np.log(2))  # ln C: a group wider than this is a chain of runs, not a budget
+CELLS_IN_BUDGET = 2  # on average, for groups to be budgets
+BAND = 4.0
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,19 @@ class Holdout:
         return {name: getattr(self, name) for name in names}
 
 
+def budget_bands(train_flops: Array) -> list[Rows]:
+    """Rows of each budget; where runs do not come in budgets, of each factor 4 of compute. Ascending."""
+    groups = budget_groups(train_flops)
+    log_c = np.log(train_flops)
+    chained = max(float(np.ptp(log_c[rows])) for rows in groups) > WIDEST_BUDGET
+    if not chained and len(train_flops) >= CELLS_IN_BUDGET * len(groups):
+        return groups
+    n_bands = max(1, round(float(np.ptp(log_c)) / np.log(BAND)))
+    edges = np.linspace(log_c.min(), log_c.max(), n_bands + 1)[1:-1]
+    band = np.searchsorted(edges, log_c, side="right")
+    return [rows for k in range(n_bands) if len(rows := np.flatnonzero(band == k))]
+
+
 def hold_out_budgets(cells: pd.DataFrame, law: Law = chinchilla, n_budgets: int = 1) -> Holdout:
     """Forecast the largest budgets from the others.
 
@@ -89,17 +105,20 @@ def hold_out_budgets(cells: pd.DataFrame, law: Law = chinchilla, n_budgets: int 
     HarnessError
         Too few budgets or cells are left to fit.
     """
-    groups = budget_groups(cells.C.to_numpy())
-    if n_budgets < 1 or len(groups) - n_budgets < MIN_BUDGETS_LEFT:
+    return forecast_bands([cells.iloc[rows] for rows in budget_bands(cells.C.to_numpy())], law, n_budgets)
+
+
+def forecast_bands(bands: list[pd.DataFrame], law: Law, n_budgets: int = 1) -> Holdout:
+    """Forecast the last bands of cells from those before; see `hold_out_budgets`."""
+    if n_budgets < 1 or len(bands) - n_budgets < MIN_BUDGETS_LEFT:
         raise HarnessError(
-            f"{len(groups)} budgets cannot spare {n_budgets} for a forecast: {MIN_BUDGETS_LEFT} must stay"
+            f"{len(bands)} budgets cannot spare {n_budgets} for a forecast: {MIN_BUDGETS_LEFT} must stay"
         )
-    kept = cells.iloc[np.concatenate(groups[:-n_budgets])]
-    out = cells.iloc[np.concatenate(groups[-n_budgets:])]
+    kept, out = pd.concat(bands[:-n_budgets]), pd.concat(bands[-n_budgets:])
     predicted = _forecast(law, kept, out)
-    last = cells.iloc[groups[-n_budgets - 1]].sort_values("N")
+    last = bands[-n_budgets - 1].sort_values("N")
     naive = np.exp(np.interp(np.log(out.N), np.log(last.N), last.log_loss))
-    slope = _frontier_slope([cells.iloc[rows] for rows in groups[:-n_budgets]])
+    slope = _frontier_slope(bands[:-n_budgets])
     largest = out.C.max() / 1.2 < out.C
     return Holdout(
         budget=float(out.C.max()),
@@ -116,6 +135,9 @@ def hold_out_budgets(cells: pd.DataFrame, law: Law = chinchilla, n_budgets: int 
 
 
 def _forecast(law: Law, kept: pd.DataFrame, out: pd.DataFrame) -> Array:
+    missing = [name for name in law.inputs if name not in kept]
+    if missing:
+        raise HarnessError(f"{law.formula} needs {', '.join(missing)}, which these runs have not")
     if len(kept) < len(law.params):
         raise HarnessError(f"{len(kept)} cells are left for the {len(law.params)} parameters of {law.formula}")
     inputs = {name: kept[name].to_numpy() for name in law.inputs}

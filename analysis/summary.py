@@ -11,10 +11,12 @@ from analysis.approaches import Approach, Approaches, three_approaches
 from analysis.diagnostics import FitQuality, OffsetProfile, fit_quality, profile_offset
 from analysis.envelope import Points, curves_of
 from analysis.holdout import Holdout, forecast_sentence, hold_out_budgets
+from analysis.influence import Influence, leave_one_out
 from analysis.isoflop import budget_groups
 from analysis.kaplan import PowerLaw, one_variable_laws
-from analysis.laws import chinchilla
+from analysis.laws import chinchilla, kaplan_lc_offset, kaplan_ln_d, skaling, tied
 from analysis.published import PUBLISHED
+from analysis.ranking import Ranking, rank_laws
 from analysis.runs import COUNTS, Count, Runs
 from analysis.verdict import verdict
 from scaling_harness.errors import HarnessError
@@ -25,6 +27,7 @@ PUBLISHED_BESIDE = {
     "3": ("hoffmann2022", "besiroglu2024"),
 }
 SEED_RATIO_LIMIT = 1.5
+RANKED = (chinchilla, tied, skaling, kaplan_ln_d, kaplan_lc_offset)
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class Analysis:
 
     ``other_counts`` holds the approaches under the other counts of N, where records have them;
     ``curves`` the tokens and losses of each run, by its index in ``runs.frame``;
-    ``holdout`` is None with ``holdout_reason`` where there are too few budgets.
+    ``holdout`` is None with ``holdout_reason``, and ``ranking`` None, where there are too few budgets;
+    ``influence`` is that of each cell on approach 3.
     """
 
     runs: Runs
@@ -45,6 +49,8 @@ class Analysis:
     holdout_reason: str | None
     other_counts: Mapping[str, Approaches]
     curves: Mapping[object, Points]
+    ranking: Ranking | None = None
+    influence: Influence | None = None
 
 
 def analyse(runs: Runs, *, hold_out: int = 1, resamples: int = 1000, seed: int = 0) -> Analysis:
@@ -85,7 +91,22 @@ def analyse(runs: Runs, *, hold_out: int = 1, resamples: int = 1000, seed: int =
             c: three_approaches(runs.with_count(c), curves=curves, resamples=resamples, seed=seed) for c in others
         },
         curves=curves,
+        ranking=_ranking(found),
+        influence=_influence(found),
     )
+
+
+def _ranking(found: Approaches) -> Ranking | None:
+    try:
+        return rank_laws(found.cells, RANKED)
+    except HarnessError:
+        return None
+
+
+def _influence(found: Approaches) -> Influence:
+    cells = found.cells
+    labels = [f"N = {n:.4g}, D = {d:.4g}" for n, d in zip(cells.N, cells.D, strict=True)]
+    return leave_one_out(cells, chinchilla, labels=labels, weights=cells.n_seeds.to_numpy(float))
 
 
 def _holdout(found: Approaches, n_budgets: int) -> tuple[Holdout | None, str | None]:
@@ -122,6 +143,8 @@ def summary_document(analysis: Analysis) -> dict[str, Any]:
         },
         "kaplan": {name: law.to_dict() for name, law in analysis.kaplan.items()},
         "holdout": analysis.holdout.to_dict() if analysis.holdout else {"reason": analysis.holdout_reason},
+        "ranking": analysis.ranking.to_dict() if analysis.ranking else None,
+        "influence": analysis.influence.to_dict() if analysis.influence else None,
         "counts": {count: _exponents(other) for count, other in analysis.other_counts.items()},
         "budgets": budgets,
         "n_runs": len(frame),

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import wandb_export
-from analysis.laws import Array
+from analysis.laws import Array, Rows
 from scaling_harness.errors import UserError
 
 LETTERS = ("N", "D", "C", "L", "U")
@@ -69,7 +69,7 @@ def read_table(path: Path, columns: Mapping[str, str] | None) -> tuple[pd.DataFr
         )
     notes = [f"{letter} = {factor:g} * {column}" for letter, (column, factor) in factors.items() if factor != 1.0]
     for letter, (column, factor) in factors.items():
-        frame[letter] = _numbers(frame[column]) * factor if letter in LETTERS else frame[column]
+        frame[letter] = _numbers(np.asarray(frame[column])) * factor if letter in LETTERS else frame[column]
     if "L" not in frame:
         raise UserError(f"{path} has no loss: name its column with --columns loss=...; it has {', '.join(frame)}")
     frame["run"] = wandb_export.labels(frame) or [f"row {i + 1}" for i in range(len(frame))]
@@ -77,7 +77,7 @@ def read_table(path: Path, columns: Mapping[str, str] | None) -> tuple[pd.DataFr
     return frame, (*derived, *notes)
 
 
-def _numbers(column: pd.Series) -> Array:
+def _numbers(column: Rows) -> Array:
     """Floats, NaN where there is no number."""
     return np.asarray(pd.to_numeric(column, errors="coerce"), float)
 

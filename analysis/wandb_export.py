@@ -9,6 +9,7 @@ from pandas.api.types import is_numeric_dtype
 STATE = "State"
 FINISHED = "finished"
 LABEL = "Name"
+KNOWN_STATES = {FINISHED, "running", "crashed", "failed", "killed", "pending", "preempted", "preempting"}
 
 
 def flatten(frame: pd.DataFrame) -> pd.DataFrame:
@@ -55,16 +56,13 @@ def _dotted(row: dict[str, Any], prefix: str) -> dict[str, Any]:
 def with_status(frame: pd.DataFrame) -> pd.DataFrame:
     """State as the status and reason of a run; rows of other tables stay as they are."""
     column = next((name for name in (STATE, STATE.lower()) if name in frame), None)
-    if column is None or "status" in frame or not frame[column].isin(KNOWN_STATES).all():
+    if column is None or "status" in frame or not set(frame[column].tolist()) <= KNOWN_STATES:
         return frame
-    finished = frame[column] == FINISHED
+    states = frame[column].tolist()
     return frame.assign(
-        status=["completed" if done else "unfinished" for done in finished],
-        reason=frame[column].map(lambda state: None if state == FINISHED else f"wandb says {state}"),
+        status=["completed" if state == FINISHED else "unfinished" for state in states],
+        reason=[None if state == FINISHED else f"wandb says {state}" for state in states],
     )
-
-
-KNOWN_STATES = (FINISHED, "running", "crashed", "failed", "killed", "pending", "preempted", "preempting")
 
 
 def labels(frame: pd.DataFrame) -> list[str] | None:

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from analysis.runs import Runs, load_runs
-from analysis.summary import analyse, forecast_line, summarise, summary_document, table_rows, warnings_of
+from analysis.summary import RANKED, analyse, forecast_line, summarise, summary_document, table_rows, warnings_of
 from scaling_harness.errors import HarnessError
 
 
@@ -23,6 +23,10 @@ def test_summary_has_the_promised_shape_and_is_json(analysis):
     assert {"params", "residual_rms", "seed_rms", "starts"} <= set(document["parametric"])
     assert set(document["kaplan"]) == {"alpha_N", "alpha_D", "alpha_C"}
     assert {"budget", "gap", "mean_abs_rel_error", "skill"} <= set(document["holdout"])
+    assert document["verdict"]["sentence"]
+    assert set(document["variants"]) == {"1 hull", "2 akima", "2 corrected"}
+    assert {row["law"] for row in document["ranking"]["table"]} == {law.name for law in RANKED}
+    assert len(document["influence"]["runs"]) == 10
     assert len(document["budgets"]) == 5
     assert (document["n_runs"], document["n_dropped"]) == (135, 0)
     assert document["wall_s"] == 270.0
