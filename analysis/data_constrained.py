@@ -5,6 +5,7 @@ linear in them: the gradient is written out, the Hessian is its difference quoti
 """
 
 from collections.abc import Mapping
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,12 +20,12 @@ STEP = 1e-6  # of the difference quotient, in log coefficients and exponents of 
 class DataConstrained(PowerSum):
     """L(N,D,U) = E + A/N'^alpha + B/D'^alpha on given rows."""
 
-    def __init__(self, law: Law, inputs: Mapping[str, ArrayLike]) -> None:
-        super().__init__(law, inputs)
+    def __init__(self, law: Law, inputs: Mapping[str, ArrayLike], centre: Mapping[str, float] | None = None) -> None:
+        super().__init__(law, inputs, centre)
         n, d, u = (np.exp(self._logs[name]) for name in ("N", "D", "U"))
         self._rows = (n, d, np.minimum(u, d))
 
-    def subset(self, rows: Rows) -> "DataConstrained":
+    def subset(self, rows: Rows) -> Self:
         """The same function, same centre, on some of the rows."""
         part = super().subset(rows)
         part._rows = tuple(values[rows] for values in self._rows)

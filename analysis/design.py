@@ -41,9 +41,10 @@ def check_rows(law: Law, inputs: Mapping[str, Array], loss: Array) -> list[str]:
 
 
 def n_levels(values: Array) -> int:
-    """Distinct values, those within 2 % of each other counted once."""
+    """Distinct values, those within 2 % of each other counted once; a continuous stretch has many."""
     logs = np.sort(np.log(values))
-    return 1 + int((np.diff(logs) > SAME_LEVEL).sum())
+    stretches = np.split(logs, np.flatnonzero(np.diff(logs) > SAME_LEVEL) + 1)
+    return sum(1 + int((stretch[-1] - stretch[0]) / (2 * SAME_LEVEL)) for stretch in stretches)
 
 
 def _check_levels(law: Law, inputs: Mapping[str, Array]) -> None:

@@ -11,12 +11,7 @@ from analysis.cells import SeedNoise
 from analysis.laws import Array, Law
 from analysis.objective import LEAST_SQUARES
 from analysis.point import Point, fit_point
-from analysis.result import CI_LEVEL
-from analysis.solve import Problem, solve
-from analysis.starts import grid_starts
-
-PROFILE_POINTS = 60
-PROFILE_STARTS = 6
+from analysis.profile import profile
 
 
 @dataclass(frozen=True)
@@ -89,40 +84,7 @@ class OffsetProfile:
 
 def profile_offset(law: Law, cells: pd.DataFrame) -> OffsetProfile:
     """Profile E by least squares on ln L (Gaussian noise, variance from the residuals)."""
-    point = _squares_point(law, cells)
-    low, high = point.model.bounds(float(cells.L.min()))
-    smallest = float(cells.L.min())
-    log_grid = np.log(np.concatenate([[1e-6], np.linspace(0.01, 0.995, PROFILE_POINTS - 1)]) * smallest)
-    starts = np.vstack([point.z_P, grid_starts(point.model, point.log_loss, LEAST_SQUARES, PROFILE_STARTS)])
-    bounds_low = np.tile(low, (len(log_grid), 1))
-    bounds_high = np.tile(high, (len(log_grid), 1))
-    bounds_low[:, 0] = bounds_high[:, 0] = log_grid
-    repeat = len(starts)
-    problem = Problem(
-        point.model, point.log_loss, point.weights, np.repeat(bounds_low, repeat, 0), np.repeat(bounds_high, repeat, 0)
-    )
-    solved = solve(problem, LEAST_SQUARES, np.tile(starts, (len(log_grid), 1)))
-    objective = solved.objective_K.reshape(len(log_grid), repeat).min(axis=1)
-    dof = max(1, len(cells) - len(law.params))
-    best = min(point.value, float(objective.min()))
-    statistic = (objective - best) / max(best, 1e-300) * dof
-    return _read_profile(float(np.exp(point.z_P[0])), np.exp(log_grid), statistic, dof)
-
-
-def _read_profile(value: float, grid: Array, statistic: Array, dof: int) -> OffsetProfile:
-    threshold = float(stats.f.ppf(CI_LEVEL, 1, dof))
-    inside = np.flatnonzero(statistic <= threshold)
-    if len(inside) == 0:
-        return OffsetProfile(value, (value, value), True, grid, statistic, threshold)
-    first, last = inside[0], inside[-1]
-    low = 0.0 if first == 0 else _crossing(grid, statistic, first - 1, first, threshold)
-    high = grid[-1] if last == len(grid) - 1 else _crossing(grid, statistic, last + 1, last, threshold)
-    return OffsetProfile(
-        value, (float(min(low, value)), float(max(high, value))), bool(first > 0), grid, statistic, threshold
-    )
-
-
-def _crossing(grid: Array, statistic: Array, outside: int, inside: int, threshold: float) -> float:
-    """Where the statistic crosses the threshold between two grid points, linearly."""
-    share = (threshold - statistic[inside]) / (statistic[outside] - statistic[inside])
-    return float(grid[inside] + share * (grid[outside] - grid[inside]))
+    found = profile(_squares_point(law, cells), law.offset or "")
+    low = 0.0 if found.low is None else found.low
+    high = float(found.grid[-1]) if found.high is None else found.high
+    return OffsetProfile(found.value, (low, high), found.low is not None, found.grid, found.statistic, found.threshold)

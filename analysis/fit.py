@@ -6,17 +6,22 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from analysis.cells import SeedNoise, design_cells, seed_noise
+from analysis.covariance import standard_errors
 from analysis.design import check_rows
 from analysis.laws import LAWS, Array, Law, Rows
 from analysis.objective import Objective
 from analysis.point import Point, fit_point
-from analysis.resample import unit_draws
-from analysis.result import FitResult, build_estimates
+from analysis.profile import Profile, profile, profile_intervals
+from analysis.resample import Resample, draw_params
+from analysis.result import Estimate, FitResult, build_estimates
 from scaling_harness.errors import UserError
 
 Loss = Literal["log_huber", "raw_huber", "log_squares", "raw_squares"]
-Resample = Literal["cases", "residuals", "none"]
+LOSSES: tuple[Loss, ...] = ("log_huber", "raw_huber", "log_squares", "raw_squares")
 FEW_CLUSTERS = 15
+MANY_ROWS = 20_000  # more: the case bootstrap is the sandwich to all digits printed, at a thousandth of its cost
+NOISE_WEIGHTS = "noise"
 
 
 def objective_named(loss: Loss, delta: float) -> Objective:
@@ -50,6 +55,7 @@ def fit(
     clusters: str | None = None,
     resample: Resample = "cases",
     resamples: int = 1000,
+    profiles: bool = False,
     starts: int = 32,
     seed: int = 0,
 ) -> FitResult:
@@ -66,14 +72,16 @@ def fit(
     delta : float
         Huber's threshold, in units of the residual.
     weights : str, optional
-        Column of weights.
+        Column of weights, or "noise": one over the variance between seeds.
     clusters : str, optional
         Column naming runs that belong together (checkpoints of one run): resampled as one.
-    resample : {"cases", "residuals", "none"}
-        What the intervals come from: whole rows (or clusters) drawn again, as for observed tables;
-        or, for a designed grid of few points, new noise of the residuals' size on the fitted loss.
+    resample : {"cases", "residuals", "noise", "sandwich", "none"}
+        What the intervals come from, see ``resample.draw_params``: "cases" for observed tables,
+        "noise" for a designed grid of few points. Beyond 20,000 rows cases become sandwich.
     resamples : int
         How many resamples the intervals come from.
+    profiles : bool
+        Profile every parameter as a cross-check, not E alone.
     starts : int
         Starting points of the point fit.
     seed : int
@@ -92,16 +100,36 @@ def fit(
     law, objective = law_named(law), objective_named(loss, delta)
     frame, dropped, count = _table(runs)
     inputs, y = _columns(law, frame)
-    design_warnings = check_rows(law, inputs, y)
-    weight = None if weights is None else frame[weights].to_numpy(float)
-    point = fit_point(law, inputs, y, objective, weight, starts)
-    labels = None if clusters is None else frame[clusters].to_numpy()
-    rng = np.random.default_rng(seed)
-    draws = resample_params(point, resample, resamples, rng, labels)
+    sentences = check_rows(law, inputs, y)
+    noise = seed_noise(design_cells(frame)) if {"N", "D", "C"} <= set(frame) else None
+    point = fit_point(law, inputs, y, objective, _weights(frame, weights, noise), starts)
+    labels = None if clusters is None else _column(frame, clusters)
+    method: Resample = "sandwich" if resample == "cases" and len(y) > MANY_ROWS else resample
+    draws = draw_params(point, method, resamples, np.random.default_rng(seed), labels, noise)
     settings = {"loss": loss, "delta": delta, "count": count, "weights": weights, "clusters": clusters}
-    settings |= {"resample": resample, "resamples": resamples, "seed": seed}
-    sentences = [*design_warnings, *_cluster_warnings(labels)]
-    return assemble(point, draws, dropped=dropped, settings=settings, warnings=sentences)
+    settings |= {"resample": method, "resamples": resamples, "seed": seed}
+    return assemble(
+        point,
+        draws,
+        dropped=dropped,
+        settings=settings,
+        warnings=[*sentences, *_cluster_warnings(labels)],
+        checks=_checks(point, labels, profiles) if draws else {},
+        offset=_offset_profile(point) if draws else None,
+    )
+
+
+def _checks(point: Point, labels: Rows | None, profiles: bool) -> dict[str, Any]:
+    """Standard errors and intervals got in other ways than the draws."""
+    intervals = {"ci95_profile": profile_intervals(point)} if profiles and labels is None else {}
+    return {"stderr_hessian": standard_errors(point, labels), **intervals}
+
+
+def _offset_profile(point: Point) -> Profile | None:
+    """Profile of E, where the law has one and the rows are few enough for it to matter."""
+    if not point.law.offset or point.n_rows > MANY_ROWS:
+        return None
+    return profile(point, point.law.offset)
 
 
 def assemble(
@@ -111,9 +139,14 @@ def assemble(
     dropped: tuple[Mapping[str, str], ...] = (),
     settings: Mapping[str, Any],
     warnings: Sequence[str] = (),
+    checks: Mapping[str, Any] | None = None,
+    offset: Profile | None = None,
 ) -> FitResult:
-    """The result of a certified optimum and its resampled parameters."""
+    """The result of a certified optimum and its resampled parameters; E without interval if unidentified."""
     params, derived = build_estimates(point.law, point.params, draws)
+    unidentified = _unidentified(offset)
+    if unidentified and offset:
+        params[offset.name] = Estimate(params[offset.name].value)
     ranges = {name: (float(x.min()), float(x.max())) for name, x in point.inputs.items()}
     return FitResult(
         law_name=point.law.name,
@@ -121,15 +154,25 @@ def assemble(
         derived=derived,
         draws=draws,
         objective=point.value,
-        residual_rms=residual_rms(point),
+        residual_rms=point.residual_rms,
         status=_status(point),
         certificate=point.certificate,
         n_runs=len(point.log_loss),
         input_ranges=ranges,
         dropped=dropped,
-        warnings=(*warnings, *_fit_warnings(point)),
+        warnings=(*warnings, *_fit_warnings(point), *unidentified),
         settings=settings,
+        checks=checks or {},
     )
+
+
+def _unidentified(offset: Profile | None) -> list[str]:
+    """Sentence for an irreducible loss that the profile does not bound on both sides."""
+    if offset is None or offset.identified:
+        return []
+    below = "" if offset.high is None else f" up to {offset.high:.3g}"
+    above = "" if offset.low is None else f" from {offset.low:.3g}"
+    return [f"{offset.name} unidentified: these runs allow any value{above}{below} nats; it has no interval"]
 
 
 def _table(runs: Any) -> tuple[pd.DataFrame, tuple[Mapping[str, str], ...], str | None]:
@@ -150,37 +193,27 @@ def _columns(law: Law, frame: pd.DataFrame) -> tuple[dict[str, Array], Array]:
     return {name: frame[name].to_numpy(float) for name in law.inputs}, frame["L"].to_numpy(float)
 
 
-def resample_params(
-    point: Point, resample: Resample, resamples: int, rng: np.random.Generator, labels: Rows | None = None
-) -> dict[str, Array]:
-    """Parameters of every resample, all solved together."""
-    if resample == "none" or resamples < 2:
-        return {}
-    if resample == "cases":
-        counts = case_weights(len(point.log_loss), resamples, rng, labels)
-        solution = point.refit(weights=counts * point.weights)
-    else:
-        sd = residual_rms(point) / np.sqrt(point.weights / point.weights.mean())
-        dof = len(point.log_loss) - len(point.law.params)
-        noise = unit_draws(len(point.log_loss), resamples, dof, rng) * sd
-        solution = point.refit(log_loss=point.log_loss - point.residuals + noise)
-    return point.model.to_natural(solution.z_KP)
+def _column(frame: pd.DataFrame, name: str) -> Rows:
+    if name not in frame:
+        raise UserError(f"the table has no column {name!r}; it has {', '.join(map(str, frame.columns))}")
+    return frame[name].to_numpy()
 
 
-def case_weights(n_rows: int, resamples: int, rng: np.random.Generator, labels: Rows | None = None) -> Array:
-    """How often each row is drawn, (K, n); rows with one label are drawn together."""
-    if labels is None:
-        return rng.multinomial(n_rows, np.full(n_rows, 1 / n_rows), size=resamples).astype(float)
-    _, group = np.unique(labels, return_inverse=True)
-    n_groups = group.max() + 1
-    drawn = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=resamples)
-    return drawn[:, group].astype(float)
+def _weights(frame: pd.DataFrame, weights: str | None, noise: SeedNoise | None) -> Array | None:
+    """Weight of each row: a column, or one over the variance of seeds, of mean one."""
+    if weights is None:
+        return None
+    if weights != NOISE_WEIGHTS:
+        return _column(frame, weights).astype(float)
+    if noise is None or noise.sd == 0.0:
+        raise UserError("weights 'noise' needs runs of several seeds at one (N, D): this table has none")
+    precision = noise.at(frame["N"].to_numpy(float)) ** -2
+    return precision / precision.mean()
 
 
 def residual_rms(point: Point) -> float:
     """Root mean square log residual with n - P degrees of freedom."""
-    squares = (point.weights * point.residuals**2).sum() / point.weights.mean()
-    return float(np.sqrt(squares / max(1, len(point.log_loss) - len(point.law.params))))
+    return point.residual_rms
 
 
 def _status(point: Point) -> str:

@@ -26,6 +26,7 @@ def fit_table(result: FitResult) -> str:
         "=" * WIDTH,
         *_correlations(result),
         f"intervals: {settings.get('resample')}, {settings.get('resamples')} resamples",
+        *_checks(result),
         *(f"warning: {sentence}" for sentence in result.warnings),
     ]
     return "\n".join(lines)
@@ -39,6 +40,17 @@ def _row(name: str, estimate: Estimate) -> str:
     error = "" if estimate.stderr is None else f"{estimate.stderr:.4g}"
     low, high = ("", "") if estimate.ci95 is None else (f"{bound:.6g}" for bound in estimate.ci95)
     return f"{name:10}{estimate.value:>14.7g}{error:>14}{low:>16}{high:>16}"
+
+
+def _checks(result: FitResult) -> list[str]:
+    """Standard errors from the Hessian, and profile intervals, beside those of the resamples."""
+    errors = result.checks.get("stderr_hessian", {})
+    lines = [f"std. errors by Hessian: {', '.join(f'{k} {v:.4g}' for k, v in errors.items())}"] if errors else []
+    profiles = result.checks.get("ci95_profile", {})
+    spans = [
+        f"{name} " + (f"[{span[0]:.5g}, {span[1]:.5g}]" if span else "unbounded") for name, span in profiles.items()
+    ]
+    return [*lines, *([f"intervals by profile: {', '.join(spans)}"] if spans else [])]
 
 
 def _correlations(result: FitResult) -> list[str]:

@@ -116,10 +116,10 @@ def _power_law(variable: Variable, points: pd.DataFrame, held_fixed: str, resamp
         words = f"{len(points)} points at {held_fixed}: too few for an exponent"
         return PowerLaw(variable, words, None, None, points)
     name = f"kaplan_l{variable.lower()}"
-    plain = fit(name, points, resample="residuals", resamples=resamples)
+    plain = fit(name, points, resample="noise", resamples=resamples)
     offset = None
     if len(points) > len(LAWS[f"{name}_offset"].params):
-        offset = fit(f"{name}_offset", points, resample="residuals", resamples=resamples)
+        offset = fit(f"{name}_offset", points, resample="noise", resamples=resamples)
     return PowerLaw(variable, held_fixed, plain, offset, points)
 
 

@@ -9,8 +9,7 @@ from analysis.laws import Law
 from analysis.power_sum import OuterPowerSum, PowerSum
 
 
-def on_rows(law: Law, inputs: Mapping[str, ArrayLike]) -> PowerSum:
-    """The law as a function of its internal parameters on these rows."""
-    if law.repeats:
-        return DataConstrained(law, inputs)
-    return OuterPowerSum(law, inputs) if law.outer else PowerSum(law, inputs)
+def on_rows(law: Law, inputs: Mapping[str, ArrayLike], centre: Mapping[str, float] | None = None) -> PowerSum:
+    """The law as a function of its internal parameters on these rows; centred on them by default."""
+    kind = DataConstrained if law.repeats else OuterPowerSum if law.outer else PowerSum
+    return kind(law, inputs, centre)

@@ -1,7 +1,7 @@
 """One certified optimum: many starts on the data, the best polished, and the evidence kept."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -64,9 +64,29 @@ class Point:
         return {name: float(value) for name, value in self.model.to_natural(self.z_P).items()}
 
     @property
+    def n_rows(self) -> int:
+        """Rows fitted."""
+        return len(self.log_loss)
+
+    @property
+    def objective_residuals(self) -> Array:
+        """Residuals as the objective takes them: of ln L or of L, fitted minus measured."""
+        return self.objective.residuals(self.log_loss - self.residuals, self.log_loss)
+
+    @property
+    def residual_rms(self) -> float:
+        """Root mean square log residual with n - P degrees of freedom."""
+        squares = (self.weights * self.residuals**2).sum() / self.weights.mean()
+        return float(np.sqrt(squares / max(1, self.n_rows - len(self.law.params))))
+
+    @property
     def residuals(self) -> Array:
         """Ln L - ln L_hat of each row."""
         return self.log_loss - self.model.evaluate(self.z_P[None]).log_loss_Kn[0]
+
+    def with_model(self, model: PowerSum) -> "Point":
+        """The same optimum in the internal parameters of a model with another centre."""
+        return replace(self, model=model, z_P=model.to_internal(self.params))
 
     def problem(self, log_loss: Array | None = None, weights: Array | None = None) -> Problem:
         """The same problem with other losses or weights, (n,) or (K, n)."""

@@ -6,6 +6,7 @@ number from about 1e11 to about 1e3 on Hoffmann et al.'s runs.
 """
 
 from collections.abc import Mapping
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -45,13 +46,15 @@ class PowerSum:
     law : Law
     inputs : mapping
         Input name -> positive values, shape (n,).
+    centre : mapping, optional
+        Logarithm of each input at which the coefficients are taken, the mean by default.
     """
 
-    def __init__(self, law: Law, inputs: Mapping[str, ArrayLike]) -> None:
+    def __init__(self, law: Law, inputs: Mapping[str, ArrayLike], centre: Mapping[str, float] | None = None) -> None:
         self.law = law
         self.n_params = len(law.params)
         self._logs = {name: np.log(np.asarray(inputs[name], float)) for name in law.inputs}
-        self.centre = {name: float(values.mean()) for name, values in self._logs.items()}
+        self.centre = dict(centre or {name: float(values.mean()) for name, values in self._logs.items()})
         self.n_rows = len(next(iter(self._logs.values())))
         self.position = {name: i for i, name in enumerate(law.params)}
         built = [self._design(term.coefficient, term.exponents) for term in law.terms]
@@ -61,7 +64,7 @@ class PowerSum:
         self._bases = [base for _, base in built]
         self._squares = [(U[:, :, None] * U[:, None, :]).reshape(len(U), -1) for U in self.designs]
 
-    def subset(self, rows: Rows) -> "PowerSum":
+    def subset(self, rows: Rows) -> Self:
         """The same function, same centre, on some of the rows."""
         part = object.__new__(type(self))
         part.__dict__.update(self.__dict__)

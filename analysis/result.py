@@ -54,6 +54,11 @@ def _finite(value: float | None) -> float | None:
     return None if value is None or not np.isfinite(value) else float(value)
 
 
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON form of numbers and pairs by name."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
 @dataclass(frozen=True)
 class FitResult:
     """A fitted law, its uncertainty and the certificate of its optimum.
@@ -81,6 +86,8 @@ class FitResult:
         Objective, delta, count, resampling and seed.
     holdout : mapping or None
         Forecast of the largest budgets, where it was made.
+    checks : mapping
+        "stderr_hessian" by parameter, from the sandwich; "ci95_profile", where profiles were asked for.
     """
 
     law_name: str
@@ -97,6 +104,7 @@ class FitResult:
     warnings: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     holdout: Mapping[str, Any] | None = None
+    checks: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def law(self) -> Law:
@@ -114,7 +122,8 @@ class FitResult:
         if not self.draws:
             return None
         columns = [np.log(d) if name in self.law.positive else d for name, d in self.draws.items()]
-        return np.atleast_2d(np.corrcoef(columns))
+        with np.errstate(invalid="ignore"):  # a parameter that no resample moves has no correlation
+            return np.atleast_2d(np.corrcoef(columns))
 
     def predict(self, **inputs: ArrayLike) -> Array:
         """Loss in nats per token at the inputs, in the units of the fit."""
@@ -156,6 +165,7 @@ class FitResult:
             "residual_rms": self.residual_rms,
             "input_ranges": {name: list(span) for name, span in self.input_ranges.items()},
             "holdout": None if self.holdout is None else dict(self.holdout),
+            "checks": {name: _plain(values) for name, values in self.checks.items()},
             "warnings": list(self.warnings),
             "settings": dict(self.settings),
         }
@@ -209,6 +219,7 @@ def _from_document(document: dict[str, Any]) -> FitResult:
         ),
         input_ranges={name: tuple(span) for name, span in document["input_ranges"].items()},
         dropped=tuple(document["dropped"]),
+        checks=document.get("checks", {}),
         warnings=tuple(document["warnings"]),
         **{name: document[name] for name in plain},
     )

@@ -1,0 +1,1 @@
+"""Measurements of the fitter itself: how fast, and how often its intervals cover the truth."""

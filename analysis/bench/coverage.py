@@ -1,0 +1,193 @@
+"""How often 95 % intervals cover the truth, and how wide they are, on simulated sweeps."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.bench.scenarios import SCENARIOS, Scenario
+from analysis.laws import Array, chinchilla, derive
+from analysis.objective import Objective
+from analysis.point import Point, fit_point
+from analysis.profile import profile_intervals
+from analysis.resample import draw_params
+from scaling_harness.errors import UserError
+
+DRAWN = ("cases", "residuals", "noise", "sandwich")
+METHODS = (*DRAWN, "profile")
+DEFAULTS = ("cases", "residuals")  # what `fit` gives for tables, and for sweeps of this package
+QUANTITIES = ("E", "log A", "log B", "alpha", "beta", "a", "log N*")
+AIM = (0.92, 0.98)
+N_STARTS = 4
+LEVEL_PERCENT = 95.0
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """One quantity by one method in one scenario.
+
+    Attributes
+    ----------
+    scenario, method, quantity : str
+    sweeps : int
+        Intervals counted: those that exist.
+    covered : float
+        Share that holds the truth.
+    stderr : float
+        Of ``covered``, by the binomial law.
+    width : float
+        Median width.
+    width_over_spread : float
+        The same over 3.92 standard deviations of the estimate between sweeps: 1 is as wide as needed.
+    """
+
+    scenario: str
+    method: str
+    quantity: str
+    sweeps: int
+    covered: float
+    stderr: float
+    width: float
+    width_over_spread: float
+
+    @property
+    def misses(self) -> bool:
+        """Whether the coverage lies outside 92 to 98 % by more than two binomial standard errors."""
+        return self.covered < AIM[0] - 2 * self.stderr or self.covered > AIM[1] + 2 * self.stderr
+
+
+def coverage(
+    scenarios: Iterable[str] = tuple(SCENARIOS),
+    methods: Sequence[str] = METHODS,
+    sweeps: int = 2000,
+    resamples: int = 400,
+    seed: int = 0,
+) -> list[Coverage]:
+    """Simulate sweeps, fit each, and count.
+
+    Parameters
+    ----------
+    scenarios : iterable of str
+        Names in ``scenarios.SCENARIOS``.
+    methods : sequence of str
+        Of ``METHODS``.
+    sweeps : int
+        Simulated for each scenario.
+    resamples : int
+        Of each sweep and method.
+    seed : int
+        Of the noise and the resampling.
+
+    Returns
+    -------
+    list of Coverage
+
+    Raises
+    ------
+    UserError
+        A name that is not known.
+    """
+    scenarios = tuple(scenarios)
+    for given, known in ((scenarios, tuple(SCENARIOS)), (methods, METHODS)):
+        unknown = [name for name in given if name not in known]
+        if unknown:
+            raise UserError(f"{', '.join(unknown)} is not one of {', '.join(known)}")
+    return [row for name in scenarios for row in _scenario(SCENARIOS[name], methods, sweeps, resamples, seed)]
+
+
+def _scenario(scenario: Scenario, methods: Sequence[str], sweeps: int, resamples: int, seed: int) -> list[Coverage]:
+    rng = np.random.default_rng([seed, *scenario.name.encode()])
+    estimates, intervals = [], {method: [] for method in methods}
+    for _ in range(sweeps):
+        frame = scenario.sweep(rng)
+        inputs = {name: frame[name].to_numpy() for name in chinchilla.inputs}
+        point = fit_point(chinchilla, inputs, frame.L.to_numpy(), Objective(), n_starts=N_STARTS)
+        estimates.append(_quantities(point.params, scenario.target_flops))
+        for method in methods:
+            intervals[method].append(_intervals(point, method, resamples, rng, scenario.target_flops))
+    truth = _quantities(scenario.truth, scenario.target_flops)
+    spread = np.std(estimates, axis=0, ddof=1)
+    return [row for method in methods for row in _rows(scenario, method, np.array(intervals[method]), truth, spread)]
+
+
+def _quantities(params: Mapping[str, float] | Mapping[str, Array], train_flops: float) -> Array:
+    """What is counted, (quantities,) or (K, quantities)."""
+    best = chinchilla.optimal(params, train_flops)
+    found = (
+        params["E"],
+        np.log(params["A"]),
+        np.log(params["B"]),
+        params["alpha"],
+        params["beta"],
+        derive(chinchilla, params)["a"],
+        np.log(best.n_params),
+    )
+    return np.stack([np.asarray(value, float) for value in found], axis=-1)
+
+
+def _intervals(point: Point, method: str, resamples: int, rng: np.random.Generator, train_flops: float) -> Array:
+    """Lower and upper ends, (quantities, 2); NaN where the method has no interval."""
+    if method == "profile":
+        return _profile_ends(point)
+    draws = draw_params(point, method, resamples, rng)  # pyright: ignore[reportArgumentType]
+    tail = (100 - LEVEL_PERCENT) / 2
+    return np.nanpercentile(_quantities(draws, train_flops), [tail, 100 - tail], axis=0).T
+
+
+def _profile_ends(point: Point) -> Array:
+    """Ends of the profile intervals of the parameters; a and N* are not parameters."""
+    nothing = (np.nan, np.nan)
+    found = profile_intervals(point)
+    ends = [found[name] or nothing for name in ("E", "A", "B", "alpha", "beta")]
+    return np.array([ends[0], np.log(ends[1]), np.log(ends[2]), ends[3], ends[4], nothing, nothing])
+
+
+def _rows(scenario: Scenario, method: str, ends_SQ2: Array, truth_Q: Array, spread_Q: Array) -> list[Coverage]:
+    rows = []
+    for i, quantity in enumerate(QUANTITIES):
+        kept = ends_SQ2[np.isfinite(ends_SQ2[:, i]).all(axis=1), i]
+        if len(kept) == 0:
+            continue
+        share = float(((kept[:, 0] <= truth_Q[i]) & (truth_Q[i] <= kept[:, 1])).mean())
+        width = float(np.median(kept[:, 1] - kept[:, 0]))
+        stderr = float(np.sqrt(max(share * (1 - share), 1 / len(kept)) / len(kept)))
+        ratio = width / (3.92 * spread_Q[i])
+        rows.append(Coverage(scenario.name, method, quantity, len(kept), share, stderr, width, float(ratio)))
+    return rows
+
+
+def coverage_table(rows: Sequence[Coverage]) -> str:
+    """Coverage in per cent with the width in brackets, a line each scenario and method; * misses the aim."""
+    lines = [f"{'':12}{'':11}" + "".join(f"{name:>15}" for name in QUANTITIES)]
+    for scenario, method in dict.fromkeys((row.scenario, row.method) for row in rows):
+        mine = {row.quantity: row for row in rows if (row.scenario, row.method) == (scenario, method)}
+        cells = "".join(f"{_cell(mine.get(name)):>15}" for name in QUANTITIES)
+        lines.append(f"{scenario:12}{method:11}{cells}")
+    return "\n".join([*lines, *_verdict(rows)])
+
+
+def _cell(row: Coverage | None) -> str:
+    return "-" if row is None else f"{100 * row.covered:.1f}{'*' if row.misses else ''} ({row.width:.3g})"
+
+
+def _verdict(rows: Sequence[Coverage]) -> list[str]:
+    """What misses 92 to 98 %, by name."""
+    missing = [
+        f"{row.method} {row.quantity} in {row.scenario}: {100 * row.covered:.1f} %" for row in rows if row.misses
+    ]
+    sweeps = max((row.sweeps for row in rows), default=0)
+    head = f"{sweeps} sweeps a scenario; aim {100 * AIM[0]:.0f} to {100 * AIM[1]:.0f} %, *: outside beyond chance"
+    return [head, *(f"misses: {sentence}" for sentence in missing)]
+
+
+def run(scenarios: Sequence[str], methods: Sequence[str], sweeps: int, resamples: int) -> list[Coverage]:
+    """Measure and print scenario by scenario; gives all rows."""
+    rows = []
+    for name in scenarios:
+        started = time.process_time()
+        part = coverage([name], methods, sweeps, resamples)
+        print(f"{name}: {SCENARIOS[name].describes}\n{coverage_table(part)}")
+        print(f"{time.process_time() - started:.0f} CPU-s\n", flush=True)
+        rows += part
+    return rows
