@@ -241,7 +241,7 @@ def _add_multiplier(
         refused.append({"what": what, "pair": pair, "reason": f"{pair}: both need a law with an optimum"})
     else:
         estimate = compute_multiplier(first, second, train_flops, seed)
-        pairing = "paired" if paired(first, second) else "independent"
+        pairing = "paired" if paired(first, second) else "independent" if estimate.ci95 else "no errors"
         name = f"ln(C2/C1) at {train_flops:.3g} FLOP"
         differences.append(Difference(name, first.name, second.name, estimate, pairing))
 

@@ -72,7 +72,6 @@ _HOFFMANN: Mapping[str, Any] = {
     "vocab_size": 32000,
     "n_ctx": 2048,
     "input_ranges": {"N": (4.4e7, 1.62e10), "D": (8.2e8, 3.2e11)},
-    "c_convention": "6ND (Hoffmann et al. table A4: their own count is within 10 % of it)",
 }
 _PORIAN: Mapping[str, Any] = {
     "a_ci_level": 0.95,
@@ -173,7 +172,7 @@ _ENTRIES = (
         **_HOFFMANN,
         law="chinchilla",
         params={"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658},
-        stderr={"E": 0.0257, "A": 124.58, "B": 1293.23, "alpha": 0.0154, "beta": 0.0206, "a": 0.018},
+        stderr={"E": 0.0257, "A": 124.58, "B": 1293.23, "alpha": 0.0154, "beta": 0.0206, "a": 0.018, "b": 0.018},
         a=0.5126,
         b=0.4874,
         precision="4 digits; A and B are 1 to 3 % from the exact optimum",

@@ -22,9 +22,12 @@ def parser() -> argparse.ArgumentParser:
     root = _Parser(prog="scaling-harness", description="Train ladders of small transformers, fit scaling laws to them.")
     verbs = root.add_subparsers(dest="verb", required=True, metavar="VERB")
 
-    data = verbs.add_parser("data", help="tokenise a corpus once, or list what is there")
-    data.add_argument("action", choices=("prepare", "list"))
-    _add_overrides(data)
+    data = verbs.add_parser("data", help="tokenise a corpus once, list what is there, get a public table of runs")
+    data.add_argument("action", choices=("prepare", "list", "get"))
+    _add_overrides(data, more="; for get: names of public tables")
+    data.add_argument(
+        "--to", default="published", metavar="DIR", help="where get puts a download (default: %(default)s)"
+    )
     _add_json(data)
 
     train = verbs.add_parser("train", help="train one run")
@@ -41,14 +44,9 @@ def parser() -> argparse.ArgumentParser:
     table.add_argument("--csv", metavar="F", help="write the table there")
     _add_json(table)
 
-    fit = verbs.add_parser("fit", help="fit a law to runs or to a table")
-    _add_runs(fit)
-    fit.add_argument("--law", default="chinchilla", help="comma-separated laws (default: %(default)s)")
-    fit.add_argument("--columns", metavar="N=...,D=...,loss=...", help="columns of a table that is not a sweep")
-    fit.add_argument("--drop-worst", type=int, default=0, metavar="K", help="leave out the K largest losses")
-    fit.add_argument("--resamples", type=int, default=1000, metavar="K", help="of the bootstrap (default: %(default)s)")
-    fit.add_argument("--out", metavar="F", help="save the fit as JSON")
-    _add_json(fit)
+    _add_fit(verbs.add_parser("fit", help="fit laws to runs or to a table"))
+    _add_forecast(verbs.add_parser("forecast", help="best N and D of a budget, a loss, or the compute it takes"))
+    _add_compare(verbs.add_parser("compare", help="exponents of fits side by side, and what may not be compared"))
 
     report = verbs.add_parser("report", help="figures and report.html, also of a sweep still running")
     _add_runs(report)
@@ -75,9 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parse(arguments)
     try:
-        from scaling_harness import verbs
+        from scaling_harness import verbs, verbs_analysis
 
-        return getattr(verbs, options.verb)(options)
+        verb = getattr(verbs_analysis, options.verb, None) or getattr(verbs, options.verb)
+        return verb(options)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
@@ -103,8 +102,42 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def _add_overrides(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=_OVERRIDES)
+def _add_fit(fit: argparse.ArgumentParser) -> None:
+    _add_runs(
+        fit,
+        counts="of non_embedding, with_head, total, comma-separated (default: with_head); for a table: what its N is",
+    )
+    fit.add_argument("--law", default="chinchilla", help="comma-separated laws (default: %(default)s)")
+    fit.add_argument(
+        "--columns", metavar="N=...,D=...,loss=...", help="columns of a table; N=size*1e6 brings one to its unit"
+    )
+    fit.add_argument("--drop-worst", type=int, default=0, metavar="K", help="leave out the K largest losses")
+    fit.add_argument("--resamples", type=int, default=1000, metavar="K", help="of the bootstrap (default: %(default)s)")
+    fit.add_argument("--influence", type=int, default=0, metavar="K", help="say what leaving out each run does, K rows")
+    fit.add_argument(
+        "--out", metavar="F", help="save the fit as JSON; several fits get their law and count in the name"
+    )
+    _add_json(fit)
+
+
+def _add_forecast(forecast: argparse.ArgumentParser) -> None:
+    forecast.add_argument("source", metavar="FIT", help="a file of `fit --out`, or published:NAME")
+    forecast.add_argument("--flops", type=float, metavar="C", help="a budget")
+    forecast.add_argument("--n-params", type=float, metavar="N")
+    forecast.add_argument("--n-tokens", type=float, metavar="D", help="with --n-params: the loss; alone: where optimal")
+    forecast.add_argument("--loss", type=float, metavar="L", help="nats per token: the compute it takes")
+    _add_json(forecast)
+
+
+def _add_compare(compare: argparse.ArgumentParser) -> None:
+    compare.add_argument("sources", nargs="+", metavar="FIT", help="files of `fit --out`, or published:NAME")
+    compare.add_argument("--flops", type=float, metavar="C", help="also the compute for equal loss, at this budget")
+    compare.add_argument("--common", action="store_true", help="also test common exponents with separate offsets")
+    _add_json(compare)
+
+
+def _add_overrides(parser: argparse.ArgumentParser, more: str = "") -> None:
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=_OVERRIDES + more)
     parser.add_argument(
         "--config-dir", metavar="DIR", help="more configuration groups, such as your own sweep/NAME.yaml"
     )
@@ -114,9 +147,12 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout and nothing else")
 
 
-def _add_runs(parser: argparse.ArgumentParser) -> None:
+def _add_runs(parser: argparse.ArgumentParser, counts: str | None = None) -> None:
     parser.add_argument("runs", metavar="RUNS", help="a sweep (name or folder), or a CSV, JSONL or Parquet table")
     parser.add_argument("--runs-dir", default="runs", metavar="DIR", help="where sweeps are (default: %(default)s)")
+    if counts:
+        parser.add_argument("--count", metavar="COUNT", help=counts)
+        return
     parser.add_argument(
         "--count",
         default="with_head",

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 def data(options: Namespace) -> int:
-    """Tokenise a corpus once, or list what is prepared."""
+    """Tokenise a corpus once, list what is there, or fetch a public table of runs."""
+    from scaling_harness.verbs_analysis import get_tables, public_tables
+
+    if options.action == "get":
+        return get_tables(options)
     from scaling_harness.compose import run_config
     from scaling_harness.tokens import list_prepared, prepare
 
@@ -28,7 +32,11 @@ def data(options: Namespace) -> int:
         infos = list_prepared(data_dir)
     rows = [json.loads(json.dumps(dataclasses.asdict(info), default=str)) for info in infos]
     columns = ("data_id", "vocab_size", "n_documents", "n_train_tokens", "n_valid_tokens", "bytes_per_token")
-    _print(options, rows, [{key: row[key] for key in columns} for row in rows])
+    public = public_tables() if options.action == "list" else []
+    print_rows(options, rows + public, [{key: row[key] for key in columns} for row in rows])
+    if public and not options.json:
+        shown = ("data_id", "n_rows", "licence", "local", "citation")
+        print_rows(options, public, [{key: row[key] for key in shown} for row in public])
     return 0
 
 
@@ -49,40 +57,15 @@ def table(options: Namespace) -> int:
     """Print every run as one tidy row."""
     from analysis.runs import load_runs
 
-    runs = load_runs(_find_runs(options), count=options.count)
-    _say_dropped(runs.dropped)
+    runs = load_runs(find_runs(options), count=options.count)
+    say_dropped(runs.dropped)
     if options.csv:
         from scaling_harness.files import write_text
 
         write_text(Path(options.csv), runs.frame.to_csv(index=False))
     rows = json.loads(str(runs.frame.to_json(orient="records")))
     short = [c for c in ("run_id", "status", "N", "D", "C", "L", "seed", "wall_s") if c in runs.frame]
-    _print(options, rows, [{key: row[key] for key in short} for row in rows])
-    return 0
-
-
-def fit(options: Namespace) -> int:
-    """Fit laws to runs or to a table."""
-    from analysis.fit import fit as fit_law
-    from analysis.runs import load_runs
-
-    path = _find_runs(options)
-    runs = load_runs(path, count=options.count, columns=options.columns, drop_worst=options.drop_worst)
-    _say_dropped(runs.dropped)
-    designed = "run_id" in runs.frame
-    results = [
-        fit_law(law, runs, resample="residuals" if designed else "cases", resamples=options.resamples)
-        for law in options.law.split(",")
-    ]
-    documents = [result.to_dict() for result in results]
-    if options.out:
-        from scaling_harness.files import write_json
-
-        write_json(Path(options.out), documents[0] if len(documents) == 1 else documents)
-    if options.json:
-        print(json.dumps(documents[0] if len(documents) == 1 else documents))
-    else:
-        print("\n\n".join(result.summary() for result in results))
+    print_rows(options, rows, [{key: row[key] for key in short} for row in rows])
     return 0
 
 
@@ -90,7 +73,7 @@ def report(options: Namespace) -> int:
     """Draw the figures and write the report."""
     from analysis.report import write_report
 
-    paths = write_report(_find_runs(options), count=options.count)
+    paths = write_report(find_runs(options), count=options.count)
     print(json.dumps({"html": str(paths.html), "summary": str(paths.summary_json)}) if options.json else paths.html)
     return 0
 
@@ -158,7 +141,7 @@ def _extend(options: Namespace) -> int:
     write_manifest(sweep_dir, manifest)
     count = len(manifest.runs) - len(known.runs)
     rows = [{"name": manifest.name, "n_added": count, "n_runs": len(manifest.runs)}]
-    _print(options, rows, rows)
+    print_rows(options, rows, rows)
     return 0
 
 
@@ -172,7 +155,7 @@ def _status(options: Namespace) -> int:
     store = Store(Path(runtime.runs_dir))
     manifest = read_manifest(store.sweep_dir(options.name))
     rows = [dataclasses.asdict(row) for row in status(manifest.jobs, store)]
-    _print(options, rows, rows)
+    print_rows(options, rows, rows)
     return 0
 
 
@@ -220,19 +203,22 @@ def _compose(options: Namespace, *more: str) -> dict[str, Any]:
     return compose([*more, *options.overrides], Path(options.config_dir) if options.config_dir else None)
 
 
-def _find_runs(options: Namespace) -> Path:
+def find_runs(options: Namespace) -> Path:
+    """Path of a table, or of a sweep by name or folder."""
     for path in (Path(options.runs), Path(options.runs_dir) / options.runs):
         if path.exists():
             return path
     raise UserError(f"neither {options.runs} nor {options.runs_dir}/{options.runs} exists; name a sweep or a table")
 
 
-def _say_dropped(dropped: Sequence[Mapping[str, str]]) -> None:
+def say_dropped(dropped: Sequence[Mapping[str, str]]) -> None:
+    """Name every run left out on stderr."""
     for row in dropped:
         print(f"left out: {row['run']}: {row['reason']}", file=sys.stderr)
 
 
-def _print(options: Namespace, document: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+def print_rows(options: Namespace, document: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The document as JSON, or the rows as a table."""
     if options.json:
         print(json.dumps(document))
         return

@@ -1,0 +1,226 @@
+"""Verbs on fits: fit, forecast, compare, and the public tables of `data`. Imports stand inside the verbs."""
+
+import dataclasses
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scaling_harness.errors import HarnessError, UserError
+from scaling_harness.verbs import find_runs, print_rows, say_dropped
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analysis.compare import Difference
+    from analysis.result import FitResult
+    from analysis.runs import Runs
+    from analysis.sources import Source
+
+
+def fit(options: Namespace) -> int:
+    """Fit laws to runs or to a table, under one or more counts of N."""
+    from analysis.influence import leave_one_out
+
+    results, documents = [], []
+    for result, runs in _fits(options):
+        document = result.to_dict()
+        if options.influence:
+            found = leave_one_out(runs.frame, result.law)
+            document["influence"] = found.to_dict(options.influence)
+        results.append(result)
+        documents.append(document)
+    if options.out:
+        _save(results, Path(options.out))
+    if options.json:
+        print(json.dumps(documents[0] if len(documents) == 1 else documents))
+        return 0
+    print("\n\n".join(result.summary() for result in results))
+    for result, document in zip(results, documents, strict=True):
+        _print_influence(options, result, document)
+    return 0
+
+
+def _fits(options: Namespace) -> Iterator[tuple["FitResult", "Runs"]]:
+    """Every law under every count, each described for `compare` and with a forecast of its largest budgets."""
+    from analysis.conventions import describe
+    from analysis.fit import fit as fit_law
+    from analysis.fit import law_named
+
+    path = find_runs(options)
+    counts = options.count.split(",") if options.count else ["with_head" if path.is_dir() else None]
+    said: set[tuple[str, str]] = set()
+    for law in map(law_named, options.law.split(",")):
+        for count in counts:
+            source: dict[str, Any] = {"columns": options.columns, "drop_worst": options.drop_worst}
+            source |= {"path": str(path.resolve()), "keep_repeats": bool(law.repeats)}
+            runs = _load(source, count)
+            say_dropped([row for row in runs.dropped if (row["run"], row["reason"]) not in said])
+            said |= {(row["run"], row["reason"]) for row in runs.dropped}
+            resample = "residuals" if "run_id" in runs.frame else "cases"
+            result = describe(fit_law(law, runs, resample=resample, resamples=options.resamples), runs, source)
+            notes = (*runs.notes, *result.warnings)
+            yield dataclasses.replace(result, warnings=notes, holdout=_holdout(runs.frame, result)), runs
+
+
+def _load(source: Mapping[str, Any], count: Any) -> "Runs":
+    """Runs of a sweep by that count of N; or a table, of which the count says what its N is."""
+    from analysis.runs import COUNTS, load_runs
+
+    if count is not None and count not in COUNTS:
+        raise UserError(f"count {count!r} is not one of {', '.join(COUNTS)}")
+    runs = load_runs(
+        source["path"],
+        count=count or "with_head",
+        columns=source["columns"],
+        drop_worst=source["drop_worst"],
+        keep_repeats=source["keep_repeats"],
+    )
+    return dataclasses.replace(runs, count=count)
+
+
+def _holdout(frame: "pd.DataFrame", result: "FitResult") -> dict[str, Any]:
+    """Forecast of the largest budgets from the others, or why there is none."""
+    from analysis.cells import design_cells
+    from analysis.holdout import hold_out_budgets
+
+    if not {"N", "D", "C"} <= set(frame):
+        return {"reason": "runs without N, D and C have no budgets to hold out"}
+    try:
+        return hold_out_budgets(design_cells(frame), result.law).to_dict()
+    except HarnessError as error:
+        return {"reason": str(error)}
+
+
+def _save(results: "Sequence[FitResult]", path: Path) -> None:
+    for result in results:
+        label = "-".join(str(part) for part in (result.law_name, result.settings.get("count")) if part)
+        target = path if len(results) == 1 else path.with_name(f"{path.stem}-{label}{path.suffix}")
+        result.save(target)
+        print(f"saved: {target}", file=sys.stderr)
+
+
+def _print_influence(options: Namespace, result: "FitResult", document: Mapping[str, Any]) -> None:
+    if not options.influence:
+        return
+    found = document["influence"]
+    print(f"\n{result.law_name}: leaving out one run moves the exponents by")
+    print_rows(options, found, found["runs"])
+
+
+def forecast(options: Namespace) -> int:
+    """What a fit, or a paper, says of a budget, a shape or a loss."""
+    from analysis.forecast import forecast as forecast_from
+    from analysis.sources import open_source
+
+    found = forecast_from(
+        open_source(options.source),
+        train_flops=options.flops,
+        n_params=options.n_params,
+        n_tokens=options.n_tokens,
+        loss=options.loss,
+    )
+    rows = [
+        {"quantity": name, "value": e.value, "2.5 %": (e.ci95 or ("", ""))[0], "97.5 %": (e.ci95 or ("", ""))[1]}
+        for name, e in found.quantities.items()
+    ]
+    if not options.json:
+        print(f"{found.asked}, by {found.source}")
+    print_rows(options, found.to_dict(), rows)
+    if not options.json:
+        distance = "unknown" if found.decades_beyond is None else f"{found.decades_beyond:.2f} decades"
+        _print_sentences([f"distance from the runs: {distance}"], found.warnings)
+    return 0
+
+
+def compare(options: Namespace) -> int:
+    """Exponents of fits side by side, with their differences."""
+    from analysis.compare import compare as compare_all
+    from analysis.sources import open_source
+
+    sources = [open_source(text) for text in options.sources]
+    found = compare_all(sources, train_flops=options.flops)
+    document = found.to_dict()
+    sentence = ""
+    if options.common:
+        document["common_exponent"], sentence = _common(sources)
+    if options.json:
+        print(json.dumps(document))
+        return 0
+    print_rows(options, document, [{k: v or "" for k, v in row.items()} for row in document["sources"]])
+    print_rows(options, document, [_difference_row(difference) for difference in found.differences])
+    refused = [f"not compared: {row['what']} of {row['pair']}: {row['reason']}" for row in found.refused]
+    _print_sentences([sentence] if sentence else [], [*refused, *found.warnings])
+    return 0
+
+
+def _difference_row(difference: "Difference") -> dict[str, Any]:
+    low, high = difference.estimate.ci95 or (None, None)
+    return {
+        "quantity": difference.quantity,
+        "first": difference.first,
+        "second": difference.second,
+        "difference": difference.estimate.value,
+        "2.5 %": low,
+        "97.5 %": high,
+        "zero": {None: "?", True: "outside", False: "inside"}[difference.apart],
+        "errors": difference.pairing,
+    }
+
+
+def _common(sources: "Sequence[Source]") -> tuple[dict[str, Any], str]:
+    """Test of common exponents on the runs the fits were made of."""
+    from analysis.common_exponent import common_exponent
+    from analysis.conventions import rows_id
+
+    law = sources[0].law
+    if law is None or any(s.published or s.law is None or s.law.name != law.name for s in sources):
+        raise UserError("--common needs fits of one law, made by `fit --out`: published constants have no runs here")
+    groups = {}
+    for source in sources:
+        runs = _load(source.settings["source"], source.conventions["count"])
+        if rows_id(runs) != source.settings["rows"]:
+            raise HarnessError(f"the runs of {source.name} have changed since it was made: fit them again")
+        groups[source.name] = runs.frame
+    found = common_exponent(groups, law)
+    return found.to_dict(), found.sentence()
+
+
+def _print_sentences(sentences: Sequence[str], warnings: Sequence[str]) -> None:
+    for sentence in (*sentences, *(f"note: {warning}" for warning in warnings)):
+        print(sentence)
+
+
+def public_tables() -> list[dict[str, Any]]:
+    """Rows of `data list`: what is public, and whether a copy is near."""
+    from analysis.datasets import DATASETS, find_local
+
+    rows = []
+    for dataset in DATASETS.values():
+        row = {"data_id": dataset.name, "kind": "public table", **dataset.to_dict()}
+        rows.append(row | {"local": str(find_local(dataset) or "")})
+    return rows
+
+
+def get_tables(options: Namespace) -> int:
+    """Find or download public tables, and say how to fit them."""
+    from analysis.datasets import DATASETS, get
+
+    if not options.overrides:
+        raise UserError(f"name a public table: {', '.join(DATASETS)}")
+    rows = []
+    for name in options.overrides:
+        path, how = get(name, Path(options.to))
+        rows.append({"name": name, "path": str(path), "how": how, **DATASETS[name].to_dict()})
+    if options.json:
+        print(json.dumps(rows))
+        return 0
+    for row in rows:
+        print(
+            "\n".join(
+                f"{key}: {row[key]}" for key in ("path", "how", "licence", "citation", "columns", "note") if row[key]
+            )
+        )
+    return 0
