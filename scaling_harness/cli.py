@@ -48,6 +48,8 @@ def parser() -> argparse.ArgumentParser:
     _add_forecast(verbs.add_parser("forecast", help="best N and D of a budget, a loss, or the compute it takes"))
     _add_compare(verbs.add_parser("compare", help="exponents of fits side by side, and what may not be compared"))
 
+    _add_bench(verbs.add_parser("bench", help="measure the fitter: CPU seconds, or coverage of its intervals"))
+
     report = verbs.add_parser("report", help="figures and report.html, also of a sweep still running")
     _add_runs(report)
     _add_json(report)
@@ -73,9 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parse(arguments)
     try:
-        from scaling_harness import verbs, verbs_analysis
+        from scaling_harness import verbs, verbs_analysis, verbs_bench
 
-        verb = getattr(verbs_analysis, options.verb, None) or getattr(verbs, options.verb)
+        modules = (verbs_analysis, verbs_bench, verbs)
+        verb = next(getattr(module, options.verb) for module in modules if hasattr(module, options.verb))
         return verb(options)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -118,6 +121,26 @@ def _add_fit(fit: argparse.ArgumentParser) -> None:
         "--out", metavar="F", help="save the fit as JSON; several fits get their law and count in the name"
     )
     _add_json(fit)
+
+
+def _add_bench(bench: argparse.ArgumentParser) -> None:
+    bench.add_argument("action", choices=("fit", "coverage"))
+    bench.add_argument("--resamples", type=int, metavar="K", help="default: 4000 for fit, 400 a sweep for coverage")
+    bench.add_argument("--table", metavar="F", help="fit: these runs instead of simulated ones")
+    bench.add_argument("--columns", metavar="N=...,D=...,loss=...", help="fit: columns of the table")
+    bench.add_argument("--drop-worst", type=int, default=0, metavar="K", help="fit: leave out the K largest losses")
+    bench.add_argument(
+        "--share", type=float, default=1.0, metavar="P", help="fit: part of the baseline measured, then scaled up"
+    )
+    bench.add_argument("--sweeps", type=int, default=2000, metavar="K", help="coverage: default %(default)s a scenario")
+    bench.add_argument("--scenarios", metavar="S,...", help="coverage: of hoffmann, isoflop, asymmetric (default: all)")
+    bench.add_argument(
+        "--methods",
+        default="cases,residuals,noise,sandwich,profile",
+        metavar="M,...",
+        help="coverage: default %(default)s",
+    )
+    _add_json(bench)
 
 
 def _add_forecast(forecast: argparse.ArgumentParser) -> None:

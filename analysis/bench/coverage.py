@@ -1,6 +1,5 @@
 """How often 95 % intervals cover the truth, and how wide they are, on simulated sweeps."""
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +15,6 @@ from scaling_harness.errors import UserError
 
 DRAWN = ("cases", "residuals", "noise", "sandwich")
 METHODS = (*DRAWN, "profile")
-DEFAULTS = ("cases", "residuals")  # what `fit` gives for tables, and for sweeps of this package
 QUANTITIES = ("E", "log A", "log B", "alpha", "beta", "a", "log N*")
 AIM = (0.92, 0.98)
 N_STARTS = 4
@@ -179,15 +177,3 @@ def _verdict(rows: Sequence[Coverage]) -> list[str]:
     sweeps = max((row.sweeps for row in rows), default=0)
     head = f"{sweeps} sweeps a scenario; aim {100 * AIM[0]:.0f} to {100 * AIM[1]:.0f} %, *: outside beyond chance"
     return [head, *(f"misses: {sentence}" for sentence in missing)]
-
-
-def run(scenarios: Sequence[str], methods: Sequence[str], sweeps: int, resamples: int) -> list[Coverage]:
-    """Measure and print scenario by scenario; gives all rows."""
-    rows = []
-    for name in scenarios:
-        started = time.process_time()
-        part = coverage([name], methods, sweeps, resamples)
-        print(f"{name}: {SCENARIOS[name].describes}\n{coverage_table(part)}")
-        print(f"{time.process_time() - started:.0f} CPU-s\n", flush=True)
-        rows += part
-    return rows

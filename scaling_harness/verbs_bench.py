@@ -1,0 +1,44 @@
+"""The verb `bench`: how fast the fits are, and how often their intervals cover. Imports stand inside."""
+
+import dataclasses
+import json
+from argparse import Namespace
+from pathlib import Path
+
+from scaling_harness.errors import UserError
+
+
+def bench(options: Namespace) -> int:
+    """Measure the fitter on this machine."""
+    return {"fit": _fit, "coverage": _coverage}[options.action](options)
+
+
+def _fit(options: Namespace) -> int:
+    from analysis.bench.speed import speed, speed_table
+    from analysis.runs import load_runs
+
+    if not 0 < options.share <= 1:
+        raise UserError(f"--share is {options.share}: give a part of the baseline above 0 and at most 1")
+    runs = None
+    if options.table:
+        runs = load_runs(Path(options.table), columns=options.columns, drop_worst=options.drop_worst).frame
+    found = speed(runs, resamples=options.resamples or 4000, share=options.share)
+    print(json.dumps(dataclasses.asdict(found)) if options.json else speed_table(found))
+    return 0
+
+
+def _coverage(options: Namespace) -> int:
+    from analysis.bench.coverage import coverage, coverage_table
+    from analysis.bench.scenarios import SCENARIOS
+
+    scenarios = options.scenarios.split(",") if options.scenarios else list(SCENARIOS)
+    methods = options.methods.split(",")
+    rows = []
+    for name in scenarios:
+        part = coverage([name], methods, options.sweeps, options.resamples or 400)
+        rows += part
+        if not options.json:
+            print(f"{SCENARIOS[name].describes}\n{coverage_table(part)}\n", flush=True)
+    if options.json:
+        print(json.dumps([dataclasses.asdict(row) for row in rows]))
+    return 0
