@@ -1,0 +1,153 @@
+"""Results as the sentences and tables of a report, in plain text: the template only lays them out."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from analysis.exact_flops import ExactAllocation
+from analysis.figures.style import Labels
+from analysis.published import PUBLISHED
+from analysis.result import Estimate
+from analysis.summary import PUBLISHED_BESIDE, Analysis
+
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+COUNT_WORDS = {"with_head": "non-embedding plus head", "non_embedding": "non-embedding", "total": "with embedding"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Column names and rows, all text."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """A table of rows of text."""
+    return Table(tuple(columns), tuple(tuple(row) for row in rows))
+
+
+def count_words(count: str | None) -> str:
+    """Which parameters N counts, in words."""
+    return COUNT_WORDS[count] if count else "as the table counts it"
+
+
+def number(value: Any) -> str:
+    """Four significant digits, thousands in full; from 1e7 on, and below 1e-3, with a power of ten."""
+    if value is None or not np.isfinite(value):
+        return "–"
+    if 1e3 <= abs(value) < 1e7:
+        return f"{value:,.0f}"
+    if value == 0 or 1e-3 <= abs(value) < 1e3:
+        return f"{value:.4g}"
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}×10{str(int(exponent)).translate(SUPERSCRIPTS)}"
+
+
+def interval(estimate: Estimate) -> str:
+    """A value with its 95 % interval."""
+    if not np.isfinite(estimate.value):
+        return "–"
+    ends = "" if estimate.ci95 is None else f" [{estimate.ci95[0]:.3f}, {estimate.ci95[1]:.3f}]"
+    return f"{estimate.value:.3f}{ends}"
+
+
+def differences(analysis: Analysis) -> Table:
+    """Pairwise differences of a, and whether zero is in their intervals."""
+    rows = []
+    for pair, estimate in analysis.approaches.differences.items():
+        ends = estimate.ci95
+        verdict = "–" if ends is None else "agree" if ends[0] <= 0 <= ends[1] else "differ"
+        rows.append((pair.replace("-", " − "), interval(estimate), verdict))
+    return table(("approaches", "difference of a (95 %)", "verdict"), rows)
+
+
+def variants(analysis: Analysis) -> Table:
+    """Other ways through the same points, beside approach 3."""
+    found = analysis.approaches
+    rows = []
+    for name, each in found.variants.items():
+        apart = found.variant_differences.get(name)
+        rows.append((name, interval(each.a), interval(each.b), interval(apart) if apart else "–"))
+    return table(("variant", "a", "b", "a minus that of approach 3"), rows)
+
+
+def published() -> Table:
+    """The published values that stand beside the fit: source, count of N, interval, how far to trust them."""
+    keys = dict.fromkeys(["kaplan2020", *(key for group in PUBLISHED_BESIDE.values() for key in group)])
+    rows = []
+    for entry in (PUBLISHED[key] for key in keys):
+        ends = (
+            f" [{entry.a_ci[0]}, {entry.a_ci[1]}] ({entry.a_ci_level:.0%})" if entry.a_ci and entry.a_ci_level else ""
+        )
+        words = "; ".join(part for part in (entry.precision, entry.note) if part)
+        rows.append((entry.key, entry.source, COUNT_WORDS[entry.n_convention], f"{entry.a}{ends}", words))
+    return table(("key", "source", "N counts", "a", "precision and notes"), rows)
+
+
+def parameters(analysis: Analysis) -> Table:
+    """The parametric law and what follows from it."""
+    found = analysis.approaches.parametric
+    every = {**found.params, **found.derived}
+    return table(
+        ("parameter", "value", "95 % interval"),
+        [
+            (name, number(e.value), "–" if e.ci95 is None else f"{number(e.ci95[0])} to {number(e.ci95[1])}")
+            for name, e in every.items()
+        ],
+    )
+
+
+def noise_sentence(analysis: Analysis) -> str:
+    """Residuals beside what seeds alone imply, and the lack-of-fit test."""
+    quality = analysis.quality
+    n_cells = len(analysis.approaches.cells)
+    start = f"The residuals of the parametric law over {n_cells} cells are {quality.residual_rms:.2%} rms"
+    if quality.seed_rms is None or quality.ratio is None:
+        return f"{start}; the noise is unidentified, as no (N, D) was trained with two seeds."
+    lack = ""
+    if quality.lack_of_fit_p is not None:
+        verdict = "the law misses more than noise" if quality.lack_of_fit_p < 0.05 else "no lack of fit is seen"
+        lack = f" The F test of lack of fit gives p = {quality.lack_of_fit_p:.2g}: {verdict}."
+    return f"{start}; seed noise alone implies {quality.seed_rms:.2%}, a ratio of {quality.ratio:.2f}.{lack}"
+
+
+def offset_sentence(analysis: Analysis, labels: Labels) -> str:
+    """What the profile says about E."""
+    profile = analysis.profile
+    low, high = profile.ci95
+    if profile.identified:
+        return (
+            f"The data bound the irreducible loss away from zero: E = {profile.value:.3f} nats/{labels.unit}, "
+            f"95 % profile interval {low:.3f} to {high:.3f}."
+        )
+    return (
+        f"The data do not identify the irreducible loss: any E from 0 to {high:.3f} nats/{labels.unit} "
+        "fits within the 95 % interval."
+    )
+
+
+def counts(analysis: Analysis, exact: ExactAllocation | None) -> Table:
+    """Exponent a under each count of N and of C."""
+    every = {analysis.runs.count: analysis.approaches, **analysis.other_counts}
+    rows = [
+        (f"{count_words(count)}, C = 6ND", *(interval(a.a) for a in found.approaches.values()))
+        for count, found in every.items()
+    ]
+    if exact is not None:
+        low, high = exact.ratio
+        words = f"{count_words(analysis.runs.count)}, C = exact matmul FLOPs ({low:.2f} to {high:.2f} × 6ND)"
+        rows.append((words, "–", "–", interval(exact.a)))
+    return table(("N and C", "a, approach 1", "a, approach 2", "a, approach 3"), rows)
+
+
+def excluded(analysis: Analysis) -> Table:
+    """What each approach leaves out, with the reason."""
+    rows = [
+        (f"approach {name}", row["what"], row["reason"])
+        for name, each in analysis.approaches.approaches.items()
+        for row in each.excluded
+    ]
+    return table(("where", "what", "reason"), rows)
