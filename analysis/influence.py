@@ -12,6 +12,7 @@ from analysis.objective import Objective
 from analysis.point import Point, fit_point
 
 MOST_RUNS = 1000  # more than this: those of largest residual only
+MOST_WEIGHTS = 2_000_000  # runs left out times rows, for memory
 NOTABLE = 0.5  # standard errors of a shift worth a sentence
 
 
@@ -89,7 +90,8 @@ def leave_one_out(
     runs, of_row = np.unique(names, return_inverse=True)
     worst = np.zeros(len(runs))
     np.maximum.at(worst, of_row, np.abs(point.residuals))
-    chosen = np.argsort(-worst, kind="stable")[:MOST_RUNS]
+    most = max(1, min(MOST_RUNS, MOST_WEIGHTS // len(frame)))
+    chosen = np.argsort(-worst, kind="stable")[:most]
     kept = point.weights * (of_row[None] != chosen[:, None])
     without = _exponents(law, point.model.to_natural(point.refit(weights=kept).z_KP))
     full = _exponents(law, {name: np.array(value) for name, value in point.params.items()})

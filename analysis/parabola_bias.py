@@ -18,6 +18,8 @@ from analysis.lines import Approach, Drawn, approach_through, weighted_line
 from analysis.result import FitResult
 
 NAME = "2 corrected"
+SMALL_N_OPT = 0.01
+SMALL_A = 0.005
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class ParabolaBias:
     d_opt: Array
     a: float
     b: float
+
+    @property
+    def matters(self) -> bool:
+        """Whether it is worth a warning: 1 % of N_opt at any budget, or 0.005 in a."""
+        return bool(np.abs(self.n_opt).max() > SMALL_N_OPT or abs(self.a) > SMALL_A)
 
     def to_dict(self) -> dict[str, object]:
         """JSON form."""

@@ -34,6 +34,8 @@ class Published:
         Of the runs' tokenizer and context; None where the source does not say.
     c_convention : str
         How its C was counted.
+    units : str
+        Of the inputs and the loss.
     precision : str
         How far the printed digits can be trusted.
     note : str
@@ -55,6 +57,7 @@ class Published:
     vocab_size: int | None = None
     n_ctx: int | None = None
     c_convention: str = "6ND"
+    units: str = "N parameters, D tokens, C FLOP, loss nats per token"
     precision: str = ""
     note: str = ""
 
@@ -296,6 +299,7 @@ _ENTRIES = (
         law="kaplan_ln_s",
         params={"A": 6.5e13**0.077, "B": 2.1e3**0.76, "alpha": 0.077, "beta": 0.76},
         precision="2 digits",
+        units="N parameters, S steps at a batch far above the critical one, loss nats per token",
         note="N_c = 6.5e13, S_c = 2.1e3 steps",
     ),
     Published(

@@ -117,6 +117,7 @@ def _add_fit(fit: argparse.ArgumentParser) -> None:
     fit.add_argument("--drop-worst", type=int, default=0, metavar="K", help="leave out the K largest losses")
     fit.add_argument("--resamples", type=int, default=1000, metavar="K", help="of the bootstrap (default: %(default)s)")
     fit.add_argument("--influence", type=int, default=0, metavar="K", help="say what leaving out each run does, K rows")
+    fit.add_argument("--approaches", action="store_true", help="also the three approaches side by side, with a verdict")
     fit.add_argument(
         "--out", metavar="F", help="save the fit as JSON; several fits get their law and count in the name"
     )

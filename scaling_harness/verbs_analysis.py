@@ -24,7 +24,7 @@ def fit(options: Namespace) -> int:
     """Fit laws to runs or to a table, under one or more counts of N."""
     from analysis.influence import leave_one_out
 
-    results, documents = [], []
+    results, documents, tables = [], [], []
     for result, runs in _fits(options):
         document = result.to_dict()
         if options.influence:
@@ -32,15 +32,33 @@ def fit(options: Namespace) -> int:
             document["influence"] = found.to_dict(options.influence)
         results.append(result)
         documents.append(document)
+        tables.append(runs)
+    if options.approaches:
+        _add_approaches(documents, tables)
     if options.out:
         _save(results, Path(options.out))
     if options.json:
         print(json.dumps(documents[0] if len(documents) == 1 else documents))
         return 0
     print("\n\n".join(result.summary() for result in results))
-    for result, document in zip(results, documents, strict=True):
-        _print_influence(options, result, document)
+    for document in documents:
+        _print_more(options, document)
+    _print_ranking(options, results)
     return 0
+
+
+def _add_approaches(documents: Sequence[dict[str, Any]], tables: "Sequence[Runs]") -> None:
+    """Chinchilla's approaches under every count, put into the first document of that count."""
+    from analysis.approaches import three_approaches
+    from analysis.verdict import verdict
+
+    seen = set()
+    for document, runs in zip(documents, tables, strict=True):
+        if runs.count not in seen:
+            seen.add(runs.count)
+            said = verdict(three_approaches(runs))
+            rows = json.loads(str(said.table.to_json(orient="records")))
+            document["approaches"] = {"table": rows, **said.to_dict()}
 
 
 def _fits(options: Namespace) -> Iterator[tuple["FitResult", "Runs"]]:
@@ -102,12 +120,28 @@ def _save(results: "Sequence[FitResult]", path: Path) -> None:
         print(f"saved: {target}", file=sys.stderr)
 
 
-def _print_influence(options: Namespace, result: "FitResult", document: Mapping[str, Any]) -> None:
-    if not options.influence:
-        return
-    found = document["influence"]
-    print(f"\n{result.law_name}: leaving out one run moves the exponents by")
-    print_rows(options, found, found["runs"])
+def _print_more(options: Namespace, document: Mapping[str, Any]) -> None:
+    """What was asked for beside the fit."""
+    if "influence" in document:
+        print(f"\n{document['law']}: leaving out one run moves the exponents by")
+        print_rows(options, document, document["influence"]["runs"])
+    if "approaches" in document:
+        print()
+        print_rows(options, document, document["approaches"]["table"])
+        print(document["approaches"]["sentence"])
+
+
+def _print_ranking(options: Namespace, results: "Sequence[FitResult]") -> None:
+    """Laws in the order of their forecast of the largest budgets, where there are several."""
+    held = [
+        {"law": r.law_name, "count": r.settings.get("count"), "forecast error": r.holdout["mean_abs_rel_error"]}
+        | {name: r.holdout[name] for name in ("skill", "skill_power_law", "gap")}
+        for r in results
+        if r.holdout and "skill" in r.holdout
+    ]
+    if len(held) > 1:
+        print("\nforecast of the largest budget from the others, best first")
+        print_rows(options, held, sorted(held, key=lambda row: row["forecast error"]))
 
 
 def forecast(options: Namespace) -> int:

@@ -79,6 +79,12 @@ def test_several_laws_and_counts_are_several_fits_and_files(attempt, small_sweep
     ]
     assert load("f-tied-total.json").law_name == "tied"
     assert err.count("saved: ") == 4
+    code, out, _ = attempt("fit", small_sweep, "--law", "kaplan_lc,chinchilla", "--resamples", 20, "--approaches")
+    assert code == 0
+    ranked = out[out.index("best first") :]
+    assert ranked.index("chinchilla") < ranked.index("kaplan_lc")
+    assert "2 corrected" in out
+    assert "the approaches agree" in out
     code, _, err = attempt("fit", small_sweep, "--count", "all")
     assert code == 2
     assert "count 'all' is not one of" in err

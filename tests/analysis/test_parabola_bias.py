@@ -26,6 +26,7 @@ def test_the_correction_removes_the_bias_of_an_exact_grid():
     assert abs(second.a.value - true_a) > 0.01
     assert corrected.a.value == pytest.approx(true_a, abs=1e-5)
     assert found.parabola_bias.a == pytest.approx(second.a.value - true_a, abs=1e-5)
+    assert found.parabola_bias.sentence() in second.warnings
     best = chinchilla.optimal(LOPSIDED, corrected.points.C)
     np.testing.assert_allclose(corrected.points.N_opt, best.n_params, rtol=1e-4)
     np.testing.assert_allclose(corrected.points.D_opt, best.n_tokens, rtol=1e-4)
@@ -43,5 +44,6 @@ def test_a_centred_grid_biases_the_intercept_alone_as_czech_prints():
 
 def test_equal_exponents_and_a_centred_grid_have_no_bias():
     params = {"E": 1.7, "A": 400.0, "B": 400.0, "alpha": 0.3, "beta": 0.3}
-    bias = three_approaches(Runs(simulate.isoflop(params, BUDGETS, noise=0.0, seeds=1)), resamples=20).parabola_bias
-    np.testing.assert_allclose(bias.n_opt, 0.0, atol=1e-4)
+    found = three_approaches(Runs(simulate.isoflop(params, BUDGETS, noise=0.0, seeds=1)), resamples=20)
+    np.testing.assert_allclose(found.parabola_bias.n_opt, 0.0, atol=1e-4)
+    assert found.parabola_bias.sentence() not in found.approaches["2"].warnings

@@ -12,6 +12,7 @@ def test_every_entry_says_what_its_n_is_and_where_it_is_from(entry):
     assert entry.n_convention in ("non_embedding", "with_head", "total")
     assert entry.law is None or set(entry.params) == set(LAWS[entry.law].params)
     assert entry.precision
+    assert "loss nats per token" in entry.units
 
 
 @pytest.mark.parametrize(("key", "printed"), [("besiroglu2024", 0.5126), ("hoffmann2022", 0.4565)])
