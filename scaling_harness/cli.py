@@ -116,6 +116,17 @@ def _add_fit(fit: argparse.ArgumentParser) -> None:
     )
     fit.add_argument("--drop-worst", type=int, default=0, metavar="K", help="leave out the K largest losses")
     fit.add_argument("--resamples", type=int, default=1000, metavar="K", help="of the bootstrap (default: %(default)s)")
+    fit.add_argument(
+        "--objective", default="log_huber", choices=("log_huber", "raw_huber", "log_squares", "raw_squares")
+    )
+    fit.add_argument("--weights", metavar="W", help="a column, or noise: one over the variance between seeds")
+    fit.add_argument("--clusters", metavar="COLUMN", help="runs resampled as one, such as checkpoints of a trunk")
+    fit.add_argument(
+        "--resample",
+        choices=("cases", "residuals", "noise", "sandwich"),
+        help="default: cases for a table or clusters, residuals for a sweep",
+    )
+    fit.add_argument("--profiles", action="store_true", help="also profile every parameter, as a cross-check")
     fit.add_argument("--influence", type=int, default=0, metavar="K", help="say what leaving out each run does, K rows")
     fit.add_argument("--approaches", action="store_true", help="also the three approaches side by side, with a verdict")
     fit.add_argument(

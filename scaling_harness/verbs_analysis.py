@@ -77,10 +77,21 @@ def _fits(options: Namespace) -> Iterator[tuple["FitResult", "Runs"]]:
             runs = _load(source, count)
             say_dropped([row for row in runs.dropped if (row["run"], row["reason"]) not in said])
             said |= {(row["run"], row["reason"]) for row in runs.dropped}
-            resample = "residuals" if "run_id" in runs.frame else "cases"
-            result = describe(fit_law(law, runs, resample=resample, resamples=options.resamples), runs, source)
+            result = describe(fit_law(law, runs, **_how(options, "run_id" in runs.frame)), runs, source)
             notes = (*runs.notes, *result.warnings)
             yield dataclasses.replace(result, warnings=notes, holdout=_holdout(runs.frame, result)), runs
+
+
+def _how(options: Namespace, designed: bool) -> dict[str, Any]:
+    """Objective and intervals; a designed sweep draws residuals again, a table its rows."""
+    return {
+        "loss": options.objective,
+        "weights": options.weights,
+        "clusters": options.clusters,
+        "resample": options.resample or ("residuals" if designed and not options.clusters else "cases"),
+        "resamples": options.resamples,
+        "profiles": options.profiles,
+    }
 
 
 def _load(source: Mapping[str, Any], count: Any) -> "Runs":
