@@ -10,6 +10,9 @@ from typing import Any
 import jinja2
 import pandas as pd
 from matplotlib.figure import Figure
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from analysis import report_sources as sources
 from analysis import report_tables as tables
@@ -28,6 +31,8 @@ from scaling_harness.files import write_json, write_text
 from scaling_harness.provenance import provenance
 from scaling_harness.record import RECORD_FILE
 
+HEADLINE = ("quantity", "these runs", "published", "how")
+WIDE = 160  # columns of a table that goes to a file
 SECTIONS = (
     ("headline", "Exponents"),
     ("forecast", "Forecast"),
@@ -44,7 +49,7 @@ SECTIONS = (
 
 @dataclass(frozen=True)
 class ReportPaths:
-    """What was written, and the analysis it shows (None where no law could be fitted).
+    """What was written, and the analysis it shows (None, with ``reason``, where no law could be fitted).
 
     ``figures`` are the PNG and PDF files, those that could be drawn.
     """
@@ -53,6 +58,7 @@ class ReportPaths:
     summary_json: Path
     figures: tuple[Path, ...]
     analysis: Analysis | None
+    reason: str | None
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,23 @@ def write_report(
     html, summary = out_dir / "report.html", out_dir / "summary.json"
     write_text(html, _template().render(context))
     write_json(summary, _document(sweep, analysis, reason))
-    return ReportPaths(html, summary, written, analysis)
+    return ReportPaths(html, summary, written, analysis, reason)
+
+
+def print_headline(paths: ReportPaths) -> None:
+    """Print the table of exponents, the forecast and the fit's noise, or why there are none."""
+    if paths.analysis is None:
+        print(f"no law was fitted: {paths.reason}")
+        return
+    shown = Table(box=None, header_style="bold")
+    for name in HEADLINE:
+        shown.add_column(name)
+    for row in table_rows(paths.analysis):
+        shown.add_row(*(escape(cell) for cell in row))
+    console = Console()
+    (console if console.is_terminal else Console(width=WIDE)).print(shown)
+    print(forecast_line(paths.analysis))
+    print(tables.noise_sentence(paths.analysis))
 
 
 def _read(path: Path, count: Count, columns: str | Mapping[str, str] | None) -> _Sweep:
@@ -207,7 +229,7 @@ def _fitted(analysis: Analysis, material: Material) -> dict[str, Any]:
     """What needs a fit."""
     found = analysis.approaches
     return {
-        "headline": tables.table(("quantity", "these runs", "published", "how"), table_rows(analysis)),
+        "headline": tables.table(HEADLINE, table_rows(analysis)),
         "agreement": verdict(found).sentence,
         "differences": tables.differences(analysis),
         "variants": tables.variants(analysis),

@@ -120,8 +120,8 @@ def offset_sentence(analysis: Analysis, labels: Labels) -> str:
     low, high = profile.ci95
     if profile.identified:
         return (
-            f"The data bound the irreducible loss away from zero: E = {profile.value:.3f} nats/{labels.unit}, "
-            f"95 % profile interval {low:.3f} to {high:.3f}."
+            f"The data bound the irreducible loss away from zero: E = {profile.value:.3f} nats/{labels.unit} by least "
+            f"squares, 95 % profile interval {low:.3f} to {high:.3f}."
         )
     return (
         f"The data do not identify the irreducible loss: any E from 0 to {high:.3f} nats/{labels.unit} "

@@ -7,11 +7,11 @@ import pytest
 
 from analysis.exact_flops import exact_allocation
 from analysis.figures import catalogue
-from analysis.report import SECTIONS, write_report
+from analysis.fit import fit
+from analysis.report import SECTIONS, print_headline, write_report
 from analysis.report_sources import recipe_text
 from analysis.report_tables import number
-from analysis.runs import Runs
-from analysis.summary import analyse
+from analysis.summary import table_rows
 from scaling_harness.errors import UserError
 
 
@@ -20,7 +20,7 @@ def page(simulated_sweep, tmp_path_factory):
     """A report of the whole sweep; its slow figures are left to test_plots."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(catalogue, "CATALOGUE", catalogue.CATALOGUE[1:2])
-        written = write_report(simulated_sweep, tmp_path_factory.mktemp("report"), resamples=40)
+        written = write_report(simulated_sweep, tmp_path_factory.mktemp("report"), resamples=20)
     return written, written.html.read_text()
 
 
@@ -130,8 +130,8 @@ def test_mixed_recipes_are_shown_but_not_fitted(make_sweep, record, no_figures):
 
 def test_a_table_is_reported_beside_it(isoflop, tmp_path, no_figures):
     table = tmp_path / "runs.csv"
-    isoflop.to_csv(table, index=False)
-    written = write_report(table, resamples=20)
+    isoflop[:3].to_csv(table, index=False)
+    written = write_report(table)
     assert written.html == tmp_path / "runs-report" / "report.html"
     assert "a table of runs trained elsewhere" in written.html.read_text()
 
@@ -149,7 +149,7 @@ def test_what_a_run_is_called_cannot_change_the_page(make_sweep, record, no_figu
 
 
 def test_a_constant_factor_in_flops_leaves_the_exponents(isoflop):
-    found = analyse(Runs(isoflop), resamples=60).approaches.parametric
+    found = fit("chinchilla", isoflop, resamples=40)
     exact = exact_allocation(isoflop.assign(train_flops_matmul=1.3 * isoflop.C), found)
     assert exact.ratio == pytest.approx((1.3, 1.3))
     assert exact.a.value == pytest.approx(found.derived["a"].value, abs=2e-3)
@@ -160,7 +160,7 @@ def test_a_constant_factor_in_flops_leaves_the_exponents(isoflop):
 
 def test_flops_that_grow_faster_than_n_lower_a_as_the_closed_form_says(isoflop):
     # C' = 6 N^(1+s) D changes D = C' / 6 N^(1+s), so a' = beta / (alpha + beta (1 + s))
-    found = analyse(Runs(isoflop), resamples=1).approaches.parametric
+    found = fit("chinchilla", isoflop, resample="none")
     alpha, beta = found.values["alpha"], found.values["beta"]
     exact = exact_allocation(isoflop.assign(train_flops_matmul=isoflop.C * (isoflop.N / 1e5) ** 0.2), found)
     assert exact.a.value == pytest.approx(beta / (alpha + 1.2 * beta), abs=3e-3)
@@ -189,3 +189,14 @@ def test_the_count_is_named_on_the_page(make_sweep, record, no_figures):
     text = write_report(make_sweep([record("run", 10**4, 10**6, 2.0)]), count="total").html.read_text()
     assert "N: parameters, with embedding;" in text
     assert "<td>20,000</td>" in text
+
+
+def test_headline_prints_every_row_or_why_not(page, make_sweep, record, no_figures, capsys):
+    print_headline(page[0])
+    printed = capsys.readouterr().out
+    for row in table_rows(page[0].analysis):
+        assert row[1] in printed
+    assert "skill" in printed
+    assert "residuals of the parametric law" in printed
+    print_headline(write_report(make_sweep([record("run", 10**4, 10**6, 2.0)])))
+    assert capsys.readouterr().out.startswith("no law was fitted: ")
