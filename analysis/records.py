@@ -82,6 +82,8 @@ def record_row(record: RunRecord, run_dir: Path) -> dict[str, Any]:
         "train_loss_nats": record.train_loss_nats,
         "wall_s": record.wall_s,
         "peak_memory_bytes": record.peak_memory_bytes,
+        "started": record.provenance.get("started"),
+        "ended": record.provenance.get("ended"),
         "commit": record.provenance.get("commit"),
         "dirty": record.provenance.get("dirty"),
         "curve_path": str(run_dir / METRICS_FILE),

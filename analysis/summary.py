@@ -152,10 +152,32 @@ def summary_document(analysis: Analysis) -> dict[str, Any]:
         "dropped": [dict(row) for row in analysis.runs.dropped],
         "train_flops": _total(frame, "C"),
         "spent_flops": _total(frame, "spent_flops"),
-        "wall_s": _total(frame, "wall_s"),
+        "wall_s": elapsed_s(frame),
+        "run_s": _total(frame, "wall_s"),
         "peak_memory_bytes": _largest(frame, "peak_memory_bytes"),
         "warnings": warnings_of(analysis),
     }
+
+
+def elapsed_s(frame: pd.DataFrame) -> float | None:
+    """Seconds in which at least one of the runs was training: pauses between launches do not count.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        `started` and `ended` of each run's last attempt, ISO 8601.
+
+    Returns
+    -------
+    float or None
+        None where the times are not known.
+    """
+    if not {"started", "ended"} <= set(frame) or frame[["started", "ended"]].isna().any(axis=None):
+        return None
+    spans = pd.DataFrame({name: pd.to_datetime(frame[name]) for name in ("started", "ended")}).sort_values("started")
+    reached = spans.ended.cummax().shift()
+    begins = spans.started.where(reached.isna() | (spans.started > reached), reached)
+    return float((spans.ended - begins).clip(lower=pd.Timedelta(0)).sum().total_seconds())
 
 
 def _total(frame: pd.DataFrame, column: str) -> float | None:

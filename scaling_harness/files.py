@@ -80,14 +80,6 @@ def write_json(path: Path, document: Any) -> None:
     write_text(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
 
 
-def append_json_line(path: Path, row: Any) -> None:
-    """Append one JSON object as a line."""
-    with explain_os_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a") as file:
-            file.write(json.dumps(row, allow_nan=False) + "\n")
-
-
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """Read the whole rows of an append-only file; a torn last line, left by a kill, is dropped.
 

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import sys
-import time
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -177,18 +176,12 @@ def _manifest(options: Namespace) -> "Manifest":
 
 
 def _launch(manifest: "Manifest") -> int:
-    from scaling_harness.files import append_json_line
-    from scaling_harness.provenance import now
     from scaling_harness.store import Store
     from scaling_harness.wandb_mirror import mirror
     from sweeps.pool import run_sweep
 
     store = Store(Path(manifest.runtime.runs_dir))
-    started, clock = now(), time.monotonic()
     summary = run_sweep(manifest, store, manifest.runtime)
-    if summary.n_trained:
-        row = {"started": started, "wall_s": time.monotonic() - clock, **dataclasses.asdict(summary)}
-        append_json_line(store.sweep_dir(manifest.name) / "launches.jsonl", row)
     if summary.interrupted:
         return 130
     mirror((run.run_id for run in manifest.runs), store, manifest.wandb, manifest.name)

@@ -93,7 +93,12 @@ def make_record(run_id, n_params, n_tokens, loss, seed=0, **changes):
         tokens_per_s=n_tokens / 2.0,
         peak_memory_bytes=10**8,
         data={"data_id": "abc", "vocab_size": 256},
-        provenance={"commit": "0" * 40, "dirty": False},
+        provenance={
+            "commit": "0" * 40,
+            "dirty": False,
+            "started": "2026-01-01T00:00:00+00:00",
+            "ended": "2026-01-01T00:04:30+00:00",
+        },
     )
     return dataclasses.replace(record, **changes)
 

@@ -1,9 +1,19 @@
 import json
 
+import pandas as pd
 import pytest
 
 from analysis.runs import Runs, load_runs
-from analysis.summary import RANKED, analyse, forecast_line, summarise, summary_document, table_rows, warnings_of
+from analysis.summary import (
+    RANKED,
+    analyse,
+    elapsed_s,
+    forecast_line,
+    summarise,
+    summary_document,
+    table_rows,
+    warnings_of,
+)
 from scaling_harness.errors import HarnessError
 
 
@@ -29,7 +39,7 @@ def test_summary_has_the_promised_shape_and_is_json(analysis):
     assert len(document["influence"]["runs"]) == 10
     assert len(document["budgets"]) == 5
     assert (document["n_runs"], document["n_dropped"]) == (135, 0)
-    assert document["wall_s"] == 270.0
+    assert (document["wall_s"], document["run_s"]) == (270.0, 135 * 2.0)
     assert document["peak_memory_bytes"] == 10**8
     assert document["spent_flops"] == pytest.approx(document["train_flops"])
 
@@ -73,3 +83,10 @@ def test_too_few_budgets_give_a_reason_in_place_of_a_forecast(isoflop):
 def test_too_few_runs_are_refused(isoflop):
     with pytest.raises(HarnessError, match="cannot fix"):
         analyse(Runs(isoflop.iloc[:9]), resamples=20)
+
+
+def test_elapsed_time_counts_overlap_once_and_pauses_not():
+    minutes = [(0, 5), (1, 2), (4, 7), (20, 21)]
+    times = [[f"2026-01-01T00:{m:02d}:00+00:00" for m in span] for span in minutes]
+    assert elapsed_s(pd.DataFrame(times, columns=["started", "ended"])) == 8 * 60
+    assert elapsed_s(pd.DataFrame({"started": [None], "ended": [times[0][1]]})) is None

@@ -8,7 +8,7 @@ from scaling_harness.attempts import End, attempt_numbers, read_end
 from scaling_harness.claim import Interrupted, take
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.execute import ERROR_FILE, execute, execute_alone
-from scaling_harness.files import append_json_line, write_text
+from scaling_harness.files import write_text
 from scaling_harness.outcome import Measured, record_of
 from scaling_harness.plan import Job
 from scaling_harness.provenance import now
@@ -47,7 +47,7 @@ def succeed(job, runtime, store, oversight):
 
 def fail(job, runtime, store, oversight):
     write_text(store.checkpoint_path(job.job_id), "")
-    append_json_line(store.metrics_path(job.runs[0].run_id), {"step": 7, "loss": 2.0})
+    write_text(store.metrics_path(job.runs[0].run_id), '{"step": 7, "loss": 2.0}\n')
     raise ValueError("a bad\nday")
 
 

@@ -6,7 +6,7 @@ import signal
 import time
 
 from scaling_harness.claim import Interrupted
-from scaling_harness.files import append_json_line, write_text
+from scaling_harness.files import write_text
 from scaling_harness.outcome import Measured, record_of
 from scaling_harness.provenance import now
 from scaling_harness.record import EvalLoss, write_record
@@ -25,7 +25,10 @@ def _train_run(run, job_id, runtime, store, oversight):
     first = json.loads(checkpoint.read_text()) if checkpoint.exists() else 0
     metrics = store.metrics_path(run.run_id)
     for step in range(first + 1, run.n_steps + 1):
-        append_json_line(metrics, {"step": step, "tokens": step * run.batch_tokens, "loss": 5.0 / step})
+        metrics.parent.mkdir(parents=True, exist_ok=True)
+        with metrics.open("a") as file:
+            row = {"step": step, "tokens": step * run.batch_tokens, "loss": 5.0 / step}
+            file.write(json.dumps(row) + "\n")
         _meet(fate, step, metrics)
         try:
             oversight.tick(step)

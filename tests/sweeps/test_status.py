@@ -6,7 +6,7 @@ import pytest
 from scaling_harness.attempts import LEASE_S, attempt_path
 from scaling_harness.claim import take
 from scaling_harness.execute import execute
-from scaling_harness.files import append_json_line
+from scaling_harness.files import write_text
 from scaling_harness.stop import Stop
 from sweeps.status import last_row, states, status
 
@@ -19,7 +19,7 @@ def test_every_state_is_told_apart(make_manifest):
     for job in manifest.jobs[:3]:
         execute(job, manifest.runtime, store, Stop(), fake_training.train)
     claim = take(running, [running], store)
-    append_json_line(store.metrics_path(running), {"step": 4, "loss": 2.5})
+    write_text(store.metrics_path(running), '{"step": 4, "loss": 2.5}\n')
     rows = {row.run_id: row for row in status(manifest.jobs, store)}
     assert states(manifest.jobs, store) == {
         done: "done",
