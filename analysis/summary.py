@@ -172,7 +172,7 @@ def elapsed_s(frame: pd.DataFrame) -> float | None:
     float or None
         None where the times are not known.
     """
-    if not {"started", "ended"} <= set(frame) or frame[["started", "ended"]].isna().any(axis=None):
+    if not {"started", "ended"} <= set(frame) or frame.started.isna().any() or frame.ended.isna().any():
         return None
     spans = pd.DataFrame({name: pd.to_datetime(frame[name]) for name in ("started", "ended")}).sort_values("started")
     reached = spans.ended.cummax().shift()

@@ -14,7 +14,6 @@ from scaling_harness.plan import Job
 from scaling_harness.record import read_record
 from scaling_harness.store import Store
 
-
 GOLDEN_LOSSES = [5.54304266, 2.99152017, 1.85262179, 1.36510015, 1.34454489]
 GOLDEN_VALID = 1.2269185
 
