@@ -125,7 +125,8 @@ def _third(
     at_one = (np.log(best.n_params[0]) - a.value * np.log(budgets[0]),)
     at_one += (np.log(best.n_tokens[0]) - b.value * np.log(budgets[0]),)
     total = resampled["alpha"] + resampled["beta"]
-    shares = resampled["beta"] / total, resampled["alpha"] / total
+    with np.errstate(invalid="ignore"):  # a draw with both exponents at zero has no allocation
+        shares = resampled["beta"] / total, resampled["alpha"] / total
     return Approach("3", a, b, points, at_one, (), result.warnings, *shares), result
 
 

@@ -223,7 +223,7 @@ def table_rows(analysis: Analysis) -> list[tuple[str, str, str, str]]:
     """Rows of the terminal table: quantity, value with interval, published beside it, how it was got."""
     rows = []
     for name, each in analysis.approaches.approaches.items():
-        how = f"approach {name}, {len(each.points)} points, {len(each.excluded)} exclusions"
+        how = f"approach {name}, {len(each.points)} points, {len(each.excluded)} left out"
         beside = ", ".join(f"{PUBLISHED[key].a} ({key})" for key in PUBLISHED_BESIDE[name])
         rows += [("a", _show(each.a), beside, how), ("b", _show(each.b), "", how)]
     published = PUBLISHED["kaplan2020"].params
