@@ -58,7 +58,7 @@ def test_killed_workers_change_nothing(command, make_plan, tmp_path, quiet):
 
     store = Store(tmp_path / "runs")
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as launcher:
-        wait_for(lambda: list((tmp_path / "runs" / "checkpoints").glob("*.pt")))
+        wait_for(lambda: len(list((tmp_path / "runs" / "checkpoints").glob("*.pt"))) == 2)
         for pid in workers_of(launcher.pid):
             os.kill(pid, signal.SIGKILL)
         _, said = launcher.communicate(timeout=120)
