@@ -59,6 +59,7 @@ def load_runs(
     columns: str | Mapping[str, str] | None = None,
     drop_worst: int = 0,
     keep_repeats: bool = False,
+    keep_recipes: bool = False,
 ) -> Runs:
     """Read a sweep directory or a table.
 
@@ -74,6 +75,8 @@ def load_runs(
         Leave out this many runs of largest loss, and say so (Besiroglu et al. 2024 leave out 5).
     keep_repeats : bool
         Keep runs that saw tokens more than once, for a law of repeated data (column U, unique tokens).
+    keep_recipes : bool
+        Keep runs of several recipes side by side, for a table; a fit takes one.
 
     Returns
     -------
@@ -96,7 +99,8 @@ def load_runs(
     runs = _drop_worst(clean(runs, keep_repeats), drop_worst)
     if runs.frame.empty:
         raise HarnessError(f"no run of {path} can be fitted: {_first_reasons(runs.dropped)}")
-    _refuse_mixed(runs.frame, path)
+    if not keep_recipes:
+        _refuse_mixed(runs.frame, path)
     return replace(runs, frame=runs.frame.drop(columns="science", errors="ignore"))
 
 

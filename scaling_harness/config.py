@@ -25,6 +25,8 @@ class ModelConfig:
     n_head: PositiveInt | None = None
     d_head: PositiveInt | None = None
     d_ff_ratio: PositiveFloat = 4.0
+    token_shift: PositiveInt = 1
+    """Equal parts of the embedding's channels, part j read from the token j positions before; 1 shifts nothing."""
     target: str | None = None
     """`module:function` that builds the user's own architecture; see the README."""
 
@@ -38,6 +40,8 @@ class ModelConfig:
         if self.parametrisation == "mup" and (self.d_model // self.heads) % 2:
             size = self.d_model // self.heads
             raise ValueError(f"rotary positions need an even head size, d_model/n_head is {size}")
+        if self.d_model % self.token_shift:
+            raise ValueError(f"d_model {self.d_model} is not divisible by token_shift {self.token_shift}")
         if self.d_ff < 1:
             raise ValueError(f"d_ff_ratio {self.d_ff_ratio} leaves no hidden unit at d_model {self.d_model}")
 

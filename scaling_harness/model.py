@@ -30,6 +30,8 @@ class DecoderShape(Protocol):
     @property
     def n_ctx(self) -> int: ...  # noqa: D102
     @property
+    def token_shift(self) -> int: ...  # noqa: D102
+    @property
     def parametrisation(self) -> str: ...  # noqa: D102
 
 
@@ -131,7 +133,7 @@ class Decoder(LanguageModel):
 
     def __init__(self, shape: DecoderShape, vocab_size: int, seeds: Sequence[int]) -> None:
         super().__init__()
-        self.n_runs, self._roles = len(seeds), _roles(shape)
+        self.n_runs, self._roles, self._token_shift = len(seeds), _roles(shape), shape.token_shift
         width = (self.n_runs, shape.d_model)
         mup = shape.parametrisation == "mup"
         self.embedding = nn.Parameter(torch.empty(self.n_runs, vocab_size, shape.d_model))
@@ -170,6 +172,8 @@ class Decoder(LanguageModel):
         R, B, T = tokens_RBT.shape
         D = self.embedding.shape[-1]
         x_RND = self.embedding.gather(1, tokens_RBT.reshape(R, B * T, 1).expand(-1, -1, D))
+        if self._token_shift > 1:
+            x_RND = _shifted(x_RND.view(R, B, T, D), self._token_shift).view(R, B * T, D)
         if self.position is not None:
             x_RND = (x_RND.view(R, B, T, D) + self.position[:, None, :T]).view(R, B * T, D)
         rotation = None if self.rotation_Tk is None else self.rotation_Tk[:T]
@@ -284,6 +288,13 @@ def _norm(x_RND: Tensor, gain_RD: Tensor | None) -> Tensor:
     if gain_RD is None:
         return rms_norm(x_RND)
     return F.layer_norm(x_RND, x_RND.shape[-1:]) * gain_RD[:, None]
+
+
+def _shifted(x_RBTD: Tensor, n_parts: int) -> Tensor:
+    """Channels in equal parts, part j read j positions before, zero before the first."""
+    T = x_RBTD.shape[2]
+    parts = x_RBTD.chunk(n_parts, -1)
+    return torch.cat([F.pad(part, (0, 0, j, 0))[:, :, :T] for j, part in enumerate(parts)], -1)
 
 
 def _rotation(n_ctx: int, d_head: int) -> Tensor:

@@ -56,7 +56,7 @@ def table(options: Namespace) -> int:
     """Print every run as one tidy row."""
     from analysis.runs import load_runs
 
-    runs = load_runs(find_runs(options), count=options.count)
+    runs = load_runs(find_runs(options), count=options.count, keep_recipes=True)
     say_dropped(runs.dropped)
     if options.csv:
         from scaling_harness.files import write_text

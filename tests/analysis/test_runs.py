@@ -58,8 +58,10 @@ def test_a_half_written_record_is_dropped_with_its_reason(make_sweep, record, tm
 def test_mixed_recipes_are_refused_naming_the_fields(make_sweep, record):
     other = record("b", 2000, 51200, 2.8)
     other.config["optim"]["beta2"] = 0.999
+    sweep = make_sweep([record("a", 1000, 51200, 3.0), other])
     with pytest.raises(UserError, match=r"mixes 2 recipes.*optim.beta2 \(0.95, 0.999\)"):
-        load_runs(make_sweep([record("a", 1000, 51200, 3.0), other]))
+        load_runs(sweep)
+    assert len(load_runs(sweep, keep_recipes=True)) == 2
 
 
 def test_shape_seed_and_length_do_not_change_the_recipe(make_sweep, record):

@@ -35,6 +35,7 @@ def test_a_group_has_at_least_two_options():
         ("+model.d_modle=3", "did you mean d_model"),
         ("model.d_model=wide", "model.d_model is 'wide'"),
         ("model.d_model=49", "d_model 49 is not divisible by d_head 16"),
+        ("model.token_shift=5", "d_model 48 is not divisible by token_shift 5"),
         ("model.d_head=3", "even head size"),
         ("model.n_head=2", "exactly one of n_head and d_head"),
         ("budget.n_tokens=-5", "budget.n_tokens is -5"),

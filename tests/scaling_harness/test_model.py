@@ -13,7 +13,8 @@ PARAMETRISATIONS = ["mup", "standard"]
 
 
 def shape(parametrisation="mup", **changes):
-    fields = {"n_layer": 2, "d_model": 16, "n_head": 2, "n_ctx": 12, "d_ff_ratio": 3.0} | changes
+    fields = {"n_layer": 2, "d_model": 16, "n_head": 2, "n_ctx": 12, "d_ff_ratio": 3.0}
+    fields |= {"token_shift": 4 if parametrisation == "mup" else 1} | changes
     return ModelConfig(parametrisation=parametrisation, **fields)
 
 
@@ -74,7 +75,12 @@ class Naive(nn.Module):
         return self.linears[f"blocks_{block}_out"]((logits.softmax(-1) @ v).transpose(1, 2).reshape(B, T, D))
 
     def forward(self, tokens):
-        x = self.weights["embedding"][tokens]
+        x = torch.zeros(*tokens.shape, self.config.d_model)
+        part = self.config.d_model // self.config.token_shift
+        for j in range(self.config.token_shift):
+            channels = slice(j * part, (j + 1) * part)
+            for position in range(j, tokens.shape[1]):
+                x[:, position, channels] = self.weights["embedding"][tokens[:, position - j], channels]
         x = x if self.mup else x + self.weights["position"][: tokens.shape[1]]
         for i in range(self.config.n_layer):
             x = x + self.attention(self.norm(x, f"blocks.{i}.attention_gain"), i)
@@ -105,6 +111,12 @@ def test_gradients_are_those_of_the_token_losses(parametrisation):
     by_hand = torch.autograd.grad(model.loss(tokens, targets).sum(), list(model.parameters()))
     by_torch = torch.autograd.grad(model.token_losses(tokens, targets).mean(), list(model.parameters()))
     torch.testing.assert_close(by_hand, by_torch, rtol=1e-4, atol=1e-6)
+
+
+def test_a_context_shorter_than_the_token_shift_reads_what_there_is():
+    model = shaken(Decoder(shape(token_shift=4), VOCAB, seeds=[0]))
+    tokens, _ = batch(1)
+    torch.testing.assert_close(model(tokens)[..., :2, :], model(tokens[..., :2]))
 
 
 @pytest.mark.parametrize("parametrisation", PARAMETRISATIONS)
