@@ -70,3 +70,20 @@ def objective_table(found: dict[str, FitResult]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def objective_rows(found: dict[str, FitResult]) -> list[dict[str, Any]]:
+    """The table as JSON: a row each objective, None where there is no number.
+
+    Parameters
+    ----------
+    found : dict
+        Of `fit_every_way`.
+
+    Returns
+    -------
+    list of dict
+        Columns of `objective_table`.
+    """
+    table = objective_table(found).astype(object)
+    return table.where(table.notna(), None).to_dict(orient="records")

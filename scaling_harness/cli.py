@@ -128,6 +128,7 @@ def _add_fit(fit: argparse.ArgumentParser) -> None:
     )
     fit.add_argument("--profiles", action="store_true", help="also profile every parameter, as a cross-check")
     fit.add_argument("--influence", type=int, default=0, metavar="K", help="say what leaving out each run does, K rows")
+    fit.add_argument("--objectives", action="store_true", help="also what each objective makes of the same runs")
     fit.add_argument("--approaches", action="store_true", help="also the three approaches side by side, with a verdict")
     fit.add_argument(
         "--out", metavar="F", help="save the fit as JSON; several fits get their law and count in the name"

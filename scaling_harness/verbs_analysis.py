@@ -22,16 +22,10 @@ if TYPE_CHECKING:
 
 def fit(options: Namespace) -> int:
     """Fit laws to runs or to a table, under one or more counts of N."""
-    from analysis.influence import leave_one_out
-
     results, documents, tables = [], [], []
     for result, runs in _fits(options):
-        document = result.to_dict()
-        if options.influence:
-            found = leave_one_out(runs.frame, result.law)
-            document["influence"] = found.to_dict(options.influence)
         results.append(result)
-        documents.append(document)
+        documents.append(result.to_dict() | _beside(options, result, runs))
         tables.append(runs)
     if options.approaches:
         _add_approaches(documents, tables)
@@ -45,6 +39,19 @@ def fit(options: Namespace) -> int:
         _print_more(options, document)
     _print_ranking(options, results)
     return 0
+
+
+def _beside(options: Namespace, result: "FitResult", runs: "Runs") -> dict[str, Any]:
+    """What was asked for beside a fit: the influence of each run, the effect of the objective."""
+    from analysis.influence import leave_one_out
+    from analysis.objective_table import fit_every_way, objective_rows
+
+    more = {}
+    if options.influence:
+        more["influence"] = leave_one_out(runs.frame, result.law).to_dict(options.influence)
+    if options.objectives:
+        more["objectives"] = objective_rows(fit_every_way(result.law, runs))
+    return more
 
 
 def _add_approaches(documents: Sequence[dict[str, Any]], tables: "Sequence[Runs]") -> None:
@@ -136,6 +143,9 @@ def _print_more(options: Namespace, document: Mapping[str, Any]) -> None:
     if "influence" in document:
         print(f"\n{document['law']}: leaving out one run moves the exponents by")
         print_rows(options, document, document["influence"]["runs"])
+    if "objectives" in document:
+        print(f"\n{document['law']}: the same runs under every objective")
+        print_rows(options, document, document["objectives"])
     if "approaches" in document:
         print()
         print_rows(options, document, document["approaches"]["table"])

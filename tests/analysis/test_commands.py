@@ -189,6 +189,23 @@ def test_a_local_copy_is_found_and_fitted(attempt, published_dir):
     assert len(document["dropped"]) == 5
 
 
+def test_the_effect_of_the_objective_is_a_table_of_a_fit(attempt, published_dir):
+    """By squares on L: the numbers of Czech et al.'s separable least squares (2026)."""
+    path = published_dir / "hoffmann_fig4_besiroglu.csv"
+    command = ("fit", path, "--columns", "N=Model Size,C=Training FLOP,loss=loss", "--drop-worst", 5)
+    code, out, _ = attempt(*command, "--resamples", 20, "--objectives", "--json")
+    assert code == 0
+    document = json.loads(out)
+    rows = {row["objective"]: row for row in document["objectives"]}
+    assert rows["log_huber"]["E"] == pytest.approx(document["params"]["E"]["value"])
+    assert rows["raw_squares"]["alpha"] == pytest.approx(0.3577, abs=1e-3)
+    assert rows["raw_squares"]["a"] == pytest.approx(0.5445, abs=1e-3)
+    code, out, _ = attempt(*command, "--resamples", 20, "--objectives")
+    assert code == 0
+    assert "chinchilla: the same runs under every objective" in out
+    assert out.count("log_squares") == 1
+
+
 BAD_TABLES = {
     "collinear": ({"D": lambda f: 20 * f.N}, 1, "collinear in logs"),
     "one level": ({"N": 1e6}, 1, "all runs have the same N"),
