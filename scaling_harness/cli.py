@@ -75,9 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parse(arguments)
     try:
-        from scaling_harness import verbs, verbs_analysis, verbs_bench
+        from scaling_harness import verbs, verbs_analysis, verbs_bench, verbs_forecast
 
-        modules = (verbs_analysis, verbs_bench, verbs)
+        modules = (verbs_analysis, verbs_forecast, verbs_bench, verbs)
         verb = next(getattr(module, options.verb) for module in modules if hasattr(module, options.verb))
         return verb(options)
     except UserError as error:

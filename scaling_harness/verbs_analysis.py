@@ -1,4 +1,4 @@
-"""Verbs on fits: fit, forecast, compare, and the public tables of `data`. Imports stand inside the verbs."""
+"""The verb `fit`, and the public tables of `data`. Imports stand inside the verbs."""
 
 import dataclasses
 import json
@@ -14,10 +14,8 @@ from scaling_harness.verbs import find_runs, print_rows, say_dropped
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analysis.compare import Difference
     from analysis.result import FitResult
     from analysis.runs import Runs
-    from analysis.sources import Source
 
 
 def fit(options: Namespace) -> int:
@@ -81,7 +79,7 @@ def _fits(options: Namespace) -> Iterator[tuple["FitResult", "Runs"]]:
         for count in counts:
             source: dict[str, Any] = {"columns": options.columns, "drop_worst": options.drop_worst}
             source |= {"path": str(path.resolve()), "keep_repeats": bool(law.repeats)}
-            runs = _load(source, count)
+            runs = load_again(source, count)
             say_dropped([row for row in runs.dropped if (row["run"], row["reason"]) not in said])
             said |= {(row["run"], row["reason"]) for row in runs.dropped}
             result = describe(fit_law(law, runs, **_how(options, "run_id" in runs.frame)), runs, source)
@@ -101,7 +99,7 @@ def _how(options: Namespace, designed: bool) -> dict[str, Any]:
     }
 
 
-def _load(source: Mapping[str, Any], count: Any) -> "Runs":
+def load_again(source: Mapping[str, Any], count: Any) -> "Runs":
     """Runs of a sweep by that count of N; or a table, of which the count says what its N is."""
     from analysis.runs import COUNTS, load_runs
 
@@ -163,89 +161,6 @@ def _print_ranking(options: Namespace, results: "Sequence[FitResult]") -> None:
     if len(held) > 1:
         print("\nforecast of the largest budget from the others, best first")
         print_rows(options, held, sorted(held, key=lambda row: row["forecast error"]))
-
-
-def forecast(options: Namespace) -> int:
-    """What a fit, or a paper, says of a budget, a shape or a loss."""
-    from analysis.forecast import forecast as forecast_from
-    from analysis.sources import open_source
-
-    found = forecast_from(
-        open_source(options.source),
-        train_flops=options.flops,
-        n_params=options.n_params,
-        n_tokens=options.n_tokens,
-        loss=options.loss,
-    )
-    rows = [
-        {"quantity": name, "value": e.value, "2.5 %": (e.ci95 or ("", ""))[0], "97.5 %": (e.ci95 or ("", ""))[1]}
-        for name, e in found.quantities.items()
-    ]
-    if not options.json:
-        print(f"{found.asked}, by {found.source}")
-    print_rows(options, found.to_dict(), rows)
-    if not options.json:
-        distance = "unknown" if found.decades_beyond is None else f"{found.decades_beyond:.2f} decades"
-        _print_sentences([f"distance from the runs: {distance}"], found.warnings)
-    return 0
-
-
-def compare(options: Namespace) -> int:
-    """Exponents of fits side by side, with their differences."""
-    from analysis.compare import compare as compare_all
-    from analysis.sources import open_source
-
-    sources = [open_source(text) for text in options.sources]
-    found = compare_all(sources, train_flops=options.flops)
-    document = found.to_dict()
-    sentence = ""
-    if options.common:
-        document["common_exponent"], sentence = _common(sources)
-    if options.json:
-        print(json.dumps(document))
-        return 0
-    print_rows(options, document, [{k: v or "" for k, v in row.items()} for row in document["sources"]])
-    print_rows(options, document, [_difference_row(difference) for difference in found.differences])
-    refused = [f"not compared: {row['what']} of {row['pair']}: {row['reason']}" for row in found.refused]
-    _print_sentences([sentence] if sentence else [], [*refused, *found.warnings])
-    return 0
-
-
-def _difference_row(difference: "Difference") -> dict[str, Any]:
-    low, high = difference.estimate.ci95 or (None, None)
-    return {
-        "quantity": difference.quantity,
-        "first": difference.first,
-        "second": difference.second,
-        "difference": difference.estimate.value,
-        "2.5 %": low,
-        "97.5 %": high,
-        "zero": {None: "?", True: "outside", False: "inside"}[difference.apart],
-        "errors": difference.pairing,
-    }
-
-
-def _common(sources: "Sequence[Source]") -> tuple[dict[str, Any], str]:
-    """Test of common exponents on the runs the fits were made of."""
-    from analysis.common_exponent import common_exponent
-    from analysis.conventions import rows_id
-
-    law = sources[0].law
-    if law is None or any(s.published or s.law is None or s.law.name != law.name for s in sources):
-        raise UserError("--common needs fits of one law, made by `fit --out`: published constants have no runs here")
-    groups = {}
-    for source in sources:
-        runs = _load(source.settings["source"], source.conventions["count"])
-        if rows_id(runs) != source.settings["rows"]:
-            raise HarnessError(f"the runs of {source.name} have changed since it was made: fit them again")
-        groups[source.name] = runs.frame
-    found = common_exponent(groups, law)
-    return found.to_dict(), found.sentence()
-
-
-def _print_sentences(sentences: Sequence[str], warnings: Sequence[str]) -> None:
-    for sentence in (*sentences, *(f"note: {warning}" for warning in warnings)):
-        print(sentence)
 
 
 def public_tables() -> list[dict[str, Any]]:
