@@ -1,11 +1,12 @@
 """What a law says of runs not yet made: the best N and D of a budget, a loss, the compute a loss takes."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from analysis.allocation import CostOfChoice, WrongSize, cost_of_choice, wrong_sizes
 from analysis.laws import FLOPS_PER_PARAM_TOKEN, Array
 from analysis.result import Estimate
 from analysis.sources import Source
@@ -14,7 +15,6 @@ from scaling_harness.errors import HarnessError, UserError
 FAR_DECADES = 2.0
 LOG_COMPUTE = (0.0, 150.0)  # 1 to 1e65 FLOP: whatever lies beyond is called out of reach
 BISECTIONS = 70
-WRONG_BY = 2.0
 UNREACHABLE = 0.025  # share of resamples from which an interval of compute has no upper end
 
 
@@ -28,11 +28,14 @@ class Forecast:
     asked : str
         What was given.
     quantities : mapping of str to Estimate
-        train_flops, n_params, n_tokens, tokens_per_param, loss_nats: those the source can tell; and, at an
-        optimum, loss_half_n_nats and loss_double_n_nats, the losses of half and twice the best N.
+        train_flops, n_params, n_tokens, tokens_per_param, loss_nats: those the source can tell.
     decades_beyond : float or None
         Distance from the range of the runs, the worst input; None where it is not known.
     warnings : tuple of str
+    wrong_sizes : tuple of WrongSize
+        At an optimum: what 1/3, 1/2, 2 and 3 times the best N cost at that budget.
+    regret : CostOfChoice or None
+        At an optimum: what it costs to follow the estimate, where a resample is the truth; None without resamples.
     """
 
     source: str
@@ -40,6 +43,8 @@ class Forecast:
     quantities: Mapping[str, Estimate]
     decades_beyond: float | None
     warnings: tuple[str, ...]
+    wrong_sizes: tuple[WrongSize, ...] = ()
+    regret: CostOfChoice | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
@@ -47,9 +52,18 @@ class Forecast:
             "source": self.source,
             "asked": self.asked,
             **{name: _document(estimate) for name, estimate in self.quantities.items()},
+            "cost_of_choice": self._cost() if self.wrong_sizes else None,
             "decades_beyond": self.decades_beyond,
             "warnings": list(self.warnings),
         }
+
+    def _cost(self) -> dict[str, Any]:
+        """JSON form of the cost of another size, and of following the estimate."""
+        regret = self.regret and {
+            "extra_loss_nats": self.regret.excess_loss_nats.to_dict(),
+            "wasted_compute": self.regret.wasted_compute.to_dict(),
+        }
+        return {"wrong_sizes": [each.to_dict() for each in self.wrong_sizes], "expected_regret": regret}
 
 
 def _document(estimate: Estimate) -> dict[str, Any]:
@@ -100,11 +114,10 @@ def forecast(
     for value in (train_flops, loss, *shape.values()):
         if value is not None and not (np.isfinite(value) and value > 0):
             raise UserError(f"{value} is not a positive number")
-    if train_flops is not None:
-        return _at_budget(source, train_flops)
-    if loss is not None:
-        return _for_loss(source, loss)
-    return _at_shape(source, shape)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # resamples with an exponent at zero
+        if train_flops is not None:
+            return _at_budget(source, train_flops)
+        return _at_shape(source, shape) if loss is None else _for_loss(source, loss)
 
 
 def _at_budget(source: Source, train_flops: float) -> Forecast:
@@ -116,7 +129,18 @@ def _at_budget(source: Source, train_flops: float) -> Forecast:
     if _only_input(source) == "C":
         return _one_variable(source, asked, "C", train_flops)
     _require_optimum(source)
-    return _build(source, asked, _optimum(source, _point(source), train_flops), _drawn(source, train_flops))
+    return _at_optimum(source, asked, _optimum(source, _point(source), train_flops), _drawn(source, train_flops))
+
+
+def _at_optimum(source: Source, asked: str, found: Mapping[str, Array], drawn: Mapping[str, Array]) -> Forecast:
+    """The forecast of an optimum, with the cost of another choice at its budget."""
+    assert source.law is not None
+    train_flops = float(found["C"][0])
+    return replace(
+        _build(source, asked, found, drawn),
+        wrong_sizes=wrong_sizes(source.law, source.values, source.draws, train_flops),
+        regret=cost_of_choice(source.law, source.values, source.draws, train_flops) if source.draws else None,
+    )
 
 
 def _at_shape(source: Source, shape: Mapping[str, float]) -> Forecast:
@@ -151,7 +175,8 @@ def _optimal_for(source: Source, asked: str, name: str, value: float) -> Forecas
 
     found = _optimum(source, _point(source), budget(_point(source)))
     drawn = _optimum(source, source.draws, budget(source.draws)) if source.draws else {}
-    return _build(source, asked, {**found, name: np.array([value])}, {k: v for k, v in drawn.items() if k != name})
+    drawn = {letter: values for letter, values in drawn.items() if letter != name}
+    return _at_optimum(source, asked, {**found, name: np.array([value])}, drawn)
 
 
 def _for_loss(source: Source, loss: float) -> Forecast:
@@ -165,7 +190,7 @@ def _for_loss(source: Source, loss: float) -> Forecast:
     found = _optimum(source, _point(source), flops)
     resampled = _optimum(source, source.draws, drawn) if len(drawn) else {}
     resampled.pop("L", None)
-    return _build(source, asked, {**found, "L": np.array([loss])}, resampled)
+    return _at_optimum(source, asked, {**found, "L": np.array([loss])}, resampled)
 
 
 def compute_for_loss(source: Source, params: Mapping[str, Array], loss: float | Array) -> Array:
@@ -199,15 +224,10 @@ def _why_unreachable(source: Source, loss: float) -> str:
 
 
 def _optimum(source: Source, params: Mapping[str, Array], train_flops: float | Array) -> dict[str, Array]:
-    """C, N, D, L at the optimum and the loss of half and twice the N, for K parameter vectors."""
-    assert source.law is not None
+    """C, N, D, L at the optimum, for K parameter vectors."""
     flops = np.broadcast_to(np.asarray(train_flops, float), (_size(params),))
     best = source.optimal(params, flops)
-    found = {"C": flops, "N": best.n_params, "D": best.n_tokens, "L": best.loss_nats}
-    for name, factor in (("half", 1 / WRONG_BY), ("double", WRONG_BY)):
-        off = {"N": best.n_params * factor, "D": best.n_tokens / factor}
-        found[name] = source.law.predict(params, **off)
-    return found
+    return {"C": flops, "N": best.n_params, "D": best.n_tokens, "L": best.loss_nats}
 
 
 def _drawn(source: Source, train_flops: float) -> dict[str, Array]:
@@ -217,14 +237,7 @@ def _drawn(source: Source, train_flops: float) -> dict[str, Array]:
     return {name: values for name, values in found.items() if name != "C"}
 
 
-NAMES = {
-    "C": "train_flops",
-    "N": "n_params",
-    "D": "n_tokens",
-    "L": "loss_nats",
-    "half": "loss_half_n_nats",
-    "double": "loss_double_n_nats",
-}
+NAMES = {"C": "train_flops", "N": "n_params", "D": "n_tokens", "L": "loss_nats"}
 
 
 def _build(source: Source, asked: str, found: Mapping[str, Array], drawn: Mapping[str, Array]) -> Forecast:
@@ -233,8 +246,7 @@ def _build(source: Source, asked: str, found: Mapping[str, Array], drawn: Mappin
     for letter, values in found.items():
         quantities[NAMES[letter]] = _estimate(float(values[0]), drawn.get(letter, np.array([])))
     if {"N", "D"} <= set(found):
-        with np.errstate(invalid="ignore"):  # both are infinite where a loss is out of reach
-            ratio = drawn["D"] / drawn["N"] if {"N", "D"} <= set(drawn) else np.array([])
+        ratio = drawn["D"] / drawn["N"] if {"N", "D"} <= set(drawn) else np.array([])
         quantities["tokens_per_param"] = _estimate(float(found["D"][0] / found["N"][0]), ratio)
     beyond = decades_beyond(source, {name: float(found[name][0]) for name in ("N", "D", "C") if name in found})
     return Forecast(source.name, asked, quantities, beyond, tuple(_warnings(source, beyond, drawn)))
@@ -260,6 +272,10 @@ def _warnings(source: Source, beyond: float | None, drawn: Mapping[str, Array]) 
         sentences.append(f"{source.name} has no resampled parameters: no intervals")
     elif (lost := float(np.isinf(drawn.get("C", np.zeros(1))).mean())) > 0:
         sentences.append(f"in {lost:.0%} of the resamples no compute reaches this loss")
+    if (without := float(np.isnan(drawn.get("N", np.zeros(1))).mean())) > 0:
+        sentences.append(
+            f"{without:.1%} of the resamples have no optimum (an exponent at zero): no part of the intervals"
+        )
     return [*sentences, *source.notes]
 
 

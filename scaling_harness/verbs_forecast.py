@@ -11,6 +11,8 @@ from scaling_harness.verbs_analysis import load_again
 
 if TYPE_CHECKING:
     from analysis.compare import Difference
+    from analysis.forecast import Forecast
+    from analysis.result import Estimate
     from analysis.sources import Source
 
 
@@ -34,9 +36,35 @@ def forecast(options: Namespace) -> int:
         print(f"{found.asked}, by {found.source}")
     print_rows(options, found.to_dict(), rows)
     if not options.json:
+        _print_cost(options, found)
         distance = "unknown" if found.decades_beyond is None else f"{found.decades_beyond:.2f} decades"
         _print_sentences([f"distance from the runs: {distance}"], found.warnings)
     return 0
+
+
+def _print_cost(options: Namespace, found: "Forecast") -> None:
+    """What other sizes cost at the budget, and what following the estimate does."""
+    if not found.wrong_sizes:
+        return
+    rows = []
+    for each in found.wrong_sizes:
+        extra, wasted = each.extra_loss_nats, each.wasted_compute
+        row: dict[str, Any] = {"N / best N": each.factor, "N": each.n_params, "D": each.n_tokens}
+        row |= {"extra loss": extra.value, "2.5 %": (extra.ci95 or ("", ""))[0], "97.5 %": (extra.ci95 or ("", ""))[1]}
+        rows.append(row | {"compute wasted": f"{wasted.value:.1%}"})
+    print("\nthe cost of choosing wrongly, at this budget")
+    print_rows(options, None, rows)
+    if found.regret:
+        lost, wasted = found.regret.excess_loss_nats, found.regret.wasted_compute
+        print(
+            f"expected regret of following this fit: {lost.value:.3g} in loss, {wasted.value:.1%} of the compute "
+            f"(mean over resamples; 97.5 % of them below {_top(lost):.3g} and {_top(wasted):.1%})"
+        )
+    print()
+
+
+def _top(estimate: "Estimate") -> float:
+    return estimate.ci95[1] if estimate.ci95 else estimate.value
 
 
 def compare(options: Namespace) -> int:

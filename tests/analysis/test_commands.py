@@ -111,8 +111,16 @@ def test_forecasts_are_printed_with_distance_and_intervals(attempt, saved):
     there = {letter: found[name]["value"] for letter, name in (("N", "n_params"), ("D", "n_tokens"))}
     assert found["decades_beyond"] == pytest.approx(float(load(saved[0]).decades_beyond(**there)))
     assert found["decades_beyond"] > 0.5
+    costs = {round(row["factor"], 2): row for row in found["cost_of_choice"]["wrong_sizes"]}
+    assert set(costs) == {0.33, 0.5, 2, 3}
+    assert costs[3]["wasted_compute"]["value"] > costs[2]["wasted_compute"]["value"] > 0
+    assert found["cost_of_choice"]["expected_regret"]["wasted_compute"]["value"] > 0
+    code, out, _ = attempt("forecast", saved[0], "--flops", "1e16")
+    assert "the cost of choosing wrongly" in out
+    assert "expected regret of following this fit" in out
     code, out, _ = attempt("forecast", "published:besiroglu2024", "--loss", "2.1")
     assert code == 0
+    assert "expected regret" not in out
     assert "train_flops" in out
     assert "no intervals" in out
 

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -54,8 +55,37 @@ def test_the_optimum_is_where_a_numeric_search_finds_it():
 
     best = minimize_scalar(loss, bounds=(15, 30), method="bounded", options={"xatol": 1e-9})
     assert value(found, "n_params") == pytest.approx(np.exp(best.x), rel=1e-5)
-    assert value(found, "loss_half_n_nats") == pytest.approx(loss(best.x - np.log(2)))
-    assert value(found, "loss_double_n_nats") == pytest.approx(loss(best.x + np.log(2)))
+    for each in found.wrong_sizes:
+        there = value(found, "loss_nats") + each.extra_loss_nats.value
+        assert there == pytest.approx(loss(best.x + np.log(each.factor)))
+    assert [each.factor for each in found.wrong_sizes] == [1 / 3, 1 / 2, 2, 3]
+
+
+def test_a_size_off_by_a_factor_costs_what_the_closed_form_says(fitted):
+    """At the optimum the two terms are as beta to alpha: L(f) - E = (L - E) (beta f^-alpha + alpha f^beta) / (sum)."""
+    found = forecast(fitted, train_flops=1e14)
+    alpha, beta, E = (fitted.values[name] for name in ("alpha", "beta", "E"))
+    for each in found.wrong_sizes:
+        raised = (beta * each.factor**-alpha + alpha * each.factor**beta) / (alpha + beta)
+        extra = (value(found, "loss_nats") - E) * (raised - 1)
+        assert each.extra_loss_nats.value == pytest.approx(extra, rel=1e-9)
+        assert each.wasted_compute.value == pytest.approx(1 - raised ** (-(alpha + beta) / (alpha * beta)), rel=1e-9)
+        assert each.n_params * each.n_tokens == pytest.approx(1e14 / 6)
+        low, high = each.extra_loss_nats.ci95
+        assert low < each.extra_loss_nats.value < high
+    document = found.to_dict()["cost_of_choice"]
+    assert document["wrong_sizes"][0]["wasted_compute"]["ci95"]
+    assert 0 < document["expected_regret"]["extra_loss_nats"]["value"] < 0.02
+
+
+def test_resamples_without_an_optimum_are_counted_and_left_out(fitted):
+    flat = {name: values.copy() for name, values in fitted.draws.items()}
+    flat["alpha"][:2] = flat["beta"][:2] = 0.0
+    found = forecast(dataclasses.replace(fitted, draws=flat), train_flops=1e14)
+    assert any("1.0% of the resamples have no optimum" in sentence for sentence in found.warnings)
+    assert np.isfinite(found.quantities["n_params"].ci95).all()
+    assert np.isfinite(found.regret.excess_loss_nats.value)
+    json.dumps(found.to_dict(), allow_nan=False)
 
 
 def test_loss_and_size_invert_the_budget():
