@@ -24,7 +24,15 @@ from analysis.figures.style import data_uri, save_figure
 from analysis.isoflop import budget_groups, slices
 from analysis.records import MANIFEST_FILE, find_run_dirs, read_rows
 from analysis.runs import Count, Runs, clean, load_runs
-from analysis.summary import Analysis, analyse, forecast_line, summary_document, table_rows, warnings_of
+from analysis.summary import (
+    Analysis,
+    analyse,
+    forecast_line,
+    or_reason,
+    summary_document,
+    table_rows,
+    warnings_of,
+)
 from analysis.verdict import verdict
 from scaling_harness.errors import HarnessError
 from scaling_harness.files import write_json, write_text
@@ -238,7 +246,7 @@ def _fitted(analysis: Analysis, material: Material) -> dict[str, Any]:
         "offset": tables.offset_sentence(analysis, material.labels),
         "formula": found.parametric.law.formula,
         "parameters": tables.parameters(analysis),
-        "counts": tables.counts(analysis, exact_allocation(analysis.runs.frame, found.parametric)),
+        "counts": tables.counts(analysis, *or_reason(lambda: exact_allocation(analysis.runs.frame, found.parametric))),
         "excluded": tables.excluded(analysis),
     }
 

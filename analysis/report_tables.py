@@ -129,17 +129,21 @@ def offset_sentence(analysis: Analysis, labels: Labels) -> str:
     )
 
 
-def counts(analysis: Analysis, exact: ExactAllocation | None) -> Table:
-    """Exponent a under each count of N and of C."""
+def counts(analysis: Analysis, exact: ExactAllocation | None, exact_reason: str | None = None) -> Table:
+    """Exponent a under each count of N and of C, or why a count could not be fitted."""
     every = {analysis.runs.count: analysis.approaches, **analysis.other_counts}
     rows = [
         (f"{count_words(count)}, C = 6ND", *(interval(a.a) for a in found.approaches.values()))
         for count, found in every.items()
     ]
+    failed = {f"{count_words(count)}, C = 6ND": reason for count, reason in analysis.count_reasons.items()}
+    words = f"{count_words(analysis.runs.count)}, C = exact matmul FLOPs"
     if exact is not None:
         low, high = exact.ratio
-        words = f"{count_words(analysis.runs.count)}, C = exact matmul FLOPs ({low:.2f} to {high:.2f} × 6ND)"
-        rows.append((words, "–", "–", interval(exact.a)))
+        rows.append((f"{words} ({low:.2f} to {high:.2f} × 6ND)", "–", "–", interval(exact.a)))
+    elif exact_reason is not None:
+        failed[words] = exact_reason
+    rows += [(label, f"not fitted: {reason}", "–", "–") for label, reason in failed.items()]
     return table(("N and C", "a, approach 1", "a, approach 2", "a, approach 3"), rows)
 
 

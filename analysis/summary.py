@@ -1,8 +1,8 @@
 """Everything a report says, as one document and as rows of a table."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from analysis.runs import COUNTS, Count, Runs
 from analysis.verdict import verdict
 from scaling_harness.errors import HarnessError
 
+T = TypeVar("T")
 PUBLISHED_BESIDE = {
     "1": ("hoffmann2022_approach1",),
     "2": ("hoffmann2022_approach2", "porian2024"),
@@ -34,7 +35,8 @@ RANKED = (chinchilla, tied, skaling, kaplan_ln_d, kaplan_lc_offset)
 class Analysis:
     """All results on one set of runs: what the summary, the table and the figures are made of.
 
-    ``other_counts`` holds the approaches under the other counts of N, where records have them;
+    ``other_counts`` holds the approaches under the other counts of N, where records have them, and
+    ``count_reasons`` why there are none under a count that could not be fitted;
     ``curves`` the tokens and losses of each run, by its index in ``runs.frame``;
     ``holdout`` is None with ``holdout_reason``, and ``ranking`` None, where there are too few budgets;
     ``influence`` is that of each cell on approach 3.
@@ -51,6 +53,7 @@ class Analysis:
     curves: Mapping[object, Points]
     ranking: Ranking | None = None
     influence: Influence | None = None
+    count_reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 def analyse(runs: Runs, *, hold_out: int = 1, resamples: int = 1000, seed: int = 0) -> Analysis:
@@ -77,8 +80,8 @@ def analyse(runs: Runs, *, hold_out: int = 1, resamples: int = 1000, seed: int =
     curves = curves_of(runs)
     found = three_approaches(runs, curves=curves, resamples=resamples, seed=seed)
     frontier = found.approaches["2"].points
-    holdout, reason = _holdout(found, hold_out)
-    others: list[Count] = [c for c in COUNTS if c != runs.count and f"n_params_{c}" in runs.frame]
+    holdout, reason = or_reason(lambda: hold_out_budgets(found.cells, chinchilla, hold_out))
+    others, reasons = _other_counts(runs, curves=curves, resamples=resamples, seed=seed)
     return Analysis(
         runs=runs,
         approaches=found,
@@ -87,33 +90,39 @@ def analyse(runs: Runs, *, hold_out: int = 1, resamples: int = 1000, seed: int =
         kaplan=one_variable_laws(found.cells, frontier, resamples),
         holdout=holdout,
         holdout_reason=reason,
-        other_counts={
-            c: three_approaches(runs.with_count(c), curves=curves, resamples=resamples, seed=seed) for c in others
-        },
+        other_counts=others,
         curves=curves,
-        ranking=_ranking(found),
+        ranking=or_reason(lambda: rank_laws(found.cells, RANKED))[0],
         influence=_influence(found),
+        count_reasons=reasons,
     )
 
 
-def _ranking(found: Approaches) -> Ranking | None:
+def or_reason(work: Callable[[], T]) -> tuple[T | None, str | None]:
+    """What the work gives, or None and the sentence why it failed: it stands beside the headline, which goes on."""
     try:
-        return rank_laws(found.cells, RANKED)
-    except HarnessError:
-        return None
+        return work(), None
+    except (HarnessError, ArithmeticError, ValueError) as error:
+        return None, str(error)
+
+
+def _other_counts(runs: Runs, **options: Any) -> tuple[dict[str, Approaches], dict[str, str]]:
+    """The approaches under the other counts of the records; the reasons of those that cannot be fitted."""
+    found, reasons = {}, {}
+    others: list[Count] = [c for c in COUNTS if c != runs.count and f"n_params_{c}" in runs.frame]
+    for count in others:
+        made, reason = or_reason(lambda count=count: three_approaches(runs.with_count(count), **options))
+        if made is None:
+            reasons[count] = reason
+        else:
+            found[count] = made
+    return found, reasons
 
 
 def _influence(found: Approaches) -> Influence:
     cells = found.cells
     labels = [f"N = {n:.4g}, D = {d:.4g}" for n, d in zip(cells.N, cells.D, strict=True)]
     return leave_one_out(cells, chinchilla, labels=labels, weights=cells.n_seeds.to_numpy(float))
-
-
-def _holdout(found: Approaches, n_budgets: int) -> tuple[Holdout | None, str | None]:
-    try:
-        return hold_out_budgets(found.cells, chinchilla, n_budgets), None
-    except HarnessError as error:
-        return None, str(error)
 
 
 def summarise(runs: Runs, **options: Any) -> dict[str, Any]:
@@ -145,7 +154,8 @@ def summary_document(analysis: Analysis) -> dict[str, Any]:
         "holdout": analysis.holdout.to_dict() if analysis.holdout else {"reason": analysis.holdout_reason},
         "ranking": analysis.ranking.to_dict() if analysis.ranking else None,
         "influence": analysis.influence.to_dict() if analysis.influence else None,
-        "counts": {count: _exponents(other) for count, other in analysis.other_counts.items()},
+        "counts": {count: _exponents(other) for count, other in analysis.other_counts.items()}
+        | {count: {"reason": reason} for count, reason in analysis.count_reasons.items()},
         "budgets": budgets,
         "n_runs": len(frame),
         "n_dropped": len(analysis.runs.dropped),

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import re
 from html.parser import HTMLParser
@@ -5,6 +6,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from analysis import report
 from analysis.exact_flops import exact_allocation
 from analysis.figures import catalogue
 from analysis.fit import fit
@@ -146,6 +148,27 @@ def test_what_a_run_is_called_cannot_change_the_page(make_sweep, record, no_figu
     text = write_report(make_sweep([odd, record("other", 10**4, 10**6, 2.0)])).html.read_text()
     assert "&lt;script&gt;" in text
     assert "<script" not in text
+
+
+def test_a_count_that_cannot_be_fitted_is_a_sentence_in_its_row(make_sweep, record, isoflop, no_figures, monkeypatch):
+    """One width in all runs: their non-embedding parameters are the same, the headline's are not."""
+
+    def broken(*_):
+        raise ValueError("no exact FLOPs today")
+
+    monkeypatch.setattr(report, "exact_allocation", broken)
+    records = []
+    for i, run in enumerate(isoflop.itertuples()):
+        made = record(f"run{i}", round(run.N), round(run.D), run.L, seed=int(run.seed))
+        records.append(dataclasses.replace(made, n_params=made.n_params | {"non_embedding": 5000}))
+    written = write_report(make_sweep(records), resamples=20)
+    text, document = written.html.read_text(), json.loads(written.summary_json.read_text())
+    assert np.isfinite(document["approaches"]["3"]["a"]["value"])
+    assert "all runs have the same N" in document["counts"]["non_embedding"]["reason"]
+    assert "value" in document["counts"]["total"]["3"]["a"]
+    assert "<td>non-embedding, C = 6ND</td><td>not fitted: all runs have the same N" in text
+    assert "<td>not fitted: no exact FLOPs today</td>" in text
+    parsed(text)
 
 
 def test_a_constant_factor_in_flops_leaves_the_exponents(isoflop):
