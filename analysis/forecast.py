@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from analysis.allocation import CostOfChoice, WrongSize, cost_of_choice, wrong_sizes
-from analysis.laws import FLOPS_PER_PARAM_TOKEN, Array
+from analysis.laws import FLOPS_PER_PARAM_TOKEN, Array, why_no_optimum
 from analysis.result import Estimate
 from analysis.sources import Source
 from scaling_harness.errors import HarnessError, UserError
@@ -28,12 +28,13 @@ class Forecast:
     asked : str
         What was given.
     quantities : mapping of str to Estimate
-        train_flops, n_params, n_tokens, tokens_per_param, loss_nats: those the source can tell.
+        train_flops, n_params, n_tokens, tokens_per_param, loss_nats; n_steps and batch_tokens for a law in steps:
+        those the source can tell.
     decades_beyond : float or None
         Distance from the range of the runs, the worst input; None where it is not known.
     warnings : tuple of str
     wrong_sizes : tuple of WrongSize
-        At an optimum: what 1/3, 1/2, 2 and 3 times the best N cost at that budget.
+        At an optimum under C = 6 N D: what 1/3, 1/2, 2 and 3 times the best N cost at that budget.
     regret : CostOfChoice or None
         At an optimum: what it costs to follow the estimate, where a resample is the truth; None without resamples.
     """
@@ -136,8 +137,11 @@ def _at_optimum(source: Source, asked: str, found: Mapping[str, Array], drawn: M
     """The forecast of an optimum, with the cost of another choice at its budget."""
     assert source.law is not None
     train_flops = float(found["C"][0])
+    forecast_there = _build(source, asked, found, drawn)
+    if source.batch is not None:
+        return forecast_there
     return replace(
-        _build(source, asked, found, drawn),
+        forecast_there,
         wrong_sizes=wrong_sizes(source.law, source.values, source.draws, train_flops),
         regret=cost_of_choice(source.law, source.values, source.draws, train_flops) if source.draws else None,
     )
@@ -224,10 +228,14 @@ def _why_unreachable(source: Source, loss: float) -> str:
 
 
 def _optimum(source: Source, params: Mapping[str, Array], train_flops: float | Array) -> dict[str, Array]:
-    """C, N, D, L at the optimum, for K parameter vectors."""
+    """C, N, D, L at the optimum, and S and B where the law is in steps, for K parameter vectors."""
     flops = np.broadcast_to(np.asarray(train_flops, float), (_size(params),))
     best = source.optimal(params, flops)
-    return {"C": flops, "N": best.n_params, "D": best.n_tokens, "L": best.loss_nats}
+    found = {"C": flops, "N": best.n_params, "D": best.n_tokens, "L": best.loss_nats}
+    if source.batch is None:
+        return found
+    batch = source.batch.tokens(best.loss_nats)
+    return {**found, "S": best.n_tokens / batch, "B": batch}
 
 
 def _drawn(source: Source, train_flops: float) -> dict[str, Array]:
@@ -237,7 +245,7 @@ def _drawn(source: Source, train_flops: float) -> dict[str, Array]:
     return {name: values for name, values in found.items() if name != "C"}
 
 
-NAMES = {"C": "train_flops", "N": "n_params", "D": "n_tokens", "L": "loss_nats"}
+NAMES = {"C": "train_flops", "N": "n_params", "D": "n_tokens", "L": "loss_nats", "S": "n_steps", "B": "batch_tokens"}
 
 
 def _build(source: Source, asked: str, found: Mapping[str, Array], drawn: Mapping[str, Array]) -> Forecast:
@@ -248,7 +256,7 @@ def _build(source: Source, asked: str, found: Mapping[str, Array], drawn: Mappin
     if {"N", "D"} <= set(found):
         ratio = drawn["D"] / drawn["N"] if {"N", "D"} <= set(drawn) else np.array([])
         quantities["tokens_per_param"] = _estimate(float(found["D"][0] / found["N"][0]), ratio)
-    beyond = decades_beyond(source, {name: float(found[name][0]) for name in ("N", "D", "C") if name in found})
+    beyond = decades_beyond(source, {name: float(found[name][0]) for name in "NDCS" if name in found})
     return Forecast(source.name, asked, quantities, beyond, tuple(_warnings(source, beyond, drawn)))
 
 
@@ -311,4 +319,4 @@ def _require_optimum(source: Source) -> None:
     if source.law is None:
         raise HarnessError(f"{source.name} holds exponents without coefficients: it forecasts nothing")
     if not source.has_optimum:
-        raise HarnessError(f"{source.name} has no optimum under C = 6 N D: its law is {source.law.formula}")
+        raise HarnessError(f"{source.name} has no optimum under C = 6 N D: {why_no_optimum(source.law)}")

@@ -1,7 +1,7 @@
 """One side of a forecast or a comparison: a saved fit, or the published constants of a paper."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 from analysis.laws import FLOPS_PER_PARAM_TOKEN, LAWS, Array, Law, Optimum, derive
 from analysis.published import PUBLISHED, Published
 from analysis.result import CI_LEVEL, Estimate, FitResult, load
+from analysis.steps import Batch, batch_named, optimal_steps
 from scaling_harness.errors import UserError
 
 PREFIX = "published:"
@@ -55,6 +56,8 @@ class Source:
         Of the fit: objective, resampling, where the runs are.
     published : bool
     notes : tuple of str
+    batch : Batch or None
+        Of a law in N and steps: what it needs to have an optimum.
     """
 
     name: str
@@ -68,16 +71,19 @@ class Source:
     settings: Mapping[str, Any] = field(default_factory=dict)
     published: bool = False
     notes: tuple[str, ...] = ()
+    batch: Batch | None = None
 
     @property
     def has_optimum(self) -> bool:
-        """Whether the law has an N_opt and D_opt under C = 6 N D."""
-        return self.law is not None and "a" in derive(self.law, self.values)
+        """Whether the law has an N_opt and D_opt under C = 6 N D, or with its batch under C = 6 N B S."""
+        return self.law is not None and (self.batch is not None or "a" in derive(self.law, self.values))
 
     def optimal(self, params: Mapping[str, Array], train_flops: Array) -> Optimum:
-        """Optimum of the law at C = 6 N D; params and FLOPs broadcast."""
+        """Optimum of the law at C = 6 N D or 6 N B S; params and FLOPs broadcast."""
         if self.law is None:
             raise UserError(f"{self.name} has no law of the loss, only exponents")
+        if self.batch is not None:
+            return optimal_steps(self.law, params, train_flops, self.batch)
         return self.law.optimal(params, train_flops)
 
     def exponent_draws(self, name: str) -> Array | None:
@@ -85,6 +91,19 @@ class Source:
         if self.law is None or not self.draws:
             return None
         return np.asarray(self.draws[name] if name in self.draws else derive(self.law, self.draws)[name])
+
+
+def with_batch(source: Source, batch: str) -> Source:
+    """The source with the tokens of a step, for a law in N and steps.
+
+    Raises
+    ------
+    UserError
+        Another law, which has no use for it; or no batch (see `steps.batch_named`).
+    """
+    if source.law is None or "S" not in source.law.inputs:
+        raise UserError(f"--batch is for a law in N and steps; {source.name} has none: leave it out")
+    return replace(source, batch=batch_named(batch))
 
 
 def open_source(text: str) -> Source:

@@ -162,6 +162,9 @@ def _add_forecast(forecast: argparse.ArgumentParser) -> None:
     forecast.add_argument("--n-params", type=float, metavar="N")
     forecast.add_argument("--n-tokens", type=float, metavar="D", help="with --n-params: the loss; alone: where optimal")
     forecast.add_argument("--loss", type=float, metavar="L", help="nats per token: the compute it takes")
+    forecast.add_argument(
+        "--batch", metavar="B", help="for L(N,S): tokens a step, or kaplan2020, its critical batch as the loss falls"
+    )
     _add_json(forecast)
 
 

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 def forecast(options: Namespace) -> int:
     """What a fit, or a paper, says of a budget, a shape or a loss."""
     from analysis.forecast import forecast as forecast_from
-    from analysis.sources import open_source
+    from analysis.sources import open_source, with_batch
 
+    source = open_source(options.source)
     found = forecast_from(
-        open_source(options.source),
+        source if options.batch is None else with_batch(source, options.batch),
         train_flops=options.flops,
         n_params=options.n_params,
         n_tokens=options.n_tokens,
