@@ -10,7 +10,7 @@ reproduce: setup
 	$(BIN)/scaling-harness reproduce --tier $(or $(TIER),quick)
 
 test: setup lint
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q --numprocesses auto --dist loadscope
 
 lint: setup
 	$(BIN)/ruff format --check .
