@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from analysis.design import check_rows, n_levels
-from analysis.laws import chinchilla
+from analysis.laws import chinchilla, loglinear
 from scaling_harness.errors import HarnessError
 
 RNG = np.random.default_rng(0)
 N, D = np.exp(RNG.uniform(15, 20, 30)), np.exp(RNG.uniform(18, 23, 30))
-LOSS = np.full(30, 3.0)
+LOSS = np.linspace(2.9, 3.1, 30)
 
 
 def test_a_sound_design_passes_without_a_word():
@@ -22,6 +22,39 @@ def test_one_level_is_refused():
 def test_inputs_collinear_in_logs_are_refused_naming_what_is_identified():
     with pytest.raises(HarnessError, match=r"collinear.*\+0.707 ln N \+0.707 ln D|collinear.*-0.707 ln N -0.707 ln D"):
         check_rows(chinchilla, {"N": N, "D": 20 * N}, LOSS)
+
+
+def test_one_size_and_two_multiples_of_it_identify_the_sum_of_the_exponents():
+    """The explainer's example has N, C = 2e12 N and D = 100 N: of .08, .03 and .10 the sum, .21, is all there is."""
+    n = np.geomspace(1e5, 1e8, 20)
+    loss = 100 * n**-0.08 * (2e12 * n) ** -0.03 * (100 * n) ** -0.10
+    with pytest.raises(HarnessError, match=r"N, C, D are collinear.*: alpha \+ beta \+ gamma = 0\.21;"):
+        check_rows(loglinear, {"N": n, "C": 2e12 * n, "D": 100 * n}, loss)
+
+
+def test_compute_that_is_6nd_leaves_two_sums_of_exponents():
+    loss = 100 * N**-0.08 * (6 * N * D) ** -0.03 * D**-0.10
+    with pytest.raises(HarnessError, match=r"identified: alpha \+ beta = 0\.11 and gamma \+ beta = 0\.13;"):
+        check_rows(loglinear, {"N": N, "C": 6 * N * D, "D": D}, loss)
+    with pytest.raises(HarnessError, match=r"identified: alpha \+ 0\.5 beta = 0\.\d+ and gamma - 2 beta = "):
+        check_rows(loglinear, {"N": N, "C": 6 * N**0.5 / D**2, "D": D}, loss)
+
+
+def test_compute_rounded_to_three_digits_is_warned_of():
+    rounded = np.array([float(f"{c:.2e}") for c in 6 * N * D])
+    (sentence,) = check_rows(loglinear, {"N": N, "C": rounded, "D": D}, LOSS)
+    assert "nearly collinear in logs" in sentence
+    assert check_rows(loglinear, {"N": N, "C": 6 * N * D * np.exp(RNG.normal(0, 0.3, 30)), "D": D}, LOSS) == []
+
+
+def test_one_loss_is_refused():
+    with pytest.raises(HarnessError, match="all runs have the same loss, 3:"):
+        check_rows(chinchilla, {"N": N, "D": D}, np.full(30, 3.0))
+
+
+def test_as_many_rows_as_parameters_are_warned_of():
+    (sentence,) = check_rows(chinchilla, {"N": N[:5], "D": D[:5]}, LOSS[:5])
+    assert "5 runs for 5 parameters" in sentence
 
 
 @pytest.mark.parametrize("value", [-1.0, np.nan, 0.0, np.inf])
