@@ -15,7 +15,7 @@ from analysis.point import Point, fit_point
 from analysis.profile import Profile, profile, profile_intervals
 from analysis.resample import Resample, draw_params
 from analysis.result import Estimate, FitResult, build_estimates
-from scaling_harness.errors import UserError
+from scaling_harness.errors import HarnessError, UserError
 
 Loss = Literal["log_huber", "raw_huber", "log_squares", "raw_squares"]
 LOSSES: tuple[Loss, ...] = ("log_huber", "raw_huber", "log_squares", "raw_squares")
@@ -93,6 +93,9 @@ def fit(
 
     Raises
     ------
+    UserError
+        A column that is not there, weights that are not positive, rows without a cluster, or
+        resamples that are fewer than two and not none.
     HarnessError
         Fewer rows than parameters, losses that are not positive, or a design that cannot identify
         the law.
@@ -103,7 +106,7 @@ def fit(
     sentences = check_rows(law, inputs, y)
     noise = seed_noise(design_cells(frame)) if {"N", "D", "C"} <= set(frame) else None
     point = fit_point(law, inputs, y, objective, _weights(frame, weights, noise), starts)
-    labels = None if clusters is None else _column(frame, clusters)
+    labels = None if clusters is None else _labels(frame, clusters)
     method: Resample = "sandwich" if resample == "cases" and len(y) > MANY_ROWS else resample
     draws = draw_params(point, method, resamples, np.random.default_rng(seed), labels, noise)
     settings = {"loss": loss, "delta": delta, "count": count, "weights": weights, "clusters": clusters}
@@ -172,7 +175,7 @@ def _unidentified(offset: Profile | None) -> list[str]:
         return []
     below = "" if offset.high is None else f" up to {offset.high:.3g}"
     above = "" if offset.low is None else f" from {offset.low:.3g}"
-    return [f"{offset.name} unidentified: these runs allow any value{above}{below} nats; it has no interval"]
+    return [f"{offset.name} unidentified: these runs allow any value{above}{below}, in nats; it has no interval"]
 
 
 def _table(runs: Any) -> tuple[pd.DataFrame, tuple[Mapping[str, str], ...], str | None]:
@@ -190,7 +193,12 @@ def _columns(law: Law, frame: pd.DataFrame) -> tuple[dict[str, Array], Array]:
             f"the table has no column {', '.join(missing)}, which {law.formula} needs; "
             "name it with --columns, as in N=params,D=tokens,loss=loss"
         )
-    return {name: frame[name].to_numpy(float) for name in law.inputs}, frame["L"].to_numpy(float)
+    return {name: _numbers(frame, name) for name in law.inputs}, _numbers(frame, "L")
+
+
+def _numbers(frame: pd.DataFrame, name: str) -> Array:
+    """A column as floats, NaN where it holds text: `check_rows` counts those."""
+    return np.asarray(pd.to_numeric(frame[name], errors="coerce"), float)
 
 
 def _column(frame: pd.DataFrame, name: str) -> Rows:
@@ -199,12 +207,26 @@ def _column(frame: pd.DataFrame, name: str) -> Rows:
     return frame[name].to_numpy()
 
 
+def _labels(frame: pd.DataFrame, name: str) -> Rows:
+    """Number of each row's cluster."""
+    labels, found = pd.factorize(_column(frame, name))
+    if (labels < 0).any():
+        raise UserError(f"{(labels < 0).sum()} rows have no cluster in column {name!r}: name one, or drop them")
+    if len(found) < 2:
+        raise HarnessError(f"all runs are one cluster by column {name!r}: there is nothing to draw again")
+    return labels
+
+
 def _weights(frame: pd.DataFrame, weights: str | None, noise: SeedNoise | None) -> Array | None:
     """Weight of each row: a column, or one over the variance of seeds, of mean one."""
     if weights is None:
         return None
     if weights != NOISE_WEIGHTS:
-        return _column(frame, weights).astype(float)
+        _column(frame, weights)
+        given = _numbers(frame, weights)
+        if not (np.isfinite(given) & (given > 0)).all():
+            raise UserError(f"column {weights!r} has weights that are not positive numbers: drop those rows")
+        return given
     if noise is None or noise.sd == 0.0:
         raise UserError("weights 'noise' needs runs of several seeds at one (N, D): this table has none")
     precision = noise.at(frame["N"].to_numpy(float)) ** -2

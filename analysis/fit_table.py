@@ -25,7 +25,9 @@ def fit_table(result: FitResult) -> str:
         *(_row(name, estimate) for name, estimate in result.derived.items()),
         "=" * WIDTH,
         *_correlations(result),
-        f"intervals: {settings.get('resample')}, {settings.get('resamples')} resamples",
+        f"intervals: {settings.get('resample')}, {settings.get('resamples')} resamples"
+        if result.draws
+        else "no intervals",
         *_checks(result),
         *(f"warning: {sentence}" for sentence in result.warnings),
     ]

@@ -17,6 +17,7 @@ MIN_BUDGETS_LEFT = 2
 WIDEST_BUDGET = float(np.log(2))  # ln C: a group wider than this is a chain of runs, not a budget
 CELLS_IN_BUDGET = 2  # on average, for groups to be budgets
 BAND = 4.0
+NO_ERROR = 1e-9  # relative: less is rounding, and no forecast can be measured against it
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,10 @@ def forecast_bands(bands: list[pd.DataFrame], law: Law, n_budgets: int = 1) -> H
     last = bands[-n_budgets - 1].sort_values("N")
     naive = np.exp(np.interp(np.log(out.N), np.log(last.N), last.log_loss))
     slope = _frontier_slope(bands[:-n_budgets])
+    if _error(naive, out) < NO_ERROR:
+        raise HarnessError(
+            "the largest budgets have the very losses of the last one kept: there is nothing to forecast"
+        )
     largest = out.C.max() / 1.2 < out.C
     return Holdout(
         budget=float(out.C.max()),

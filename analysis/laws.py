@@ -165,19 +165,23 @@ class Law:
         ValueError
             For a law without one term in N and one in D.
         """
-        split = frontier({name: np.asarray(value, float) for name, value in params.items()}, self)
-        if not split:
-            raise ValueError(f"{self.name} has no optimum under C = 6 N D: {why_no_optimum(self)}")
         budget = np.asarray(train_flops, float) / flops_per_param_token
-        n_params = split["G"] * budget ** split["a"]
-        n_tokens = budget ** split["b"] / split["G"]
-        return Optimum(n_params, n_tokens, self.predict(params, N=n_params, D=n_tokens))
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # NaN where an exponent is zero
+            split = frontier({name: np.asarray(value, float) for name, value in params.items()}, self)
+            if not split:
+                raise ValueError(f"{self.name} has no optimum under C = 6 N D: {why_no_optimum(self)}")
+            n_params = split["G"] * budget ** split["a"]
+            n_tokens = budget ** split["b"] / split["G"]
+            return Optimum(n_params, n_tokens, self.predict(params, N=n_params, D=n_tokens))
 
 
 def why_no_optimum(law: Law) -> str:
     """Sentence for a law that C = 6 N D alone gives no optimum."""
     if "S" in law.inputs:
-        return f"{law.formula} spends C = 6 N B S, and does not say how many tokens B a step takes; give the batch (`forecast --batch`)"
+        return (
+            f"{law.formula} spends C = 6 N B S, and does not say how many tokens B a step takes; "
+            "give the batch (`forecast --batch`)"
+        )
     return f"{law.formula} does not have one term in N and one in D"
 
 

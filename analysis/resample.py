@@ -59,8 +59,10 @@ def draw_params(
     """
     if resample not in METHODS:
         raise UserError(f"resample {resample!r} is not one of {', '.join(METHODS)}")
-    if resample == "none" or resamples < 2:
+    if resample == "none" or resamples == 0:
         return {}
+    if resamples < 2:
+        raise UserError(f"resamples is {resamples}: give 0 for no intervals, else 2 or more (1000 is usual)")
     if labels is not None and resample in ("residuals", "noise"):
         raise UserError(f"resample {resample!r} takes rows as independent: with clusters give cases or sandwich")
     return point.model.to_natural(_resampled(point, resample, resamples, rng, labels, noise))

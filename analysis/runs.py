@@ -138,7 +138,7 @@ def clean(runs: Runs, keep_repeats: bool = False) -> Runs:
     if keep_repeats:
         frame = frame.drop(columns="epochs", errors="ignore")
     reasons = {i: reason for i, row in frame[_suspect(frame)].iterrows() if (reason := _reason_to_drop(row.to_dict()))}
-    key = "fingerprint" if "fingerprint" in frame else [c for c in ("N", "D", "C", "L", "seed", "U") if c in frame]
+    key = "fingerprint" if "fingerprint" in frame else [c for c in (*LETTERS, "S", "seed") if c in frame]
     twice = "the same run is in the table twice"
     return _without(runs, dict.fromkeys(frame.index[frame.duplicated(key)], twice) | reasons)
 

@@ -26,14 +26,19 @@ def parse_columns(text: str) -> dict[str, str]:
     Raises
     ------
     UserError
-        A part without "=".
+        A part without "=", or a letter given twice.
     """
     columns = {}
     for part in text.split(","):
         letter, equals, column = part.partition("=")
         if not equals or not letter.strip() or not column.strip():
             raise UserError(f"--columns has {part!r}: write letter=column, as in N=params,D=tokens,loss=loss")
-        columns["L" if letter.strip() == "loss" else letter.strip()] = column.strip()
+        letter = "L" if letter.strip() == "loss" else letter.strip()
+        if letter in columns:
+            raise UserError(
+                f"--columns names {letter} twice, as {columns[letter]!r} and {column.strip()!r}: give it once"
+            )
+        columns[letter] = column.strip()
     return columns
 
 
@@ -70,6 +75,8 @@ def read_table(path: Path, columns: Mapping[str, str] | None) -> tuple[pd.DataFr
     notes = [f"{letter} = {factor:g} * {column}" for letter, (column, factor) in factors.items() if factor != 1.0]
     for letter, (column, factor) in factors.items():
         frame[letter] = _numbers(np.asarray(frame[column])) * factor if letter in LETTERS else frame[column]
+    for letter in (letter for letter in LETTERS if letter in frame and letter not in factors):
+        frame[letter] = _numbers(np.asarray(frame[letter]))
     if "L" not in frame:
         raise UserError(f"{path} has no loss: name its column with --columns loss=...; it has {', '.join(frame)}")
     frame["run"] = wandb_export.labels(frame) or [f"row {i + 1}" for i in range(len(frame))]
@@ -112,7 +119,7 @@ def _read(path: Path) -> pd.DataFrame:
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8: convert it first") from error
     except (ValueError, OSError) as error:
-        raise UserError(f"{path} cannot be read as {path.suffix[1:]}: {error}") from error
+        raise UserError(f"{path} cannot be read as {path.suffix[1:]}: {' '.join(str(error).split())}") from error
     if frame.empty:
         raise UserError(f"{path} has no rows")
     return frame

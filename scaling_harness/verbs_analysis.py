@@ -45,6 +45,8 @@ def _beside(options: Namespace, result: "FitResult", runs: "Runs") -> dict[str, 
     from analysis.objective_table import fit_every_way, objective_rows
 
     more = {}
+    if options.influence < 0:
+        raise UserError(f"--influence is {options.influence}: give how many runs to show")
     if options.influence:
         more["influence"] = leave_one_out(runs.frame, result.law).to_dict(options.influence)
     if options.objectives:

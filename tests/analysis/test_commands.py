@@ -221,6 +221,9 @@ BAD_TABLES = {
     "no loss": ({"L": lambda f: f.L.where(f.index > 3)}, 0, "L is nan, not a positive number"),
     "repeated": ({"U": lambda f: f.D.where(f.index > 3, f.D / 2)}, 0, "2 epochs: the law is for tokens seen once"),
     "in millions": ({"N": lambda f: f.N / 1e6}, 0, "millions"),
+    "one loss": ({"L": 2.0, "N": lambda f: f.N * (1 + f.index / 1e3)}, 1, "all runs have the same loss, 2"),
+    "no numbers": ({"L": "many"}, 1, "L is nan, not a positive number"),
+    "no slope": ({"L": lambda f: 9 - f.L}, 0, "alpha stopped at its bound"),
     "no floor": ({"L": lambda f: (f.L - 1.0999) ** 1.2}, 0, "E runs to zero"),
 }
 
@@ -235,6 +238,36 @@ def test_bad_tables_are_named_in_a_warning_or_a_sentence(attempt, tmp_path, case
     assert found == code
     assert words in out + err
     assert (out == "") == (code != 0)
+
+
+def test_three_inputs_of_which_two_are_free_name_the_sums_they_identify(attempt, tmp_path):
+    table = write_table(tmp_path / "t.csv")
+    code, out, err = attempt("fit", table, *COLUMNS, "--law", "loglinear")
+    assert (code, out) == (1, "")
+    assert err.startswith("failed: N, C, D are collinear in logs")
+    assert "only this is identified: alpha + beta = 0." in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "code", "words"),
+    [
+        ({"w": -1.0}, ("--weights", "w"), 2, "column 'w' has weights that are not positive numbers"),
+        ({"w": "heavy"}, ("--weights", "w"), 2, "column 'w' has weights that are not positive numbers"),
+        ({"t": None}, ("--clusters", "t"), 2, "rows have no cluster in column 't'"),
+        ({"t": 1}, ("--clusters", "t"), 1, "all runs are one cluster by column 't'"),
+        ({"S": "x"}, ("--law", "kaplan_ln_s"), 1, "have a S that is not a positive number"),
+        ({}, ("--resamples", 1), 2, "resamples is 1"),
+        ({}, ("--influence", -2), 2, "--influence is -2"),
+        ({}, ("--columns", "N=N,N=D,loss=L"), 2, "--columns names N twice"),
+    ],
+)
+def test_choices_that_cannot_be_made_are_one_sentence(attempt, tmp_path, columns, options, code, words):
+    table = write_table(tmp_path / "t.csv", **columns)
+    found, out, err = attempt("fit", table, *COLUMNS, "--resamples", 20, *options)
+    assert (found, out) == (code, "")
+    assert words in err
+    assert err.count("\n") == 1
 
 
 def test_too_few_rows_and_rows_given_twice(attempt, tmp_path):

@@ -43,6 +43,11 @@ def test_two_budgets_can_be_left_out(noise_free):
     assert held.gap == pytest.approx(30 ** (2 / 4))
 
 
+def test_losses_that_do_not_change_leave_nothing_to_forecast(noise_free):
+    with pytest.raises(HarnessError, match="nothing to forecast"):
+        hold_out_budgets(design_cells(noise_free.assign(L=2.0)))
+
+
 def test_too_few_budgets_are_refused(noise_free):
     with pytest.raises(HarnessError, match="5 budgets cannot spare 4"):
         hold_out_budgets(design_cells(noise_free), n_budgets=4)
