@@ -152,7 +152,7 @@ def assemble(
         params[offset.name] = Estimate(params[offset.name].value)
     ranges = {name: (float(x.min()), float(x.max())) for name, x in point.inputs.items()}
     return FitResult(
-        law_name=point.law.name,
+        law=point.law,
         params=params,
         derived=derived,
         draws=draws,

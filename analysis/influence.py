@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.json_form import json_form
 from analysis.laws import Array, Law, Rows, chinchilla, derive
 from analysis.objective import Objective
 from analysis.point import Point, fit_point
@@ -53,7 +54,7 @@ class Influence:
     def to_dict(self, top: int = 10) -> dict[str, Any]:
         """JSON form with the most influential runs."""
         rows = self.frame.head(top).to_dict(orient="records")
-        return {"quantity": self.quantity, "jackknife_stderr": self.jackknife_stderr, "runs": rows}
+        return json_form({"quantity": self.quantity, "jackknife_stderr": self.jackknife_stderr, "runs": rows})
 
 
 def leave_one_out(

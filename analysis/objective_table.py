@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.fit import LOSSES, NOISE_WEIGHTS, Loss, fit
+from analysis.json_form import json_form
 from analysis.laws import Law
 from analysis.result import FitResult
 from scaling_harness.errors import UserError
@@ -85,5 +86,4 @@ def objective_rows(found: dict[str, FitResult]) -> list[dict[str, Any]]:
     list of dict
         Columns of `objective_table`.
     """
-    table = objective_table(found).astype(object)
-    return table.where(table.notna(), None).to_dict(orient="records")
+    return json_form(objective_table(found).to_dict(orient="records"))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from analysis.json_form import json_form
 from analysis.laws import FLOPS_PER_PARAM_TOKEN, LAWS, Array, Law, Optimum, derive
 from analysis.point import Certificate
 from scaling_harness.errors import UserError
@@ -40,23 +41,12 @@ class Estimate:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON form."""
-        interval = None if self.ci95 is None else list(self.ci95)
-        return {"value": _finite(self.value), "stderr": _finite(self.stderr), "ci95": interval}
+        return json_form({"value": self.value, "stderr": self.stderr, "ci95": self.ci95})
 
     def __str__(self) -> str:
         if self.ci95 is None:
             return f"{self.value:.5g}"
         return f"{self.value:.5g} [{self.ci95[0]:.5g}, {self.ci95[1]:.5g}]"
-
-
-def _finite(value: float | None) -> float | None:
-    """None instead of NaN and infinities, which JSON has not."""
-    return None if value is None or not np.isfinite(value) else float(value)
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON form of numbers and pairs by name."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 @dataclass(frozen=True)
@@ -65,7 +55,8 @@ class FitResult:
 
     Attributes
     ----------
-    law_name : str
+    law : Law
+        What was fitted.
     params, derived : mapping of str to Estimate
         The law's own parameters; and what follows from them (a, b, G, N_c, ...).
     draws : mapping of str to array
@@ -90,7 +81,7 @@ class FitResult:
         "stderr_hessian" by parameter, from the sandwich; "ci95_profile", where profiles were asked for.
     """
 
-    law_name: str
+    law: Law
     params: Mapping[str, Estimate]
     derived: Mapping[str, Estimate]
     draws: Mapping[str, Array]
@@ -107,9 +98,9 @@ class FitResult:
     checks: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def law(self) -> Law:
-        """The law fitted."""
-        return LAWS[self.law_name]
+    def law_name(self) -> str:
+        """Name of the law."""
+        return self.law.name
 
     @property
     def values(self) -> dict[str, float]:
@@ -148,11 +139,11 @@ class FitResult:
         return np.max(np.broadcast_arrays(*beyond), axis=0)
 
     def to_dict(self) -> dict[str, Any]:
-        """The document of ``scaling-harness fit --json``."""
-        return {
+        """The document of ``scaling-harness fit --json``; None stands for what is not a finite number."""
+        document = {
             "law": self.law_name,
             "n_runs": self.n_runs,
-            "dropped": [dict(row) for row in self.dropped],
+            "dropped": self.dropped,
             "params": {name: estimate.to_dict() for name, estimate in self.params.items()},
             "derived": {name: estimate.to_dict() for name, estimate in self.derived.items()},
             "objective": self.objective,
@@ -161,19 +152,19 @@ class FitResult:
             "gradient_norm": self.certificate.gradient_norm,
             "condition": self.certificate.condition,
             "distance_moved": self.certificate.distance_moved,
-            "bounds_hit": list(self.certificate.bounds_hit),
+            "bounds_hit": self.certificate.bounds_hit,
             "residual_rms": self.residual_rms,
-            "input_ranges": {name: list(span) for name, span in self.input_ranges.items()},
-            "holdout": None if self.holdout is None else dict(self.holdout),
-            "checks": {name: _plain(values) for name, values in self.checks.items()},
-            "warnings": list(self.warnings),
-            "settings": dict(self.settings),
+            "input_ranges": self.input_ranges,
+            "holdout": self.holdout,
+            "checks": self.checks,
+            "warnings": self.warnings,
+            "settings": self.settings,
         }
+        return json_form(document)
 
     def save(self, path: Path | str) -> None:
         """Write the result, draws included, as JSON."""
-        draws = {name: values.tolist() for name, values in self.draws.items()}
-        write_json(Path(path), {"file_version": FILE_VERSION, **self.to_dict(), "draws": draws})
+        write_json(Path(path), {"file_version": FILE_VERSION, **self.to_dict(), "draws": json_form(self.draws)})
 
     def summary(self) -> str:
         """The table a statistics package would print."""
@@ -185,37 +176,60 @@ class FitResult:
         return self.summary()
 
 
-def load(path: Path | str) -> FitResult:
+def load(path: Path | str, law: Law | None = None) -> FitResult:
     """Read a saved result.
+
+    Parameters
+    ----------
+    path : Path or str
+        Of `FitResult.save`.
+    law : Law, optional
+        What was fitted, for a law of your own; those of ``laws.LAWS`` are found by their name.
+
+    Returns
+    -------
+    FitResult
 
     Raises
     ------
     UserError
-        The file is missing, not JSON, or not a fit of this version.
+        The file is missing, not JSON, not a fit of this version, or of another law.
     """
     try:
         document = json.loads(Path(path).read_text())
         if document["file_version"] != FILE_VERSION:
             raise UserError(f"{path} has fit version {document['file_version']}, not {FILE_VERSION}: fit again")
-        return _from_document(document)
+        return _from_document(document, _law_of(document["law"], law, path))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is not a saved fit: write one with `fit --out`") from error
 
 
-def _from_document(document: dict[str, Any]) -> FitResult:
-    plain = ("objective", "residual_rms", "status", "n_runs", "settings", "holdout")
+def _law_of(name: str, given: Law | None, path: Path | str) -> Law:
+    """The law of a saved fit."""
+    law = given or LAWS.get(name)
+    if law is None or law.name != name:
+        raise UserError(f"{path} is a fit of the law {name!r}, which is not known here: give it, load(path, law=...)")
+    return law
+
+
+def _from_document(document: dict[str, Any], law: Law) -> FitResult:
+    plain = ("status", "n_runs", "settings", "holdout")
     return FitResult(
-        law_name=document["law"],
+        law=law,
         params=_estimates(document["params"]),
         derived=_estimates(document["derived"]),
-        draws={name: np.array(values) for name, values in document["draws"].items()},
+        draws={name: np.array(values, float) for name, values in document["draws"].items()},
+        objective=_number(document["objective"]),
+        residual_rms=_number(document["residual_rms"]),
         certificate=Certificate(
             **document["starts"],
             converged=document["status"] != "not converged",
             bounds_hit=tuple(document["bounds_hit"]),
-            **{name: document[name] for name in ("gradient_norm", "condition", "distance_moved")},
+            gradient_norm=_number(document["gradient_norm"]),
+            condition=_number(document["condition"]),
+            distance_moved=_number(document["distance_moved"]),
         ),
         input_ranges={name: tuple(span) for name, span in document["input_ranges"].items()},
         dropped=tuple(document["dropped"]),
@@ -225,11 +239,15 @@ def _from_document(document: dict[str, Any]) -> FitResult:
     )
 
 
+def _number(value: float | None) -> float:
+    """A number of the document, NaN where it has none."""
+    return float("nan") if value is None else value
+
+
 def _estimates(document: Mapping[str, Any]) -> dict[str, Estimate]:
-    nan = float("nan")
     return {
         name: Estimate(
-            nan if row["value"] is None else row["value"],
+            _number(row["value"]),
             row["stderr"],
             None if row["ci95"] is None else tuple(row["ci95"]),
         )

@@ -13,6 +13,7 @@ from analysis.envelope import Points, curves_of
 from analysis.holdout import Holdout, forecast_sentence, hold_out_budgets
 from analysis.influence import Influence, leave_one_out
 from analysis.isoflop import budget_groups
+from analysis.json_form import json_form
 from analysis.kaplan import PowerLaw, one_variable_laws
 from analysis.laws import chinchilla, kaplan_lc_offset, kaplan_ln_d, skaling, tied
 from analysis.published import PUBLISHED
@@ -134,7 +135,7 @@ def summary_document(analysis: Analysis) -> dict[str, Any]:
     """The document `summary.json` of an analysis."""
     frame, found, quality = analysis.runs.frame, analysis.approaches, analysis.quality
     budgets = [float(found.cells.C.iloc[rows].mean()) for rows in budget_groups(found.cells.C.to_numpy())]
-    return {
+    document = {
         "count": analysis.runs.count,
         "approaches": {name: _approach(each) for name, each in found.approaches.items()},
         "differences": {pair: estimate.to_dict() for pair, estimate in found.differences.items()},
@@ -167,6 +168,7 @@ def summary_document(analysis: Analysis) -> dict[str, Any]:
         "peak_memory_bytes": _largest(frame, "peak_memory_bytes"),
         "warnings": warnings_of(analysis),
     }
+    return json_form(document)
 
 
 def elapsed_s(frame: pd.DataFrame) -> float | None:

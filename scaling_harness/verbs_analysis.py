@@ -57,6 +57,7 @@ def _beside(options: Namespace, result: "FitResult", runs: "Runs") -> dict[str, 
 def _add_approaches(documents: Sequence[dict[str, Any]], tables: "Sequence[Runs]") -> None:
     """Chinchilla's approaches under every count, put into the first document of that count."""
     from analysis.approaches import three_approaches
+    from analysis.json_form import json_form
     from analysis.verdict import verdict
 
     seen = set()
@@ -64,7 +65,7 @@ def _add_approaches(documents: Sequence[dict[str, Any]], tables: "Sequence[Runs]
         if runs.count not in seen:
             seen.add(runs.count)
             said = verdict(three_approaches(runs))
-            rows = json.loads(str(said.table.to_json(orient="records")))
+            rows = json_form(said.table.to_dict(orient="records"))
             document["approaches"] = {"table": rows, **said.to_dict()}
 
 
