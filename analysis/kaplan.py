@@ -116,7 +116,10 @@ def _power_law(variable: Variable, points: pd.DataFrame, held_fixed: str, resamp
         words = f"{len(points)} points at {held_fixed}: too few for an exponent"
         return PowerLaw(variable, words, None, None, points)
     name = f"kaplan_l{variable.lower()}"
-    plain = fit(name, points, resample="noise", resamples=resamples)
+    try:
+        plain = fit(name, points, resample="noise", resamples=resamples)
+    except HarnessError as error:
+        return PowerLaw(variable, f"{held_fixed}: {error}", None, None, points)
     offset = None
     if len(points) > len(LAWS[f"{name}_offset"].params):
         offset = fit(f"{name}_offset", points, resample="noise", resamples=resamples)

@@ -26,7 +26,10 @@ def test_exponents_of_exact_power_laws():
 
 def test_offset_is_found_where_there_is_one():
     cells = grid(lambda n, d: 1.5 + 20 * n**-0.3 + 0 * d, SIZES, TOKENS)
-    offset = one_variable_laws(cells, FRONTIER, resamples=20)["alpha_N"].offset
+    laws = one_variable_laws(cells, FRONTIER, resamples=20)
+    assert laws["alpha_D"].plain is None
+    assert "all runs have the same loss" in laws["alpha_D"].held_fixed
+    offset = laws["alpha_N"].offset
     assert offset.params["E"].value == pytest.approx(1.5, rel=1e-4)
     assert offset.params["alpha"].value == pytest.approx(0.3, rel=1e-4)
 
