@@ -13,6 +13,23 @@ from analysis.runs import Runs
 
 FIELDS = ("vocab_size", "data_id", "n_ctx", "recipe")
 SAME_COMPUTE = 0.01
+BYTE_VOCABULARY = "256"
+
+
+def unit_of(vocab_size: Any) -> str:
+    """What the tokens of a vocabulary are: 256 entries are bytes.
+
+    Parameters
+    ----------
+    vocab_size : int, str or None
+        None where it is not known.
+
+    Returns
+    -------
+    str
+        "byte" or "token".
+    """
+    return "byte" if str(vocab_size) == BYTE_VOCABULARY else "token"
 
 
 def conventions_of(runs: Runs) -> dict[str, Any]:
@@ -23,6 +40,11 @@ def conventions_of(runs: Runs) -> dict[str, Any]:
     frame = runs.frame
     found: dict[str, Any] = {name: _only(frame, name) for name in FIELDS}
     return found | {"compute": _compute(frame)}
+
+
+def token_unit(runs: Runs) -> str:
+    """The tokens of these runs, "byte" or "token"."""
+    return unit_of(_only(runs.frame, "vocab_size"))
 
 
 def _only(frame: pd.DataFrame, name: str) -> Any:

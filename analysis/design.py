@@ -169,5 +169,5 @@ def _unit_warnings(inputs: Mapping[str, Array], loss: Array) -> list[str]:
         if name in inputs and np.median(inputs[name]) < SMALLEST_COUNT
     ]
     if np.median(loss) > LARGEST_LOSS_NATS:
-        sentences.append(f"the median loss is {np.median(loss):.3g} nats per token: is it a perplexity?")
+        sentences.append(f"the median loss is {np.median(loss):.3g} nats: is it a perplexity?")
     return sentences

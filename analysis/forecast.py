@@ -184,7 +184,7 @@ def _optimal_for(source: Source, asked: str, name: str, value: float) -> Forecas
 
 
 def _for_loss(source: Source, loss: float) -> Forecast:
-    asked = f"L = {loss:.5g} nats per token"
+    asked = f"L = {loss:.5g} nats per {source.unit}"
     flops = compute_for_loss(source, _point(source), loss)
     if not np.isfinite(flops[0]):
         raise HarnessError(_why_unreachable(source, loss))
@@ -222,7 +222,7 @@ def _why_unreachable(source: Source, loss: float) -> str:
     if offset and loss <= source.values[offset]:
         return (
             f"no compute reaches a loss of {loss:.5g}: the irreducible loss {offset} of {source.name} is "
-            f"{source.values[offset]:.5g} nats per token; ask for more than that"
+            f"{source.values[offset]:.5g} nats per {source.unit}; ask for more than that"
         )
     return f"no compute up to {np.exp(LOG_COMPUTE[1]):.0e} FLOP reaches a loss of {loss:.5g} by {source.name}"
 

@@ -49,7 +49,9 @@ class PowerLaw:
         return {**main, "held_fixed": self.held_fixed, "n_points": len(self.points), "with_offset": with_offset}
 
 
-def one_variable_laws(cells: pd.DataFrame, frontier: pd.DataFrame, resamples: int = 1000) -> dict[str, PowerLaw]:
+def one_variable_laws(
+    cells: pd.DataFrame, frontier: pd.DataFrame, resamples: int = 1000, unit: str = "token"
+) -> dict[str, PowerLaw]:
     """Fit L(N), L(D) and L(C).
 
     Parameters
@@ -60,6 +62,8 @@ def one_variable_laws(cells: pd.DataFrame, frontier: pd.DataFrame, resamples: in
         C and loss of the compute-optimal points (approach 2's minima).
     resamples : int
         Resamples of the residuals for the intervals.
+    unit : str
+        What a token is, "byte" or "token", for the words.
 
     Returns
     -------
@@ -68,7 +72,7 @@ def one_variable_laws(cells: pd.DataFrame, frontier: pd.DataFrame, resamples: in
         "alpha_C": the frontier. A pure power law's alpha is the slope of the total loss
         (E = 0): not comparable with Chinchilla's alpha and beta (literature: T18).
     """
-    by_n, words_n = across_sizes(cells)
+    by_n, words_n = across_sizes(cells, unit)
     by_d, words_d = _along_tokens(cells)
     by_c = pd.DataFrame({"C": frontier["C"], "L": frontier["loss"]})
     return {
@@ -78,7 +82,7 @@ def one_variable_laws(cells: pd.DataFrame, frontier: pd.DataFrame, resamples: in
     }
 
 
-def across_sizes(cells: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+def across_sizes(cells: pd.DataFrame, unit: str = "token") -> tuple[pd.DataFrame, str]:
     """Losses of many sizes at one D, and what was held fixed, in words.
 
     An IsoFLOP grid trains no two sizes on the same D; there ln L is interpolated linearly in ln D
@@ -90,7 +94,7 @@ def across_sizes(cells: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     rows = [_at_tokens(size, d_fixed) for size in sizes if _reaches(size, d_fixed)]
     points = pd.DataFrame(rows, columns=["N", "L", "interpolated"])
     share = f"{points.interpolated.sum()} of {len(points)} sizes interpolated between finished runs"
-    return points, f"D = {d_fixed:.4g} tokens" + (f" ({share})" if points.interpolated.any() else "")
+    return points, f"D = {d_fixed:.4g} {unit}s" + (f" ({share})" if points.interpolated.any() else "")
 
 
 def _reaches(size: pd.DataFrame, d_fixed: float) -> bool:

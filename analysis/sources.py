@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from analysis.conventions import unit_of
 from analysis.laws import FLOPS_PER_PARAM_TOKEN, LAWS, Array, Law, Optimum, derive
 from analysis.published import PUBLISHED, Published
 from analysis.result import CI_LEVEL, Estimate, FitResult, load
@@ -72,6 +73,11 @@ class Source:
     published: bool = False
     notes: tuple[str, ...] = ()
     batch: Batch | None = None
+
+    @property
+    def unit(self) -> str:
+        """What a token is, "byte" or "token"."""
+        return unit_of(self.conventions.get("vocab_size"))
 
     @property
     def has_optimum(self) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.approaches import Approach, Approaches, three_approaches
+from analysis.conventions import token_unit
 from analysis.diagnostics import FitQuality, OffsetProfile, fit_quality, profile_offset
 from analysis.envelope import Points, curves_of
 from analysis.holdout import Holdout, forecast_sentence, hold_out_budgets
@@ -88,7 +89,7 @@ def analyse(runs: Runs, *, hold_out: int = 1, resamples: int = 1000, seed: int =
         approaches=found,
         quality=fit_quality(chinchilla, found.cells, found.noise, found.parametric.residual_rms),
         profile=profile_offset(chinchilla, found.cells),
-        kaplan=one_variable_laws(found.cells, frontier, resamples),
+        kaplan=one_variable_laws(found.cells, frontier, resamples, token_unit(runs)),
         holdout=holdout,
         holdout_reason=reason,
         other_counts=others,
@@ -217,6 +218,7 @@ def _exponents(found: Approaches) -> dict[str, Any]:
 def warnings_of(analysis: Analysis) -> list[str]:
     """Every sentence a reader needs before believing the numbers."""
     found, quality, profile = analysis.approaches, analysis.quality, analysis.profile
+    unit = token_unit(analysis.runs)
     sentences = [s for each in found.approaches.values() for s in each.warnings]
     if found.agree is False:
         sentences.append(verdict(found).sentence)
@@ -225,7 +227,7 @@ def warnings_of(analysis: Analysis) -> list[str]:
     elif quality.ratio > SEED_RATIO_LIMIT:
         sentences.append(f"residuals are {quality.ratio:.2f} times what seeds imply: the law misses something")
     if not profile.identified:
-        sentences.append(f"E unidentified: these runs allow any E up to {profile.ci95[1]:.3g} nats")
+        sentences.append(f"E unidentified: these runs allow any E up to {profile.ci95[1]:.3g} nats per {unit}")
     if analysis.holdout_reason:
         sentences.append(analysis.holdout_reason)
     return list(dict.fromkeys((*analysis.runs.notes, *sentences)))
@@ -242,14 +244,14 @@ def table_rows(analysis: Analysis) -> list[tuple[str, str, str, str]]:
     for name, law in analysis.kaplan.items():
         value = _show(law.plain.params["alpha"]) if law.plain else "-"
         rows.append((name, value, f"{published[name]} (kaplan2020)", law.held_fixed))
-    rows.append(_offset_row(analysis.profile))
+    rows.append(_offset_row(analysis.profile, token_unit(analysis.runs)))
     return rows
 
 
-def _offset_row(profile: OffsetProfile) -> tuple[str, str, str, str]:
+def _offset_row(profile: OffsetProfile, unit: str) -> tuple[str, str, str, str]:
     low, high = profile.ci95
     value = f"{profile.value:.3f} [{low:.3f}, {high:.3f}]" if profile.identified else f"unidentified (< {high:.3f})"
-    return ("E", value, "", "profile of the parametric law, nats per token")
+    return ("E", value, "", f"profile of the parametric law, nats per {unit}")
 
 
 def _show(estimate: Any) -> str:

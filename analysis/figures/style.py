@@ -16,6 +16,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, ListedColormap, LogNorm
 from matplotlib.figure import Figure
 
+from analysis.conventions import token_unit
 from analysis.laws import Array
 from analysis.runs import Runs
 from scaling_harness.files import write_atomically
@@ -25,7 +26,6 @@ APPROACH_COLOURS = {"1": "#0072B2", "2": "#D55E00", "3": "#009E73"}
 ACCENT, SECOND, GREY, INK = "#0072B2", "#D55E00", "#9a9a9a", "#222222"
 SIZE_MAP: Colormap = ListedColormap(colormaps["viridis"](np.linspace(0.0, 0.9, 256)), "sizes")
 LOSS_MAP: Colormap = ListedColormap(colormaps["YlGnBu_r"](np.linspace(0.3, 1.0, 256)), "losses")
-BYTE_VOCABULARY = 256
 NARROW = 8.0  # a log axis over less than this factor is ticked in even steps
 RC: dict[Any, Any] = {
     "font.size": 9.5,
@@ -80,9 +80,8 @@ class Labels:
 
 
 def labels_of(runs: Runs) -> Labels:
-    """Read the count from the runs and the unit from their vocabulary: 256 entries are bytes."""
-    vocabulary = set(runs.frame["vocab_size"]) if "vocab_size" in runs.frame else set()
-    return Labels(runs.count, "byte" if vocabulary == {BYTE_VOCABULARY} else "token")
+    """Read the count from the runs and the unit from their vocabulary."""
+    return Labels(runs.count, token_unit(runs))
 
 
 def new_figure(n_panels: int = 1, *, width: float = 9.0, height: float = 4.2, **options: Any) -> tuple[Figure, Any]:

@@ -135,6 +135,14 @@ def test_intervals_are_percentiles_of_the_draws_and_widen_with_distance(fitted):
     json.dumps(far.to_dict(), allow_nan=False)
 
 
+def test_a_loss_is_asked_for_in_the_unit_of_the_tokenizer(fitted):
+    bytes_ = dataclasses.replace(fitted, conventions={"vocab_size": "256"})
+    assert forecast(bytes_, loss=3.0).asked == "L = 3 nats per byte"
+    assert forecast(fitted, loss=3.0).asked == "L = 3 nats per token"
+    with pytest.raises(HarnessError, match="nats per byte; ask for more"):
+        forecast(bytes_, loss=0.5)
+
+
 def test_losses_near_e_are_out_of_reach_of_some_resamples_or_all(fitted):
     near = forecast(fitted, loss=float(np.percentile(fitted.draws["E"], 90)))
     assert near.quantities["train_flops"].ci95[1] == np.inf

@@ -73,6 +73,9 @@ def test_page_shows_what_the_summary_says(page):
     for name in "123":
         assert f"{document['approaches'][name]['a']['value']:.3f}" in text
     assert f"{document['parametric']['E_profile']['value']:.3f} nats/byte" in text
+    assert "profile of the parametric law, nats per byte" in text
+    assert "bytes" in document["kaplan"]["alpha_N"]["held_fixed"]
+    assert "nats per token" not in text
     assert f"skill {document['holdout']['skill']:.2f}" in text
     assert (document["n_planned"], document["n_finished"]) == (135, 135)
     assert "incomplete" not in text

@@ -68,6 +68,13 @@ def test_a_plain_table_is_summarised_too(isoflop):
     assert any("no run has a training curve" in sentence for sentence in document["warnings"])
 
 
+def test_the_unit_of_the_loss_is_the_tokenizers(analysis, isoflop):
+    assert table_rows(analysis)[-1][3].endswith("nats per byte")
+    assert "bytes" in analysis.kaplan["alpha_N"].held_fixed
+    other = Runs(isoflop.assign(vocab_size=4096))
+    assert table_rows(analyse(other, resamples=20))[-1][3].endswith("nats per token")
+
+
 def test_one_seed_says_that_noise_is_unidentified(noise_free):
     sentences = warnings_of(analyse(Runs(noise_free), resamples=20))
     assert any("noise unidentified" in sentence for sentence in sentences)
