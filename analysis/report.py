@@ -247,6 +247,9 @@ def _fitted(analysis: Analysis, material: Material) -> dict[str, Any]:
         "formula": found.parametric.law.formula,
         "parameters": tables.parameters(analysis),
         "counts": tables.counts(analysis, *or_reason(lambda: exact_allocation(analysis.runs.frame, found.parametric))),
+        "ranking": tables.ranking(analysis),
+        "influence": tables.influence(analysis),
+        "influential": analysis.influence.sentences() if analysis.influence else [],
         "excluded": tables.excluded(analysis),
     }
 

@@ -14,6 +14,8 @@ from analysis.summary import PUBLISHED_BESIDE, Analysis
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 COUNT_WORDS = {"with_head": "non-embedding plus head", "non_embedding": "non-embedding", "total": "with embedding"}
+SKILLS = ("skill", "skill_power_law")
+MOST_INFLUENTIAL = 10
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,32 @@ def counts(analysis: Analysis, exact: ExactAllocation | None, exact_reason: str 
         failed[words] = exact_reason
     rows += [(label, f"not fitted: {reason}", "–", "–") for label, reason in failed.items()]
     return table(("N and C", "a, approach 1", "a, approach 2", "a, approach 3"), rows)
+
+
+def ranking(analysis: Analysis) -> Table:
+    """Laws by the error of their forecasts over expanding windows, best first; those left out with the reason."""
+    columns = ("law", "mean error", "skill against the last budget's loss", "skill against a power law in C", "windows")
+    if analysis.ranking is None:
+        return table(columns, ())
+    rows = [
+        (row["law"], f"{row['mean_abs_rel_error']:.2%}", *(f"{row[n]:.2f}" for n in SKILLS), str(row["windows"]))
+        for row in analysis.ranking.table.to_dict(orient="records")
+    ]
+    left_out = [(f"{row['what']}: {row['reason']}", "–", "–", "–", "–") for row in analysis.ranking.excluded]
+    return table(columns, [*rows, *left_out])
+
+
+def influence(analysis: Analysis) -> Table:
+    """Cells whose leaving out moves the exponent of approach 3 the most."""
+    found = analysis.influence
+    if found is None:
+        return table(("left out",), ())
+    moved = [name for name in ("a", "b", *analysis.approaches.parametric.law.exponents) if name in found.frame]
+    rows = [
+        (row["run"], f"{row['residual']:+.2%}", *(f"{row[name]:+.4f}" for name in moved))
+        for row in found.frame.head(MOST_INFLUENTIAL).to_dict(orient="records")
+    ]
+    return table(("left out", "residual", *(f"{name} moves by" for name in moved)), rows)
 
 
 def excluded(analysis: Analysis) -> Table:

@@ -83,6 +83,17 @@ def test_page_shows_what_the_summary_says(page):
     assert written.analysis is not None
 
 
+def test_page_ranks_laws_and_names_the_cells_that_move_the_exponent(page):
+    analysis, text = page[0].analysis, page[1]
+    best = analysis.ranking.table.iloc[0]
+    assert f"<td>{best.law}</td><td>{best.mean_abs_rel_error:.2%}</td><td>{best.skill:.2f}</td>" in text
+    for law in analysis.ranking.table.law:
+        assert f"<td>{law}</td>" in text
+    most = analysis.influence.frame.iloc[0]
+    assert f"<td>{most.run}</td><td>{most.residual:+.2%}</td><td>{most.a:+.4f}</td>" in text
+    assert "a moves by" in text
+
+
 def test_figures_are_files_and_in_the_page(page):
     written, text = page
     assert [path.name for path in written.figures] == ["isoflop.png", "isoflop.pdf"]
