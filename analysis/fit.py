@@ -9,6 +9,7 @@ import pandas as pd
 from analysis.cells import SeedNoise, design_cells, seed_noise
 from analysis.covariance import standard_errors
 from analysis.design import check_rows
+from analysis.diagnostics import fit_quality
 from analysis.laws import LAWS, Array, Law, Rows
 from analysis.objective import Objective
 from analysis.point import Point, fit_point
@@ -117,7 +118,7 @@ def fit(
         dropped=dropped,
         settings=settings,
         warnings=[*sentences, *_cluster_warnings(labels)],
-        checks=_checks(point, labels, profiles) if draws else {},
+        checks=_checks(point, labels, profiles) | _noise_check(point, frame, noise) if draws else {},
         offset=_offset_profile(point) if draws else None,
     )
 
@@ -126,6 +127,16 @@ def _checks(point: Point, labels: Rows | None, profiles: bool) -> dict[str, Any]
     """Standard errors and intervals got in other ways than the draws."""
     intervals = {"ci95_profile": profile_intervals(point)} if profiles and labels is None else {}
     return {"stderr_hessian": standard_errors(point, labels), **intervals}
+
+
+def _noise_check(point: Point, frame: pd.DataFrame, noise: SeedNoise | None) -> dict[str, Any]:
+    """Residuals beside the spread of seeds, and the lack-of-fit test, where (N, D) were trained with several seeds."""
+    if noise is None or noise.sd == 0.0 or point.n_rows > MANY_ROWS or not {"N", "D", "C"} >= set(point.law.inputs):
+        return {}
+    quality = fit_quality(point.law, design_cells(frame), noise, point.residual_rms)
+    seed_rms = float(np.sqrt((noise.at(frame["N"].to_numpy(float)) ** 2).mean()))  # of single runs, as the residuals
+    found = {"residual_rms": point.residual_rms, "seed_rms": seed_rms, "ratio": point.residual_rms / seed_rms}
+    return {"noise": found | {"lack_of_fit_p": quality.lack_of_fit_p}}
 
 
 def _offset_profile(point: Point) -> Profile | None:

@@ -1,5 +1,8 @@
 """A fit as text: values, errors, intervals, correlations, status, warnings."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from analysis.result import Estimate, FitResult
 
 WIDTH = 78
@@ -52,7 +55,17 @@ def _checks(result: FitResult) -> list[str]:
     spans = [
         f"{name} " + (f"[{span[0]:.5g}, {span[1]:.5g}]" if span else "unbounded") for name, span in profiles.items()
     ]
-    return [*lines, *([f"intervals by profile: {', '.join(spans)}"] if spans else [])]
+    return [*lines, *([f"intervals by profile: {', '.join(spans)}"] if spans else []), *_noise(result.checks)]
+
+
+def _noise(checks: Mapping[str, Any]) -> list[str]:
+    """Residuals beside the spread of seeds."""
+    if "noise" not in checks:
+        return []
+    noise = checks["noise"]
+    sizes = f"residuals {noise['residual_rms']:.3%} rms, seeds {noise['seed_rms']:.3%}"
+    lack = "" if noise["lack_of_fit_p"] is None else f", lack of fit p = {noise['lack_of_fit_p']:.2g}"
+    return [f"{sizes}: a ratio of {noise['ratio']:.2f}{lack}"]
 
 
 def _correlations(result: FitResult) -> list[str]:

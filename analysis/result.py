@@ -78,7 +78,8 @@ class FitResult:
     holdout : mapping or None
         Forecast of the largest budgets, where it was made.
     checks : mapping
-        "stderr_hessian" by parameter, from the sandwich; "ci95_profile", where profiles were asked for.
+        "stderr_hessian" by parameter, from the sandwich; "ci95_profile", where profiles were asked for; "noise",
+        the residuals beside the spread of seeds, and the p value of lack of fit, where there are replicates.
     """
 
     law: Law

@@ -108,6 +108,21 @@ def test_json_document_has_the_promised_keys(isoflop):
     assert {"a", "b", "G"} <= set(document["derived"])
 
 
+def test_residuals_stand_beside_the_noise_of_seeds(isoflop):
+    """The simulated noise is .5 %, and the law is the one it was simulated with; then one bent by 3 % an e-fold."""
+    result = fit("chinchilla", isoflop, resamples=20)
+    noise = result.checks["noise"]
+    assert noise["seed_rms"] == pytest.approx(0.005, rel=0.15)
+    assert noise["ratio"] == pytest.approx(1, abs=0.15)
+    assert noise["lack_of_fit_p"] > 0.01
+    assert f"a ratio of {noise['ratio']:.2f}" in str(result)
+    bent = isoflop.assign(L=isoflop.L * np.exp(0.03 * np.sin(3 * np.log(isoflop.N))))
+    noise = fit("chinchilla", bent, resamples=20).checks["noise"]
+    assert noise["ratio"] > 2
+    assert noise["lack_of_fit_p"] < 1e-6
+    assert "noise" not in fit("chinchilla", isoflop[isoflop.seed == 0], resamples=20).checks
+
+
 def test_distance_beyond_the_fit_is_in_decades(isoflop):
     result = fit("chinchilla", isoflop, resample="none")
     n, d = isoflop.N.max(), isoflop.D.max()
