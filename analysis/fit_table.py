@@ -17,7 +17,7 @@ def fit_table(result: FitResult) -> str:
         _pair("law", result.law_name, "runs", str(result.n_runs)),
         _pair("objective", f"{result.objective:.10g}", "dropped", str(len(result.dropped))),
         _pair("loss", str(settings.get("loss")), "delta", str(settings.get("delta"))),
-        _pair("count of N", str(settings.get("count")), "residual rms", f"{result.residual_rms:.3%}"),
+        _pair("count of N", str(settings.get("count") or "as given"), "residual rms", f"{result.residual_rms:.3%}"),
         _pair("status", result.status, "starts agreeing", f"{certificate.agreeing} of {certificate.tried}"),
         _pair("gradient", f"{certificate.gradient_norm:.1e}", "condition", f"{certificate.condition:.2g}"),
         "-" * WIDTH,

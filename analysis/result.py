@@ -118,7 +118,18 @@ class FitResult:
             return np.atleast_2d(np.corrcoef(columns))
 
     def predict(self, **inputs: ArrayLike) -> Array:
-        """Loss in nats per token at the inputs, in the units of the fit."""
+        """Loss in nats per token at the inputs, in the units of the fit.
+
+        Raises
+        ------
+        UserError
+            An input that the law needs is missing, or one it does not know is given.
+        """
+        needed = set(self.law.power_inputs)
+        if not needed <= set(inputs) <= set(self.law.inputs):
+            raise UserError(
+                f"{self.law.formula} takes {', '.join(self.law.inputs)}; given: {', '.join(inputs) or 'none'}"
+            )
         return self.law.predict(self.values, **inputs)
 
     def optimal(self, train_flops: ArrayLike, flops_per_param_token: float = FLOPS_PER_PARAM_TOKEN) -> Optimum:

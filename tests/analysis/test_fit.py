@@ -90,6 +90,13 @@ def test_a_law_of_ones_own_is_fitted_saved_and_read_back(isoflop, tmp_path):
         load(tmp_path / "fit.json")
 
 
+def test_inputs_that_the_law_does_not_take_are_named(isoflop):
+    result = fit("chinchilla", isoflop, resample="none")
+    for inputs in ({"n_params": 1e5, "n_tokens": 1e6}, {"N": 1e5}, {"N": 1e5, "D": 1e6, "C": 6e11}):
+        with pytest.raises(UserError, match="takes N, D; given: "):
+            result.predict(**inputs)
+
+
 def test_numbers_that_json_has_not_are_none_and_are_read_back(isoflop, tmp_path):
     result = fit("chinchilla", isoflop, resamples=20)
     draws = {name: np.where(np.arange(20) == 3, np.inf, values) for name, values in result.draws.items()}
