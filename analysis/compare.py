@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.forecast import compute_for_loss
 from analysis.laws import Array
+from analysis.reach import compute_for_loss
 from analysis.result import Estimate
 from analysis.sources import CONVENTIONS, Source
 from scaling_harness.errors import HarnessError, UserError

@@ -1,20 +1,19 @@
 """What a law says of runs not yet made: the best N and D of a budget, a loss, the compute a loss takes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from analysis.allocation import CostOfChoice, WrongSize, cost_of_choice, wrong_sizes
-from analysis.laws import FLOPS_PER_PARAM_TOKEN, Array, why_no_optimum
+from analysis.laws import FLOPS_PER_PARAM_TOKEN, Array
+from analysis.reach import compute_for_loss, compute_where, only_input, require_optimum, size, why_unreachable
 from analysis.result import Estimate
 from analysis.sources import Source
 from scaling_harness.errors import HarnessError, UserError
 
 FAR_DECADES = 2.0
-LOG_COMPUTE = (0.0, 150.0)  # 1 to 1e65 FLOP: whatever lies beyond is called out of reach
-BISECTIONS = 70
 UNREACHABLE = 0.025  # share of resamples from which an interval of compute has no upper end
 
 
@@ -127,9 +126,9 @@ def _at_budget(source: Source, train_flops: float) -> Forecast:
         n_params, n_tokens = source.line.optimal(np.array([train_flops]))
         found = {"C": np.array([train_flops]), "N": n_params, "D": n_tokens}
         return _build(source, asked, found, {})
-    if _only_input(source) == "C":
+    if only_input(source) == "C":
         return _one_variable(source, asked, "C", train_flops)
-    _require_optimum(source)
+    require_optimum(source)
     return _at_optimum(source, asked, _optimum(source, _point(source), train_flops), _drawn(source, train_flops))
 
 
@@ -151,7 +150,7 @@ def _at_shape(source: Source, shape: Mapping[str, float]) -> Forecast:
     asked = ", ".join(f"{name} = {value:.4g}" for name, value in shape.items())
     if len(shape) == 1:
         (name, value), *_ = shape.items()
-        if _only_input(source) == name:
+        if only_input(source) == name:
             return _one_variable(source, asked, name, value)
         return _optimal_for(source, asked, name, value)
     if source.law is None or set(source.law.power_inputs) != {"N", "D"}:
@@ -172,10 +171,10 @@ def _one_variable(source: Source, asked: str, name: str, value: float) -> Foreca
 
 def _optimal_for(source: Source, asked: str, name: str, value: float) -> Forecast:
     """The budget for which this N (or D) is the best."""
-    _require_optimum(source)
+    require_optimum(source)
 
     def budget(params: Mapping[str, Array]) -> Array:
-        return compute_where(lambda flops: _letter(source.optimal(params, flops), name) - value, _size(params))
+        return compute_where(lambda flops: _letter(source.optimal(params, flops), name) - value, size(params))
 
     found = _optimum(source, _point(source), budget(_point(source)))
     drawn = _optimum(source, source.draws, budget(source.draws)) if source.draws else {}
@@ -187,9 +186,9 @@ def _for_loss(source: Source, loss: float) -> Forecast:
     asked = f"L = {loss:.5g} nats per {source.unit}"
     flops = compute_for_loss(source, _point(source), loss)
     if not np.isfinite(flops[0]):
-        raise HarnessError(_why_unreachable(source, loss))
+        raise HarnessError(why_unreachable(source, loss))
     drawn = compute_for_loss(source, source.draws, loss) if source.draws else np.array([])
-    if _only_input(source) == "C":
+    if only_input(source) == "C":
         return _build(source, asked, {"C": flops, "L": np.array([loss])}, {"C": drawn} if len(drawn) else {})
     found = _optimum(source, _point(source), flops)
     resampled = _optimum(source, source.draws, drawn) if len(drawn) else {}
@@ -197,39 +196,9 @@ def _for_loss(source: Source, loss: float) -> Forecast:
     return _at_optimum(source, asked, {**found, "L": np.array([loss])}, resampled)
 
 
-def compute_for_loss(source: Source, params: Mapping[str, Array], loss: float | Array) -> Array:
-    """Least compute that reaches a loss, for K parameter vectors, (K,); inf where none does."""
-    if _only_input(source) == "C" and source.law is not None:
-        law = source.law
-        return compute_where(lambda flops: loss - law.predict(params, C=flops), _size(params))
-    _require_optimum(source)
-    return compute_where(lambda flops: loss - source.optimal(params, flops).loss_nats, _size(params))
-
-
-def compute_where(excess: Callable[[Array], Array], n_problems: int) -> Array:
-    """Where a function that rises with compute turns positive, by bisection in ln C; inf where it does not."""
-    low, high = (np.full(n_problems, end) for end in LOG_COMPUTE)
-    reached = excess(np.exp(high)) >= 0
-    for _ in range(BISECTIONS):
-        middle = (low + high) / 2
-        above = excess(np.exp(middle)) >= 0
-        low, high = np.where(above, low, middle), np.where(above, middle, high)
-    return np.where(reached, np.exp(high), np.inf)
-
-
-def _why_unreachable(source: Source, loss: float) -> str:
-    offset = source.law.offset if source.law else None
-    if offset and loss <= source.values[offset]:
-        return (
-            f"no compute reaches a loss of {loss:.5g}: the irreducible loss {offset} of {source.name} is "
-            f"{source.values[offset]:.5g} nats per {source.unit}; ask for more than that"
-        )
-    return f"no compute up to {np.exp(LOG_COMPUTE[1]):.0e} FLOP reaches a loss of {loss:.5g} by {source.name}"
-
-
 def _optimum(source: Source, params: Mapping[str, Array], train_flops: float | Array) -> dict[str, Array]:
     """C, N, D, L at the optimum, and S and B where the law is in steps, for K parameter vectors."""
-    flops = np.broadcast_to(np.asarray(train_flops, float), (_size(params),))
+    flops = np.broadcast_to(np.asarray(train_flops, float), (size(params),))
     best = source.optimal(params, flops)
     found = {"C": flops, "N": best.n_params, "D": best.n_tokens, "L": best.loss_nats}
     if source.batch is None:
@@ -301,22 +270,5 @@ def _point(source: Source) -> dict[str, Array]:
     return {name: np.array([value]) for name, value in source.values.items()}
 
 
-def _size(params: Mapping[str, Array]) -> int:
-    return len(next(iter(params.values())))
-
-
 def _letter(best: Any, name: str) -> Array:
     return best.n_params if name == "N" else best.n_tokens
-
-
-def _only_input(source: Source) -> str | None:
-    """Input of a law in one variable."""
-    inputs = source.law.inputs if source.law else ()
-    return inputs[0] if len(inputs) == 1 else None
-
-
-def _require_optimum(source: Source) -> None:
-    if source.law is None:
-        raise HarnessError(f"{source.name} holds exponents without coefficients: it forecasts nothing")
-    if not source.has_optimum:
-        raise HarnessError(f"{source.name} has no optimum under C = 6 N D: {why_no_optimum(source.law)}")

@@ -6,8 +6,9 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 from analysis.fit import fit
-from analysis.forecast import compute_for_loss, forecast
+from analysis.forecast import forecast
 from analysis.laws import chinchilla
+from analysis.reach import compute_for_loss
 from analysis.sources import from_fit, open_source
 from scaling_harness.errors import HarnessError, UserError
 
