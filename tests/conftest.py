@@ -1,11 +1,19 @@
 """Small configurations shared by the tests: a tiny corpus on disk, and runs of a second or less."""
 
+import signal
 from pathlib import Path
 
 import pytest
 
 from scaling_harness.compose import compose, run_config
 from scaling_harness.config import RunConfig
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts():
+    """A shell starts what it runs in the background deaf to SIGINT; the tests send it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
