@@ -119,6 +119,13 @@ def _add_fit(fit: argparse.ArgumentParser) -> None:
     fit.add_argument(
         "--objective", default="log_huber", choices=("log_huber", "raw_huber", "log_squares", "raw_squares")
     )
+    fit.add_argument(
+        "--delta",
+        type=float,
+        default=1e-3,
+        metavar="X",
+        help="Huber's threshold, in the residual's unit (default: 1e-3)",
+    )
     fit.add_argument("--weights", metavar="W", help="a column, or noise: one over the variance between seeds")
     fit.add_argument("--clusters", metavar="COLUMN", help="runs resampled as one, such as checkpoints of a trunk")
     fit.add_argument(
@@ -149,7 +156,7 @@ def _add_bench(bench: argparse.ArgumentParser) -> None:
     bench.add_argument("--scenarios", metavar="S,...", help="coverage: of hoffmann, isoflop, asymmetric (default: all)")
     bench.add_argument(
         "--methods",
-        default="cases,residuals,noise,sandwich,profile",
+        default="cases,residuals,noise,sandwich,profile,approaches",
         metavar="M,...",
         help="coverage: default %(default)s",
     )

@@ -4,17 +4,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
+from analysis.approaches import three_approaches
 from analysis.bench.scenarios import SCENARIOS, Scenario
 from analysis.laws import Array, chinchilla, derive
 from analysis.objective import Objective
 from analysis.point import Point, fit_point
 from analysis.profile import profile_intervals
 from analysis.resample import draw_params
+from analysis.result import Estimate
+from analysis.runs import Runs
 from scaling_harness.errors import UserError
 
 DRAWN = ("cases", "residuals", "noise", "sandwich")
-METHODS = (*DRAWN, "profile")
+METHODS = (*DRAWN, "profile", "approaches")
 QUANTITIES = ("E", "log A", "log B", "alpha", "beta", "a", "log N*")
 AIM = (0.92, 0.98)
 N_STARTS = 4
@@ -69,7 +73,7 @@ def coverage(
     scenarios : iterable of str
         Names in ``scenarios.SCENARIOS``.
     methods : sequence of str
-        Of ``METHODS``.
+        Of ``METHODS``; "approaches" are the intervals on a that reports print, on grids alone.
     sweeps : int
         Simulated for each scenario.
     resamples : int
@@ -96,17 +100,32 @@ def coverage(
 
 def _scenario(scenario: Scenario, methods: Sequence[str], sweeps: int, resamples: int, seed: int) -> list[Coverage]:
     rng = np.random.default_rng([seed, *scenario.name.encode()])
-    estimates, intervals = [], {method: [] for method in methods}
+    found: dict[str, list[Array]] = {}
     for _ in range(sweeps):
         frame = scenario.sweep(rng)
         inputs = {name: frame[name].to_numpy() for name in chinchilla.inputs}
         point = fit_point(chinchilla, inputs, frame.L.to_numpy(), Objective(), n_starts=N_STARTS)
-        estimates.append(_quantities(point.params, scenario.target_flops))
         for method in methods:
-            intervals[method].append(_intervals(point, method, resamples, rng, scenario.target_flops))
+            if method != "approaches":
+                found.setdefault(method, []).append(_measured(point, method, resamples, rng, scenario.target_flops))
+            elif scenario.is_grid:
+                for name, exponent in _exponents(frame, resamples, int(rng.integers(2**32))).items():
+                    found.setdefault(f"approach {name}", []).append(_only_a(exponent))
     truth = _quantities(scenario.truth, scenario.target_flops)
-    spread = np.std(estimates, axis=0, ddof=1)
-    return [row for method in methods for row in _rows(scenario, method, np.array(intervals[method]), truth, spread)]
+    return [row for method, sweep_list in found.items() for row in _rows(scenario, method, np.array(sweep_list), truth)]
+
+
+def _exponents(frame: pd.DataFrame, resamples: int, seed: int) -> dict[str, Estimate]:
+    """Exponent a with the interval that reports print, by approach; none for those without an interval."""
+    found = three_approaches(Runs(frame), curves={}, resamples=resamples, seed=seed)
+    each = {**found.approaches, **found.variants}
+    return {name: approach.a for name, approach in each.items() if len(approach.a_draws)}
+
+
+def _only_a(exponent: Estimate) -> Array:
+    measured = np.full((len(QUANTITIES), 3), np.nan)
+    measured[QUANTITIES.index("a")] = exponent.value, *(exponent.ci95 or (np.nan, np.nan))
+    return measured
 
 
 def _quantities(params: Mapping[str, float] | Mapping[str, Array], train_flops: float) -> Array:
@@ -124,13 +143,16 @@ def _quantities(params: Mapping[str, float] | Mapping[str, Array], train_flops: 
     return np.stack([np.asarray(value, float) for value in found], axis=-1)
 
 
-def _intervals(point: Point, method: str, resamples: int, rng: np.random.Generator, train_flops: float) -> Array:
-    """Lower and upper ends, (quantities, 2); NaN where the method has no interval."""
+def _measured(point: Point, method: str, resamples: int, rng: np.random.Generator, train_flops: float) -> Array:
+    """Estimate and both ends of its interval, (quantities, 3); NaN where the method has no interval."""
+    estimate_Q = _quantities(point.params, train_flops)
     if method == "profile":
-        return _profile_ends(point)
+        return np.column_stack([estimate_Q, _profile_ends(point)])
     draws = draw_params(point, method, resamples, rng)  # pyright: ignore[reportArgumentType]
     tail = (100 - LEVEL_PERCENT) / 2
-    return np.nanpercentile(_quantities(draws, train_flops), [tail, 100 - tail], axis=0).T
+    return np.column_stack(
+        [estimate_Q, np.nanpercentile(_quantities(draws, train_flops), [tail, 100 - tail], axis=0).T]
+    )
 
 
 def _profile_ends(point: Point) -> Array:
@@ -141,7 +163,9 @@ def _profile_ends(point: Point) -> Array:
     return np.array([ends[0], np.log(ends[1]), np.log(ends[2]), ends[3], ends[4], nothing, nothing])
 
 
-def _rows(scenario: Scenario, method: str, ends_SQ2: Array, truth_Q: Array, spread_Q: Array) -> list[Coverage]:
+def _rows(scenario: Scenario, method: str, measured_SQ3: Array, truth_Q: Array) -> list[Coverage]:
+    """A row each quantity, from the estimates and intervals of all sweeps."""
+    estimate_SQ, ends_SQ2 = measured_SQ3[:, :, 0], measured_SQ3[:, :, 1:]
     rows = []
     for i, quantity in enumerate(QUANTITIES):
         kept = ends_SQ2[np.isfinite(ends_SQ2[:, i]).all(axis=1), i]
@@ -150,18 +174,18 @@ def _rows(scenario: Scenario, method: str, ends_SQ2: Array, truth_Q: Array, spre
         share = float(((kept[:, 0] <= truth_Q[i]) & (truth_Q[i] <= kept[:, 1])).mean())
         width = float(np.median(kept[:, 1] - kept[:, 0]))
         stderr = float(np.sqrt(max(share * (1 - share), 1 / len(kept)) / len(kept)))
-        ratio = width / (3.92 * spread_Q[i])
+        ratio = width / (3.92 * np.nanstd(estimate_SQ[:, i], ddof=1))
         rows.append(Coverage(scenario.name, method, quantity, len(kept), share, stderr, width, float(ratio)))
     return rows
 
 
 def coverage_table(rows: Sequence[Coverage]) -> str:
     """Coverage in per cent with the width in brackets, a line each scenario and method; * misses the aim."""
-    lines = [f"{'':12}{'':11}" + "".join(f"{name:>15}" for name in QUANTITIES)]
+    lines = [f"{'':12}{'':21}" + "".join(f"{name:>15}" for name in QUANTITIES)]
     for scenario, method in dict.fromkeys((row.scenario, row.method) for row in rows):
         mine = {row.quantity: row for row in rows if (row.scenario, row.method) == (scenario, method)}
         cells = "".join(f"{_cell(mine.get(name)):>15}" for name in QUANTITIES)
-        lines.append(f"{scenario:12}{method:11}{cells}")
+        lines.append(f"{scenario:12}{method:21}{cells}")
     return "\n".join([*lines, *_verdict(rows)])
 
 

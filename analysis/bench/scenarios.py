@@ -25,6 +25,8 @@ class Scenario:
         N and D, one row a run, the same in every sweep.
     noise : callable
         (generator, n) -> noise of ln L.
+    is_grid : bool
+        Whether the design is budgets times sizes.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Scenario:
     truth: Mapping[str, float]
     design: pd.DataFrame
     noise: Noise
+    is_grid: bool = True
 
     @property
     def target_flops(self) -> float:
@@ -80,6 +83,7 @@ SCENARIOS: dict[str, Scenario] = {
             EPOCH,
             _scattered(240, seed=240),
             _heavy(0.0042, 3.0),
+            is_grid=False,
         ),
         Scenario(
             "isoflop",

@@ -176,6 +176,13 @@ def test_short_coverage_of_the_default_interval_is_not_far_from_what_it_says():
     assert "cases" in coverage_table(rows)
 
 
+def test_coverage_counts_the_exponents_that_reports_print():
+    rows = coverage(["isoflop", "hoffmann"], ["approaches"], sweeps=4, resamples=40)
+    assert {row.method for row in rows} == {"approach 2", "approach 3", "approach 2 akima", "approach 2 corrected"}
+    assert {(row.scenario, row.quantity) for row in rows} == {("isoflop", "a")}
+    assert all(0 < row.width < 0.6 for row in rows)
+
+
 def test_coverage_table_names_what_misses():
     row = Coverage("isoflop", "cases", "E", 2000, 0.85, 0.008, 0.1, 0.7)
     assert row.misses
