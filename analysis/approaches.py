@@ -10,7 +10,7 @@ from analysis import akima, envelope, isoflop
 from analysis import parabola_bias as bias_of
 from analysis.cells import SeedNoise, design_cells, seed_noise
 from analysis.design import check_rows
-from analysis.fit import assemble, residual_rms
+from analysis.fit import assemble
 from analysis.laws import Array, chinchilla
 from analysis.lines import MIN_BUDGETS, Approach, Drawn, approach_through, empty_approach
 from analysis.objective import Objective
@@ -84,7 +84,7 @@ def three_approaches(
     draws = unit_draws(len(cells), resamples, dof, np.random.default_rng(seed))
     found = isoflop.slices(cells)
     scatter = isoflop.scatter_rms(cells, found)
-    sd = cell_sd(cells, noise, scatter if np.isfinite(scatter) else residual_rms(point))
+    sd = cell_sd(cells, noise, scatter if np.isfinite(scatter) else point.residual_rms)
     curves = envelope.curves_of(runs) if curves is None else curves
     traced = envelope.build(runs, cells, curves) if curves else None
     third, parametric = _third(runs, point, sentences, cells, noise, draws)
@@ -112,7 +112,7 @@ def _third(
     runs: Runs, point: Point, sentences: list[str], cells: pd.DataFrame, noise: SeedNoise | None, draws: Array
 ) -> tuple[Approach, FitResult]:
     """Approach 3: the frontier of the parametric law; noise goes on the fitted losses."""
-    sd = cell_sd(cells, noise, residual_rms(point))
+    sd = cell_sd(cells, noise, point.residual_rms)
     refitted = point.refit(log_loss=point.log_loss - point.residuals + sd * draws)
     resampled = point.model.to_natural(refitted.z_KP)
     settings = {"loss": "log_huber", "delta": point.objective.delta, "count": runs.count}

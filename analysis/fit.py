@@ -1,5 +1,6 @@
 """One function that fits any law to any table of runs."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -23,6 +24,7 @@ LOSSES: tuple[Loss, ...] = ("log_huber", "raw_huber", "log_squares", "raw_square
 FEW_CLUSTERS = 15
 MANY_ROWS = 20_000  # more: the case bootstrap is the sandwich to all digits printed, at a thousandth of its cost
 NOISE_WEIGHTS = "noise"
+REASONS_SHOWN = 4
 
 
 def objective_named(loss: Loss, delta: float) -> Objective:
@@ -117,7 +119,7 @@ def fit(
         draws,
         dropped=dropped,
         settings=settings,
-        warnings=[*sentences, *_cluster_warnings(labels)],
+        warnings=[*sentences, *_left_out(dropped), *_cluster_warnings(labels)],
         checks=_checks(point, labels, profiles) | _noise_check(point, frame, noise) if draws else {},
         offset=_offset_profile(point) if draws else None,
     )
@@ -244,11 +246,6 @@ def _weights(frame: pd.DataFrame, weights: str | None, noise: SeedNoise | None) 
     return precision / precision.mean()
 
 
-def residual_rms(point: Point) -> float:
-    """Root mean square log residual with n - P degrees of freedom."""
-    return point.residual_rms
-
-
 def _status(point: Point) -> str:
     if not point.certificate.converged:
         return "not converged"
@@ -270,6 +267,13 @@ def _fit_warnings(point: Point) -> list[str]:
             "others may be as good, give more starts"
         )
     return sentences
+
+
+def _left_out(dropped: tuple[Mapping[str, str], ...]) -> list[str]:
+    """How many runs were left out for each reason, the commonest first."""
+    counts = Counter(row["reason"] for row in dropped).most_common()
+    shown = [f"{n} of the runs given left out: {reason}" for reason, n in counts[:REASONS_SHOWN]]
+    return [*shown, f"and {len(counts) - REASONS_SHOWN} other reasons"] if len(counts) > REASONS_SHOWN else shown
 
 
 def _cluster_warnings(labels: Rows | None) -> list[str]:

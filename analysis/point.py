@@ -13,6 +13,7 @@ from analysis.solve import Problem, Solution, solve
 from analysis.starts import grid_starts
 
 AGREEMENT = 1e-6  # relative difference of objectives below which two starts found the same optimum
+EXACT = 1e-7  # residual: smaller ones are rounding, in which no two starts agree
 MULTISTART_ROWS = 4000  # more rows than this: many starts on a spread of them, the best on all
 
 
@@ -146,7 +147,8 @@ def fit_point(
     many = solve(screen, objective, starts_KP)
     best = int(many.objective_K.argmin())
     final = solve(Problem(model, log_loss, weights, low, high), objective, many.z_KP[best : best + 1])
-    agreeing = many.objective_K <= many.objective_K[best] * (1 + AGREEMENT) + 1e-300
+    rounding = 0.5 * screen.weights.sum() * EXACT**2
+    agreeing = many.objective_K <= many.objective_K[best] * (1 + AGREEMENT) + rounding
     certificate = Certificate(
         tried=len(starts_KP),
         agreeing=int(agreeing.sum()),

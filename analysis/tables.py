@@ -76,7 +76,12 @@ def read_table(path: Path, columns: Mapping[str, str] | None) -> tuple[pd.DataFr
     for letter, (column, factor) in factors.items():
         frame[letter] = _numbers(np.asarray(frame[column])) * factor if letter in LETTERS else frame[column]
     for letter in (letter for letter in LETTERS if letter in frame and letter not in factors):
-        frame[letter] = _numbers(np.asarray(frame[letter]))
+        numbers = _numbers(np.asarray(frame[letter]))
+        if np.isnan(numbers).all():
+            frame = frame.drop(columns=letter)
+            notes.append(f"column {letter} holds no number: it is not taken for {letter}")
+        else:
+            frame[letter] = numbers
     if "L" not in frame:
         raise UserError(f"{path} has no loss: name its column with --columns loss=...; it has {', '.join(frame)}")
     frame["run"] = wandb_export.labels(frame) or [f"row {i + 1}" for i in range(len(frame))]

@@ -27,6 +27,7 @@ def fit(options: Namespace) -> int:
         tables.append(runs)
     if options.approaches:
         _add_approaches(documents, tables)
+    _add_rankings(documents, results, tables)
     if options.out:
         _save(results, Path(options.out))
     if options.json:
@@ -35,7 +36,6 @@ def fit(options: Namespace) -> int:
     print("\n\n".join(result.summary() for result in results))
     for document in documents:
         _print_more(options, document)
-    _print_ranking(options, results)
     return 0
 
 
@@ -94,6 +94,7 @@ def _how(options: Namespace, designed: bool) -> dict[str, Any]:
     """Objective and intervals; a designed sweep draws residuals again, a table its rows."""
     return {
         "loss": options.objective,
+        "delta": options.delta,
         "weights": options.weights,
         "clusters": options.clusters,
         "resample": options.resample or ("residuals" if designed and not options.clusters else "cases"),
@@ -151,19 +152,39 @@ def _print_more(options: Namespace, document: Mapping[str, Any]) -> None:
         print()
         print_rows(options, document, document["approaches"]["table"])
         print(document["approaches"]["sentence"])
+    if "ranking" in document:
+        _print_ranking(options, document["ranking"])
 
 
-def _print_ranking(options: Namespace, results: "Sequence[FitResult]") -> None:
-    """Laws in the order of their forecast of the largest budgets, where there are several."""
-    held = [
-        {"law": r.law_name, "count": r.settings.get("count"), "forecast error": r.holdout["mean_abs_rel_error"]}
-        | {name: r.holdout[name] for name in ("skill", "skill_power_law", "gap")}
-        for r in results
-        if r.holdout and "skill" in r.holdout
-    ]
-    if len(held) > 1:
-        print("\nforecast of the largest budget from the others, best first")
-        print_rows(options, held, sorted(held, key=lambda row: row["forecast error"]))
+def _print_ranking(options: Namespace, ranking: Mapping[str, Any]) -> None:
+    """Laws by the error of their forecasts over expanding windows, or why they are not ranked."""
+    if "reason" in ranking:
+        print(f"\nlaws not ranked: {ranking['reason']}")
+        return
+    print("\nforecast of the next budget from the smaller ones, over all windows, best first")
+    print_rows(options, ranking, ranking["table"])
+    for row in ranking["excluded"]:
+        print(f"not ranked: {row['what']}: {row['reason']}")
+
+
+def _add_rankings(
+    documents: Sequence[dict[str, Any]], results: "Sequence[FitResult]", tables: "Sequence[Runs]"
+) -> None:
+    """Several laws ranked by their forecasts under every count, put into the first document of that count."""
+    from analysis.cells import design_cells
+    from analysis.ranking import rank_laws
+
+    first: dict[Any, int] = {}
+    for i, runs in enumerate(tables):
+        first.setdefault(runs.count, i)
+    for count, i in first.items():
+        laws = [result.law for result in results if result.settings.get("count") == count]
+        if len(laws) < 2 or not {"N", "D", "C"} <= set(tables[i].frame):
+            continue
+        try:
+            documents[i]["ranking"] = rank_laws(design_cells(tables[i].frame), laws).to_dict()
+        except HarnessError as error:
+            documents[i]["ranking"] = {"reason": str(error)}
 
 
 def public_tables() -> list[dict[str, Any]]:

@@ -77,6 +77,9 @@ def test_several_laws_and_counts_are_several_fits_and_files(attempt, small_sweep
         ("tied", "total"),
         ("tied", "non_embedding"),
     ]
+    rankings = [d["ranking"]["table"] for d in json.loads(out) if "ranking" in d]
+    assert [{row["law"] for row in table} for table in rankings] == [{"chinchilla", "tied"}] * 2
+    assert rankings[0][0]["windows"] == 2
     assert load("f-tied-total.json").law_name == "tied"
     assert err.count("saved: ") == 4
     code, out, _ = attempt("fit", small_sweep, "--law", "kaplan_lc,chinchilla", "--resamples", 20, "--approaches")
@@ -85,6 +88,9 @@ def test_several_laws_and_counts_are_several_fits_and_files(attempt, small_sweep
     assert ranked.index("chinchilla") < ranked.index("kaplan_lc")
     assert "2 corrected" in out
     assert "the approaches agree" in out
+    code, _, err = attempt("fit", small_sweep, "--delta", 0)
+    assert code == 2
+    assert "delta is 0.0" in err
     code, _, err = attempt("fit", small_sweep, "--count", "all")
     assert code == 2
     assert "count 'all' is not one of" in err

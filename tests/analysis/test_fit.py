@@ -9,6 +9,7 @@ from analysis.fit import fit
 from analysis.laws import Law, Term
 from analysis.resample import case_weights
 from analysis.result import load
+from analysis.runs import Runs
 from scaling_harness.errors import HarnessError, UserError
 
 
@@ -56,6 +57,19 @@ def test_intervals_cover_a_simulated_truth(isoflop):
 def test_every_objective_recovers_noise_free_truth(loss, noise_free, truth):
     result = fit("chinchilla", noise_free, loss=loss, resample="none")
     assert result.params["alpha"].value == pytest.approx(truth["alpha"], rel=1e-4)
+
+
+def test_all_starts_agree_on_noise_free_data(noise_free):
+    result = fit("chinchilla", noise_free, resample="none")
+    assert result.certificate.agreeing == result.certificate.tried
+    assert result.warnings == ()
+
+
+def test_what_was_left_out_is_counted_by_reason_in_the_warnings(isoflop):
+    dropped = [{"run": str(i), "reason": reason} for i, reason in enumerate("aabcdef")]
+    warnings = fit("chinchilla", Runs(isoflop, tuple(dropped)), resample="none").warnings
+    assert warnings[0] == "2 of the runs given left out: a"
+    assert warnings[4] == "and 2 other reasons"
 
 
 def test_power_law_in_one_variable_agrees_with_a_straight_line():

@@ -174,3 +174,12 @@ def test_tokens_beyond_the_unique_ones_are_dropped_unless_the_law_knows_repetiti
     runs = load_runs(path)
     assert reasons(runs) == {"row 2": "4 epochs: the law is for tokens seen once"}
     assert len(load_runs(path, keep_repeats=True)) == 3
+
+
+def test_a_column_of_text_called_c_is_not_the_compute(tmp_path):
+    frame = pd.DataFrame({"N": [1e5, 2e5], "D": [1e7, 2e7], "C": ["gpu", "tpu"], "L": [3.0, 2.9]})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    runs = load_runs(tmp_path / "t.csv")
+    assert runs.dropped == ()
+    assert runs.frame.C.tolist() == [6e12, 2.4e13]
+    assert any("C holds no number" in note for note in runs.notes)
