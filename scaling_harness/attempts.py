@@ -20,11 +20,24 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from scaling_harness.errors import UserError
 from scaling_harness.files import explain_os_errors
 from scaling_harness.store import Store
 
-LEASE_S = 240.0
-"""Well above the time that a network file system may cache attributes (60 s)."""
+
+def _lease_s(text: str) -> float:
+    """Read `SCALING_HARNESS_LEASE_S`."""
+    try:
+        lease_s = float(text)
+    except ValueError:
+        lease_s = 0.0
+    if not 0.0 < lease_s < float("inf"):
+        raise UserError(f"SCALING_HARNESS_LEASE_S is {text!r}; it is a number of seconds, above 0")
+    return lease_s
+
+
+LEASE_S = _lease_s(os.environ.get("SCALING_HARNESS_LEASE_S", "240"))
+"""Well above the time that a network file system may cache attributes (60 s); the same for all workers of a store."""
 HEARTBEAT_S = LEASE_S / 5
 
 _NAME = re.compile(r"attempt-(\d+)\.json")
@@ -157,7 +170,12 @@ def lock(descriptor: int, kind: int) -> bool:
 
 @cache
 def kernel_id() -> str:
-    """Identify the running kernel: its boot id, or the host's name where it has none."""
+    """Identify the running kernel: its boot id, or the host's name where it has none.
+
+    `SCALING_HARNESS_KERNEL` overrides it, where clones of one machine were booted once and have a boot id in common.
+    """
+    if name := os.environ.get("SCALING_HARNESS_KERNEL"):
+        return name
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
