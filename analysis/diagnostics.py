@@ -9,7 +9,7 @@ from scipy import stats
 
 from analysis.cells import SeedNoise
 from analysis.laws import Array, Law
-from analysis.objective import LEAST_SQUARES
+from analysis.objective import LEAST_SQUARES, Objective
 from analysis.point import Point, fit_point
 from analysis.profile import profile
 
@@ -42,16 +42,17 @@ def fit_quality(law: Law, cells: pd.DataFrame, noise: SeedNoise | None, residual
         return FitQuality(residual_rms, None, None, None)
     variance = noise.at(cells.N.to_numpy()) ** 2 / cells.n_seeds.to_numpy()
     seed_rms = float(np.sqrt(variance.mean()))
-    squares = _squares_point(law, cells).residuals ** 2
+    squares = law_point(law, cells).residuals ** 2
     dof = len(cells) - len(law.params)
     lack = (squares / variance).sum() / max(1, dof)
     p_value = float(stats.f.sf(lack, dof, noise.dof)) if dof > 0 else None
     return FitQuality(residual_rms, seed_rms, residual_rms / seed_rms, p_value)
 
 
-def _squares_point(law: Law, cells: pd.DataFrame) -> Point:
+def law_point(law: Law, cells: pd.DataFrame, objective: Objective = LEAST_SQUARES) -> Point:
+    """A law through cell means, each weighted by its seeds."""
     inputs = {name: cells[name].to_numpy() for name in law.inputs}
-    return fit_point(law, inputs, cells.L.to_numpy(), LEAST_SQUARES, cells.n_seeds.to_numpy(float))
+    return fit_point(law, inputs, cells.L.to_numpy(), objective, cells.n_seeds.to_numpy(float))
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class OffsetProfile:
 
 def profile_offset(law: Law, cells: pd.DataFrame) -> OffsetProfile:
     """Profile E by least squares on ln L (Gaussian noise, variance from the residuals)."""
-    found = profile(_squares_point(law, cells), law.offset or "")
+    found = profile(law_point(law, cells), law.offset or "")
     low = 0.0 if found.low is None else found.low
     high = float(found.grid[-1]) if found.high is None else found.high
     return OffsetProfile(found.value, (low, high), found.low is not None, found.grid, found.statistic, found.threshold)

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.diagnostics import law_point
 from analysis.isoflop import budget_groups
 from analysis.laws import Array, Law, Rows, chinchilla
 from analysis.objective import Objective
-from analysis.point import fit_point
 from analysis.result import FitResult
 from scaling_harness.errors import HarnessError
 
@@ -145,8 +145,7 @@ def _forecast(law: Law, kept: pd.DataFrame, out: pd.DataFrame) -> Array:
         raise HarnessError(f"{law.formula} needs {', '.join(missing)}, which these runs have not")
     if len(kept) < len(law.params):
         raise HarnessError(f"{len(kept)} cells are left for the {len(law.params)} parameters of {law.formula}")
-    inputs = {name: kept[name].to_numpy() for name in law.inputs}
-    point = fit_point(law, inputs, kept.L.to_numpy(), Objective(), kept.n_seeds.to_numpy(float))
+    point = law_point(law, kept, Objective())
     return law.predict(point.params, **{name: out[name].to_numpy() for name in law.inputs})
 
 

@@ -1,14 +1,17 @@
 """Which law forecasts best? Expanding windows: fit the smaller budgets, forecast the next, over and over."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.cells import seed_noise
+from analysis.diagnostics import fit_quality, law_point
 from analysis.holdout import MIN_BUDGETS_LEFT, Holdout, budget_bands, forecast_bands
 from analysis.laws import LAWS, Law
+from analysis.objective import Objective
 from scaling_harness.errors import HarnessError
 
 
@@ -19,8 +22,10 @@ class Ranking:
     Attributes
     ----------
     table : DataFrame
-        law, mean_abs_rel_error, skill, skill_power_law and windows, best first. All laws are judged on the same
-        windows; skills are 1 - error / error of 'the last budget's loss', or of a power law in C, over all of them.
+        law, mean_abs_rel_error, skill, skill_power_law, windows, residual_ratio and lack_of_fit_p, best first. All
+        laws are judged on the same windows; skills are 1 - error / error of 'the last budget's loss', or of a power
+        law in C, over all of them. The last two set the residuals of all cells beside the noise of their seeds, see
+        `diagnostics.FitQuality`; None without replicates.
     windows : DataFrame
         law, budget, gap, n_fit, n_held_out, mean_abs_rel_error, error_last_budget, error_power_law.
     excluded : tuple of {"what", "reason"}
@@ -80,7 +85,8 @@ def rank_laws(cells: pd.DataFrame, laws: Sequence[Law] = tuple(LAWS.values())) -
     ]
     budgets = {float(bands[end - 1].C.max()) for end in ends if end not in lost}
     shared = [row for row in rows if row["budget"] in budgets]
-    return Ranking(_table(shared), pd.DataFrame(rows), tuple(excluded))
+    table = _with_quality(_table(shared), cells, {law.name: law for law in laws})
+    return Ranking(table, pd.DataFrame(rows), tuple(excluded))
 
 
 def _row(law: Law, held: Holdout) -> dict[str, Any]:
@@ -99,3 +105,15 @@ def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
         ranked.append((law, error, 1 - error / last, 1 - error / power, len(mine)))
     ranked.sort(key=lambda row: row[1])
     return pd.DataFrame(ranked, columns=["law", "mean_abs_rel_error", "skill", "skill_power_law", "windows"])
+
+
+def _with_quality(table: pd.DataFrame, cells: pd.DataFrame, laws: Mapping[str, Law]) -> pd.DataFrame:
+    """The table with each law's residuals over all cells against seed noise."""
+    noise = seed_noise(cells)
+    found = [
+        fit_quality(law, cells, noise, law_point(law, cells, Objective()).residual_rms)
+        for law in map(laws.get, table.law)
+        if law
+    ]
+    ratios = np.array([each.ratio for each in found], object)
+    return table.assign(residual_ratio=ratios, lack_of_fit_p=np.array([each.lack_of_fit_p for each in found], object))

@@ -1,6 +1,6 @@
 """Results as the sentences and tables of a report, in plain text: the template only lays them out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from analysis.summary import PUBLISHED_BESIDE, Analysis
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 COUNT_WORDS = {"with_head": "non-embedding plus head", "non_embedding": "non-embedding", "total": "with embedding"}
+NO_LACK = 0.05
 SKILLS = ("skill", "skill_power_law")
 MOST_INFLUENTIAL = 10
 
@@ -111,9 +112,20 @@ def noise_sentence(analysis: Analysis) -> str:
         return f"{start}; the noise is unidentified, as no (N, D) was trained with two seeds."
     lack = ""
     if quality.lack_of_fit_p is not None:
-        verdict = "the law misses more than noise" if quality.lack_of_fit_p < 0.05 else "no lack of fit is seen"
+        verdict = "the law misses more than noise" if quality.lack_of_fit_p < NO_LACK else "no lack of fit is seen"
         lack = f" The F test of lack of fit gives p = {quality.lack_of_fit_p:.2g}: {verdict}."
-    return f"{start}; seed noise alone implies {quality.seed_rms:.2%}, a ratio of {quality.ratio:.2f}.{lack}"
+    ratio = f"{start}; seed noise alone implies {quality.seed_rms:.2%}, a ratio of {quality.ratio:.2f}.{lack}"
+    fitting = _laws_that_fit(analysis)
+    return f"{ratio} Laws of the forecast table in which no lack is seen: {', '.join(fitting)}." if fitting else ratio
+
+
+def _laws_that_fit(analysis: Analysis) -> list[str]:
+    """Ranked laws that leave no more than noise, best forecast first; none where Chinchilla's is one of them."""
+    quality = analysis.quality
+    if analysis.ranking is None or quality.lack_of_fit_p is None or quality.lack_of_fit_p >= NO_LACK:
+        return []
+    table = analysis.ranking.table
+    return table.law[table.lack_of_fit_p.astype(float) >= NO_LACK].tolist()
 
 
 def offset_sentence(analysis: Analysis, labels: Labels) -> str:
@@ -152,14 +164,18 @@ def counts(analysis: Analysis, exact: ExactAllocation | None, exact_reason: str 
 def ranking(analysis: Analysis) -> Table:
     """Laws by the error of their forecasts over expanding windows, best first; those left out with the reason."""
     columns = ("law", "mean error", "skill against the last budget's loss", "skill against a power law in C", "windows")
+    columns += ("residuals over seed noise", "lack of fit, p")
     if analysis.ranking is None:
         return table(columns, ())
-    rows = [
-        (row["law"], f"{row['mean_abs_rel_error']:.2%}", *(f"{row[n]:.2f}" for n in SKILLS), str(row["windows"]))
-        for row in analysis.ranking.table.to_dict(orient="records")
-    ]
-    left_out = [(f"{row['what']}: {row['reason']}", "–", "–", "–", "–") for row in analysis.ranking.excluded]
+    rows = [_ranked(row) for row in analysis.ranking.table.to_dict(orient="records")]
+    left_out = [(f"{row['what']}: {row['reason']}", *"––––––") for row in analysis.ranking.excluded]
     return table(columns, [*rows, *left_out])
+
+
+def _ranked(row: Mapping[Any, Any]) -> tuple[str, ...]:
+    quality = ("–" if row[name] is None else f"{row[name]:.2g}" for name in ("residual_ratio", "lack_of_fit_p"))
+    skills = (f"{row[name]:.2f}" for name in SKILLS)
+    return row["law"], f"{row['mean_abs_rel_error']:.2%}", *skills, str(row["windows"]), *quality
 
 
 def influence(analysis: Analysis) -> Table:

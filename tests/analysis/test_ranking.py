@@ -29,6 +29,9 @@ def test_the_law_the_data_are_from_forecasts_best(ranking):
     best = ranking.table.iloc[0]
     assert best.windows == 4
     assert best.skill > 0.5
+    assert best.residual_ratio == pytest.approx(1, abs=0.3)
+    assert best.lack_of_fit_p > 0.01
+    assert ranking.table.lack_of_fit_p.iloc[-1] < 1e-6
     assert ranking.table.skill.is_monotonic_decreasing
     json.dumps(ranking.to_dict(), allow_nan=False)
 
@@ -52,6 +55,7 @@ def test_windows_too_small_for_one_law_count_for_none(truth):
     short = frame.groupby("C").head(2)
     few = rank_laws(design_cells(short), (skaling, kaplan_lc))
     assert set(few.table.windows) == {2}
+    assert few.table.lack_of_fit_p.isna().all()
     assert few.excluded[0]["what"] == "window 2 budgets, skaling"
 
 

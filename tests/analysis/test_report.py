@@ -6,14 +6,16 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from analysis import report
+from analysis import report, simulate
 from analysis.exact_flops import exact_allocation
 from analysis.figures import catalogue
 from analysis.fit import fit
+from analysis.laws import skaling
 from analysis.report import SECTIONS, print_headline, write_report
 from analysis.report_sources import recipe_text
-from analysis.report_tables import number
-from analysis.summary import table_rows
+from analysis.report_tables import noise_sentence, number
+from analysis.runs import Runs
+from analysis.summary import analyse, table_rows
 from scaling_harness.errors import UserError
 
 
@@ -92,6 +94,16 @@ def test_page_ranks_laws_and_names_the_cells_that_move_the_exponent(page):
     most = analysis.influence.frame.iloc[0]
     assert f"<td>{most.run}</td><td>{most.residual:+.2%}</td><td>{most.a:+.4f}</td>" in text
     assert "a moves by" in text
+
+
+def test_laws_that_leave_only_noise_are_named_where_the_headline_law_does_not():
+    frame = simulate.isoflop({"E": 1.1, "A": 45.0, "B": 160.0, "alpha": 0.38, "beta": 0.35}, [1e11, 1e12, 1e13, 1e14])
+    params = {"E": 0.5, "A": 280.0, "B": 320.0, "alpha": 0.61, "beta": 0.46, "k": 0.5}
+    noise = np.exp(0.001 * np.random.default_rng(0).standard_normal(len(frame)))
+    runs = Runs(frame.assign(L=skaling.predict(params, N=frame.N, D=frame.D) * noise))
+    sentence = noise_sentence(analyse(runs, resamples=20))
+    assert "the law misses more than noise" in sentence
+    assert sentence.endswith("in which no lack is seen: skaling.")
 
 
 def test_figures_are_files_and_in_the_page(page):
