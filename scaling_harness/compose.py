@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from scaling_harness.config import RunConfig, SweepConfig
 from scaling_harness.errors import UserError
+from scaling_harness.launchers import Launcher, LauncherGroup
 
 T = TypeVar("T")
 
@@ -62,7 +63,7 @@ def plain(document: Any) -> dict[str, Any]:
 
 def run_config(document: Mapping[str, Any]) -> RunConfig:
     """Check the run part of a composed document; see `validate`."""
-    return validate(RunConfig, {key: value for key, value in document.items() if key != "sweep"})
+    return validate(RunConfig, {key: value for key, value in document.items() if key not in ("sweep", "launcher")})
 
 
 def sweep_config(document: Mapping[str, Any]) -> SweepConfig:
@@ -70,6 +71,11 @@ def sweep_config(document: Mapping[str, Any]) -> SweepConfig:
     if document.get("sweep") is None:
         raise UserError("the configuration describes one run, not a sweep; name a file of conf/sweep")
     return validate(SweepConfig, document["sweep"], prefix="sweep")
+
+
+def launcher_config(document: Mapping[str, Any]) -> Launcher:
+    """Check the launcher part of a composed document; see `validate`."""
+    return validate(LauncherGroup, {"launcher": document["launcher"]}).launcher
 
 
 def validate(schema: type[T], document: Any, prefix: str = "") -> T:
@@ -103,6 +109,7 @@ def validate(schema: type[T], document: Any, prefix: str = "") -> T:
 _TAGS = {
     *("tokens", "flops", "tokens_per_param", "cosine", "constant", "wsd", "sotu", "files", "hf", "bytes", "bpe"),
     *("power", "kaplan2020", "constrained-float", "tagged-union[PowerLr,KaplanLr]"),
+    *("local", "slurm"),
 }
 """Names of variants that pydantic puts into the path of a problem; the user never wrote them."""
 
@@ -126,9 +133,10 @@ def _suggestion(key: str) -> str:
 
 
 def _all_keys() -> set[str]:
-    from scaling_harness import config
+    from scaling_harness import config, launchers
 
-    groups = (value for value in vars(config).values() if hasattr(value, "__dataclass_fields__"))
+    known = [*vars(config).values(), *vars(launchers).values()]
+    groups = (value for value in known if hasattr(value, "__dataclass_fields__"))
     return {name for group in groups for name in group.__dataclass_fields__}
 
 

@@ -20,21 +20,24 @@ class Stop:
 
 
 @contextlib.contextmanager
-def stop_on_signals(parent: int | None = None) -> Iterator[Stop]:
+def stop_on_signals(parent: int | None = None, patient: bool = False) -> Iterator[Stop]:
     """Turn the first interrupt, termination or hang-up into an orderly stop; a second one acts as it always does.
 
     Parameters
     ----------
     parent : int, optional
         Process whose end is a reason to stop as well.
+    patient : bool
+        For processes that a scheduler may signal several times, and with USR2: only SIGKILL ends them at once.
     """
     stop = Stop(parent)
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, *((signal.SIGUSR2,) if patient else ()))
     before = {number: signal.getsignal(number) for number in numbers}
 
     def ask(number: int, _frame: FrameType | None) -> None:
         stop.requested = True
-        signal.signal(number, before[signal.Signals(number)])
+        if not patient:
+            signal.signal(number, before[signal.Signals(number)])
 
     # What was ignored before (nohup, a shell's background) stays ignored.
     caught = [number for number in numbers if before[number] is not signal.SIG_IGN]

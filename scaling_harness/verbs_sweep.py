@@ -10,6 +10,7 @@ from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.verbs import composed, print_rows
 
 if TYPE_CHECKING:
+    from scaling_harness.store import Store
     from sweeps.manifest import Manifest
 
 
@@ -66,6 +67,7 @@ def _run(options: Namespace) -> int:
                 "started; add them with `scaling-harness sweep extend`, or start another one with sweep.name=NAME"
             )
         manifest = dataclasses.replace(manifest, jobs=known.jobs)
+    _check_launcher(manifest)
     write_manifest(sweep_dir, manifest)
     return _launch(manifest)
 
@@ -100,7 +102,7 @@ def _status(options: Namespace) -> int:
 
 
 def _manifest(options: Namespace) -> "Manifest":
-    from scaling_harness.compose import run_config, sweep_config
+    from scaling_harness.compose import launcher_config, run_config, sweep_config
     from sweeps.expand import expand
     from sweeps.manifest import Manifest
 
@@ -113,15 +115,33 @@ def _manifest(options: Namespace) -> "Manifest":
         runtime=config.runtime,
         wandb=config.wandb,
         jobs=expand(document),
+        launcher=launcher_config(document),
     )
+
+
+def _check_launcher(manifest: "Manifest") -> None:
+    if manifest.launcher.kind == "slurm":
+        from sweeps.submissions import check
+
+        check(manifest.launcher)
 
 
 def _launch(manifest: "Manifest") -> int:
     from scaling_harness.store import Store
+
+    store = Store(Path(manifest.runtime.runs_dir))
+    if manifest.launcher.kind == "local":
+        return _train_here(manifest, store)
+    from sweeps.submissions import submit
+
+    print(submit(manifest, manifest.launcher, store))
+    return 0
+
+
+def _train_here(manifest: "Manifest", store: "Store") -> int:
     from scaling_harness.wandb_mirror import mirror
     from sweeps.pool import run_sweep
 
-    store = Store(Path(manifest.runtime.runs_dir))
     summary = run_sweep(manifest, store, manifest.runtime)
     if summary.interrupted:
         return 130

@@ -3,19 +3,22 @@
 import dataclasses
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scaling_harness.compose import validate
+from scaling_harness.compose import launcher_config, validate
 from scaling_harness.config import RunConfig, RuntimeConfig, WandbConfig
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.files import write_json
+from scaling_harness.launchers import Launcher, LocalLauncher
 from scaling_harness.plan import Job, Plan
 from sweeps.expand import describe, resolve_all
 
 SCHEMA_VERSION = 1
 MANIFEST_FILE = "sweep.json"
+LOGS = "logs"
+"""Folder of what workers print, beside the manifest."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class Manifest:
     runtime: RuntimeConfig
     wandb: WandbConfig
     jobs: tuple[Job, ...]
+    launcher: Launcher = field(default_factory=LocalLauncher)
+    """Of the last launch."""
 
     @property
     def runs(self) -> tuple[Plan, ...]:
@@ -45,6 +50,7 @@ def write_manifest(sweep_dir: Path, manifest: Manifest) -> None:
         "hold_out": manifest.hold_out,
         "runtime": dataclasses.asdict(manifest.runtime),
         "wandb": dataclasses.asdict(manifest.wandb),
+        "launcher": dataclasses.asdict(manifest.launcher),
         "jobs": [_job_document(job) for job in manifest.jobs],
     }
     write_json(sweep_dir / MANIFEST_FILE, document)
@@ -87,6 +93,7 @@ def read_manifest(sweep_dir: Path) -> Manifest:
         runtime=runtime,
         wandb=wandb,
         jobs=_jobs(path, document, {"runtime": document["runtime"], "wandb": document["wandb"]}),
+        launcher=launcher_config(document) if "launcher" in document else LocalLauncher(),
     )
 
 

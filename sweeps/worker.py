@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--parent", type=int, help="leave when this process is gone")
     parser.add_argument("--train", default=TRAINER, metavar="MODULE:FUNCTION", help="training function")
     options = parser.parse_args(arguments)
-    with stop_on_signals(options.parent) as stop:
+    with stop_on_signals(options.parent, patient=True) as stop:
         try:
             manifest = read_manifest(options.sweep_dir)
             runtime = validate(RuntimeConfig, options.runtime) if options.runtime else manifest.runtime

@@ -1,0 +1,91 @@
+"""The shell script that an array task of SLURM runs, as text."""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from scaling_harness.launchers import SlurmLauncher
+from sweeps.manifest import LOGS
+from sweeps.supervise import import_path
+
+_SCRIPT = """\
+#!/bin/bash
+{directives}
+
+task=${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}
+{setup}
+
+# An order to save and leave is passed on; the node answers it with exit code 75 where work is left.
+trap 'stopped=1; kill -TERM "$node"' USR2 TERM
+{command} --log "$task" &
+node=$!
+stopped=
+wait "$node"; code=$?
+while [ "$stopped" ]; do stopped=; wait "$node"; code=$?; done
+
+# A task that SLURM cancels, or puts back into the queue itself, is no longer running.
+if [ "$code" -eq 75 ] && [ "$(squeue --noheader --jobs "$task" --format %T)" = RUNNING ]; then
+    exec scontrol requeue "$task"
+fi
+exit "$code"
+"""
+
+
+def batch_script(launcher: SlurmLauncher, sweep_dir: Path, threads: int, first: int, last: int, cap: int | None) -> str:
+    """Write the script of one array.
+
+    Parameters
+    ----------
+    launcher : SlurmLauncher
+        What to ask SLURM for.
+    sweep_dir : Path
+        Folder of the sweep, absolute.
+    threads : int
+        Of a training process.
+    first, last : int
+        Indices of the array.
+    cap : int or None
+        Tasks that may run at once.
+
+    Returns
+    -------
+    str
+    """
+    options = [*_directives(launcher, sweep_dir, threads), f"--array={first}-{last}" + (f"%{cap}" if cap else "")]
+    return _SCRIPT.format(
+        directives="\n".join(f"#SBATCH {option}" for option in [*options, *launcher.sbatch]),
+        setup="\n".join([*_environment(launcher), *launcher.setup]),
+        command=f"{_python(launcher)} -m sweeps.node {shlex.quote(str(sweep_dir))} --slots {launcher.slots}",
+    )
+
+
+def _directives(launcher: SlurmLauncher, sweep_dir: Path, threads: int) -> list[str]:
+    cpus = launcher.cpus_per_run or threads * launcher.gpus_per_run
+    asked = {
+        "job-name": f"sweep-{sweep_dir.name}",
+        "partition": launcher.partition,
+        "nodes": 1,
+        "ntasks": 1,
+        "cpus-per-task": cpus * launcher.slots,
+        "gres": f"gpu:{launcher.gpus}" if launcher.gpus else None,
+        "mem": launcher.memory,
+        "time": launcher.time,
+        "account": launcher.account,
+        "qos": launcher.qos,
+        "constraint": launcher.constraint,
+        "signal": f"B:USR2@{launcher.warn_s}",
+        "open-mode": "append",
+        "output": f"{sweep_dir}/{LOGS}/%A_%a.out",
+        "chdir": os.getcwd(),
+    }
+    return ["--requeue", *(f"--{name}={value}" for name, value in asked.items() if value is not None)]
+
+
+def _environment(launcher: SlurmLauncher) -> list[str]:
+    """What can be imported here can be imported there; a container brings its own."""
+    return [] if launcher.container else [f"export PYTHONPATH={shlex.quote(import_path())}"]
+
+
+def _python(launcher: SlurmLauncher) -> str:
+    return f"{launcher.container} python" if launcher.container else shlex.quote(sys.executable)
