@@ -1,16 +1,21 @@
 # make reproduce: set-up, then sweep, fits, figures and report.   make test: set-up, then lint, types, tests.
+# make test-cluster: faults under a real SLURM of its own; needs root and slurmctld slurmd slurm-client munge libfaketime.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: reproduce test lint setup
+.PHONY: reproduce test test-cluster lint setup
 
 reproduce: setup
 	$(BIN)/scaling-harness reproduce --tier $(or $(TIER),quick)
 
 test: setup lint
 	$(BIN)/python -m pytest -q --numprocesses auto --dist loadscope
+
+# Most of a fault's time is waiting: three at once, each with a SLURM of its own.
+test-cluster: setup
+	$(BIN)/python -m pytest -q -rs -m cluster --numprocesses 3 --dist load tests/cluster
 
 lint: setup
 	$(BIN)/ruff format --check .
