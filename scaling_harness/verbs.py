@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scaling_harness.columns import print_columns
 from scaling_harness.errors import UserError
 
 
@@ -109,16 +110,7 @@ def print_rows(options: Namespace, document: Any, rows: Sequence[Mapping[str, An
     if options.json:
         print(json.dumps(document))
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold")
-    for name in rows[0] if rows else ():
-        table.add_column(name, no_wrap=True)
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
-    console = Console()
-    (console if console.is_terminal else Console(width=240)).print(table)
+    print_columns(tuple(rows[0]) if rows else (), [[_cell(value) for value in row.values()] for row in rows])
 
 
 def _cell(value: Any) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from scaling_harness.columns import print_columns
 from scaling_harness.config import RuntimeConfig
 from scaling_harness.plan import Job, Plan
 from sweeps.estimate import job_seconds, n_workers
@@ -42,33 +43,26 @@ def plan_totals(rows: Sequence[Mapping[str, Any]], runtime: RuntimeConfig) -> di
 
 def print_plan(rows: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]) -> None:
     """Print the plan as a table with its cost below."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold")
     columns = ("run", "N non-emb", "N with head", "N total", "D", "steps", "batch", "LR", "C = 6ND", "time", "state")
-    for name in columns:
-        table.add_column(name, justify="left" if name in ("run", "state") else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(
-            row["run_id"],
-            *(f"{row[f'n_params_{count}']:,}" for count in ("non_embedding", "with_head", "total")),
-            f"{row['n_tokens']:,}",
-            f"{row['n_steps']:,}",
-            str(row["batch_tokens"]),
-            f"{row['learning_rate']:.3g}",
-            f"{row['train_flops']:.2e}",
-            f"{row['estimated_s']:.0f} s",
-            row["state"],
-        )
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
-    console.print(table)
-    console.print(
+    print_columns(columns, [_cells(row) for row in rows], right=columns[1:-1])
+    print(
         f"{totals['n_runs']} runs, {totals['n_left']} left to train; {totals['train_flops']:.2e} FLOPs, "
         f"{totals['train_flops_left']:.2e} left: about {totals['estimated_s_left'] / 60:.1f} minutes "
         f"with {totals['workers']} workers"
+    )
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        row["run_id"],
+        *(f"{row[f'n_params_{count}']:,}" for count in ("non_embedding", "with_head", "total")),
+        f"{row['n_tokens']:,}",
+        f"{row['n_steps']:,}",
+        str(row["batch_tokens"]),
+        f"{row['learning_rate']:.3g}",
+        f"{row['train_flops']:.2e}",
+        f"{row['estimated_s']:.0f} s",
+        row["state"],
     )
 
 
