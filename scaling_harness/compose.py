@@ -1,6 +1,7 @@
 """The edge to Hydra: compose YAML and overrides, hand on plain data checked into frozen dataclasses."""
 
 import difflib
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -100,10 +101,15 @@ def validate(schema: type[T], document: Any, prefix: str = "") -> T:
         A sentence for every wrong key, type or value.
     """
     try:
-        return TypeAdapter(schema).validate_python(document)
+        return _adapter(schema).validate_python(document)
     except ValidationError as error:
         sentences = [_sentence(dict(problem), prefix) for problem in error.errors()]
         raise UserError("; ".join(dict.fromkeys(sentences))) from error
+
+
+@functools.cache
+def _adapter(schema: type[T]) -> TypeAdapter[T]:
+    return TypeAdapter(schema)
 
 
 _TAGS = {

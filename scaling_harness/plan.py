@@ -3,13 +3,14 @@
 What is derived is derived here and nowhere else; `sweep plan` prints it before anything is trained.
 """
 
-import dataclasses
 import hashlib
 import json
 import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+from pydantic_core import to_jsonable_python
 
 from scaling_harness import counts
 from scaling_harness.architecture import custom_counts
@@ -268,7 +269,7 @@ def _model_science(model: ModelConfig) -> dict[str, Any]:
 
 
 def _plain(config: Any) -> dict[str, Any]:
-    return json.loads(json.dumps(dataclasses.asdict(config)))
+    return to_jsonable_python(config)
 
 
 def _short(n_tokens: int) -> str:

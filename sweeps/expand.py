@@ -1,14 +1,15 @@
 """From a sweep described as data to the jobs that would train it. Plain dataclass code: no torch, no Hydra."""
 
-import dataclasses
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_jsonable_python
+
 from scaling_harness.compose import run_config, sweep_config
-from scaling_harness.config import FlopsAxis, Grid, RunConfig, TokensAxis
+from scaling_harness.config import DataConfig, FlopsAxis, Grid, RunConfig, TokensAxis
 from scaling_harness.errors import UserError
 from scaling_harness.plan import Job, Plan, resolve
 from scaling_harness.tokens import DataInfo, prepare
@@ -42,10 +43,10 @@ def expand(document: Mapping[str, Any]) -> tuple[Job, ...]:
 
 def resolve_all(configs: Iterable[RunConfig]) -> tuple[Plan, ...]:
     """Resolve configurations, preparing each data set once and keeping each fingerprint once."""
-    prepared: dict[str, DataInfo] = {}
+    prepared: dict[tuple[DataConfig, tuple[str, ...]], DataInfo] = {}
     plans: dict[str, Plan] = {}
     for config in configs:
-        key = repr((config.data, config.evaluation.extra_sets))
+        key = (config.data, config.evaluation.extra_sets)
         if key not in prepared:
             prepared[key] = prepare(config.data, config.evaluation.extra_sets, Path(config.runtime.data_dir))
         plan = resolve(config, prepared[key])
@@ -115,5 +116,4 @@ def _with(document: Any, path: list[str], value: Any) -> dict[str, Any]:
 
 def describe(config: RunConfig) -> dict[str, Any]:
     """Return the science fields of a configuration as plain data; `runtime` and `wandb` are a sweep's, not a run's."""
-    document = dataclasses.asdict(config)
-    return {key: value for key, value in document.items() if key not in ("runtime", "wandb")}
+    return to_jsonable_python(config, exclude={"runtime", "wandb"})
