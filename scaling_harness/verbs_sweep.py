@@ -90,13 +90,12 @@ def _extend(options: Namespace) -> int:
 def _status(options: Namespace) -> int:
     from scaling_harness.compose import run_config
     from scaling_harness.store import Store
-    from sweeps.manifest import read_manifest
+    from sweeps.manifest import read_listing
     from sweeps.status import status
 
     runtime = run_config(composed(options)).runtime
     store = Store(Path(runtime.runs_dir))
-    manifest = read_manifest(store.sweep_dir(options.name))
-    rows = [dataclasses.asdict(row) for row in status(manifest.jobs, store)]
+    rows = [vars(row) for row in status(read_listing(store.sweep_dir(options.name)), store)]
     print_rows(options, rows, rows)
     return 0
 

@@ -10,12 +10,12 @@ from typing import Any
 from scaling_harness.compose import launcher_config, validate
 from scaling_harness.config import RunConfig, RuntimeConfig, WandbConfig
 from scaling_harness.errors import HarnessError, UserError
-from scaling_harness.files import write_json
+from scaling_harness.files import write_text
 from scaling_harness.launchers import Launcher, LocalLauncher
 from scaling_harness.plan import Job, Plan
 from sweeps.expand import describe, resolve_all
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MANIFEST_FILE = "sweep.json"
 LOGS = "logs"
 """Folder of what workers print, beside the manifest."""
@@ -41,8 +41,27 @@ class Manifest:
         return tuple(run for job in self.jobs for run in job.runs)
 
 
+@dataclass(frozen=True)
+class ListedRun:
+    """What `sweep.json` says of a run without resolving it."""
+
+    run_id: str
+    n_steps: int
+    train_flops: float
+    """6ND with head."""
+
+
+@dataclass(frozen=True)
+class ListedJob:
+    """A job of listed runs."""
+
+    job_id: str
+    runs: tuple[ListedRun, ...]
+
+
 def write_manifest(sweep_dir: Path, manifest: Manifest) -> None:
-    """Write `sweep.json` atomically."""
+    """Write `sweep.json` atomically; of a run's configuration only what differs from the first run's."""
+    base = describe(manifest.runs[0].config)
     document = {
         "schema_version": SCHEMA_VERSION,
         "name": manifest.name,
@@ -51,9 +70,10 @@ def write_manifest(sweep_dir: Path, manifest: Manifest) -> None:
         "runtime": dataclasses.asdict(manifest.runtime),
         "wandb": dataclasses.asdict(manifest.wandb),
         "launcher": dataclasses.asdict(manifest.launcher),
-        "jobs": [_job_document(job) for job in manifest.jobs],
+        "base": base,
+        "jobs": [_job_document(job, base) for job in manifest.jobs],
     }
-    write_json(sweep_dir / MANIFEST_FILE, document)
+    write_text(sweep_dir / MANIFEST_FILE, json.dumps(document, allow_nan=False))
 
 
 def read_manifest(sweep_dir: Path) -> Manifest:
@@ -75,15 +95,7 @@ def read_manifest(sweep_dir: Path) -> Manifest:
     HarnessError
         The file is damaged, or today's code or data give a run another identity than it was planned with.
     """
-    path = sweep_dir / MANIFEST_FILE
-    try:
-        document = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist: start the sweep with `scaling-harness sweep run NAME`") from error
-    except ValueError as error:
-        raise HarnessError(f"{path} is not JSON: delete it and start the sweep again; finished runs stay") from error
-    if document.get("schema_version") != SCHEMA_VERSION:
-        raise HarnessError(f"{path} was written by another version of this code: delete it and start the sweep again")
+    path, document = _read(sweep_dir)
     runtime = validate(RuntimeConfig, document["runtime"])
     wandb = validate(WandbConfig, document["wandb"])
     return Manifest(
@@ -94,6 +106,30 @@ def read_manifest(sweep_dir: Path) -> Manifest:
         wandb=wandb,
         jobs=_jobs(path, document, {"runtime": document["runtime"], "wandb": document["wandb"]}),
         launcher=launcher_config(document) if "launcher" in document else LocalLauncher(),
+    )
+
+
+def read_listing(sweep_dir: Path) -> tuple[ListedJob, ...]:
+    """Read the jobs of a sweep as they were planned, longest first, quickly: nothing is resolved or checked.
+
+    Parameters
+    ----------
+    sweep_dir : Path
+        Folder of the sweep.
+
+    Returns
+    -------
+    tuple of ListedJob
+
+    Raises
+    ------
+    UserError, HarnessError
+        There is no such sweep, or its file is damaged.
+    """
+    _, document = _read(sweep_dir)
+    return tuple(
+        ListedJob(job["job_id"], tuple(ListedRun(r["run_id"], r["n_steps"], r["train_flops"]) for r in job["runs"]))
+        for job in document["jobs"]
     )
 
 
@@ -108,14 +144,36 @@ def merge(jobs: Iterable[Job], added: Iterable[Job]) -> tuple[Job, ...]:
     return tuple(sorted(kept, key=lambda job: (-job.train_flops, job.job_id)))
 
 
-def _job_document(job: Job) -> dict[str, Any]:
-    runs = [{"run_id": run.run_id, "fingerprint": run.fingerprint, "config": describe(run.config)} for run in job.runs]
-    return {"job_id": job.job_id, "needs": list(job.needs), "runs": runs}
+def _job_document(job: Job, base: dict[str, Any]) -> dict[str, Any]:
+    return {"job_id": job.job_id, "needs": list(job.needs), "runs": [_run_document(run, base) for run in job.runs]}
+
+
+def _run_document(run: Plan, base: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "run_id": run.run_id,
+        "fingerprint": run.fingerprint,
+        "n_steps": run.n_steps,
+        "train_flops": run.train_flops["6nd_with_head"],
+        "config": {key: value for key, value in describe(run.config).items() if value != base[key]},
+    }
+
+
+def _read(sweep_dir: Path) -> tuple[Path, dict[str, Any]]:
+    path = sweep_dir / MANIFEST_FILE
+    try:
+        document = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist: start the sweep with `scaling-harness sweep run NAME`") from error
+    except ValueError as error:
+        raise HarnessError(f"{path} is not JSON: delete it and start the sweep again; finished runs stay") from error
+    if document.get("schema_version") != SCHEMA_VERSION:
+        raise HarnessError(f"{path} was written by another version of this code: delete it and start the sweep again")
+    return path, document
 
 
 def _jobs(path: Path, document: dict[str, Any], common: dict[str, Any]) -> tuple[Job, ...]:
     rows = [run for job in document["jobs"] for run in job["runs"]]
-    plans = resolve_all(validate(RunConfig, {**row["config"], **common}) for row in rows)
+    plans = resolve_all(validate(RunConfig, {**document["base"], **row["config"], **common}) for row in rows)
     by_print = {plan.fingerprint: plan for plan in plans}
     for row in rows:
         if row["fingerprint"] not in by_print:

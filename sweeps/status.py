@@ -5,10 +5,9 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from scaling_harness.attempts import attempt_numbers, is_alive, read_attempt, read_end
-from scaling_harness.plan import Job, Plan
 from scaling_harness.store import Store
 
 State = Literal["done", "diverged", "failed", "running", "waiting"]
@@ -37,13 +36,41 @@ class RunStatus:
     """Why it failed or diverged; of a waiting run, how its last attempt ended."""
 
 
-def status(jobs: Sequence[Job], store: Store, before: Sequence[RunStatus] = ()) -> tuple[RunStatus, ...]:
+class Run(Protocol):
+    """A run as planned; a `Plan` or less."""
+
+    @property
+    def run_id(self) -> str:
+        """Its folder in the store."""
+        ...
+
+    @property
+    def n_steps(self) -> int:
+        """Its length."""
+        ...
+
+
+class RunsOfJob(Protocol):
+    """A job as planned; a `Job` or less."""
+
+    @property
+    def job_id(self) -> str:
+        """Names its checkpoint."""
+        ...
+
+    @property
+    def runs(self) -> Sequence[Run]:
+        """Trained in lockstep."""
+        ...
+
+
+def status(jobs: Sequence[RunsOfJob], store: Store, before: Sequence[RunStatus] = ()) -> tuple[RunStatus, ...]:
     """Look at every run of some jobs.
 
     Parameters
     ----------
-    jobs : sequence of Job
-        What to look at.
+    jobs : sequence of RunsOfJob
+        What to look at: those of a manifest, or of its listing.
     store : Store
         Where the runs live.
     before : sequence of RunStatus, optional
@@ -63,7 +90,7 @@ def status(jobs: Sequence[Job], store: Store, before: Sequence[RunStatus] = ()) 
     )
 
 
-def states(jobs: Sequence[Job], store: Store) -> dict[str, State]:
+def states(jobs: Sequence[RunsOfJob], store: Store) -> dict[str, State]:
     """Return the state of every run of some jobs by run_id; see `status`."""
     return {row.run_id: row.state for row in status(jobs, store)}
 
@@ -86,7 +113,7 @@ def _names(store: Store) -> Iterable[str]:
         return ()
 
 
-def _look(run: Plan, job_id: str, store: Store, begun: bool) -> RunStatus:
+def _look(run: Run, job_id: str, store: Store, begun: bool) -> RunStatus:
     if not begun:
         return RunStatus(run.run_id, job_id, "waiting", run.n_steps)
     numbers = attempt_numbers(store.run_dir(run.run_id))
@@ -97,7 +124,7 @@ def _look(run: Plan, job_id: str, store: Store, begun: bool) -> RunStatus:
     return _finished(run, job_id, _parse(text), len(numbers))
 
 
-def _finished(run: Plan, job_id: str, record: dict[str, Any], n_attempts: int) -> RunStatus:
+def _finished(run: Run, job_id: str, record: dict[str, Any], n_attempts: int) -> RunStatus:
     known: dict[str, State] = {"completed": "done", "diverged": "diverged", "failed": "failed"}
     state = known.get(record.get("status", ""))
     if state is None:
@@ -115,7 +142,7 @@ def _finished(run: Plan, job_id: str, record: dict[str, Any], n_attempts: int) -
     )
 
 
-def _unfinished(run: Plan, job_id: str, store: Store, numbers: list[int]) -> RunStatus:
+def _unfinished(run: Run, job_id: str, store: Store, numbers: list[int]) -> RunStatus:
     directory = store.run_dir(run.run_id)
     row = last_row(store.metrics_path(run.run_id))
     seen = {"step": row.get("step", 0), "loss_nats": row.get("loss"), "n_attempts": len(numbers)}

@@ -5,7 +5,7 @@ import pytest
 from scaling_harness.compose import CONF_DIR, compose
 from scaling_harness.errors import HarnessError, UserError
 from sweeps.expand import expand
-from sweeps.manifest import Manifest, merge, read_manifest, write_manifest
+from sweeps.manifest import Manifest, merge, read_listing, read_manifest, write_manifest
 
 GRID = {"shapes": [[1, 16], [1, 32]], "budgets": {"n_tokens": [320, 640]}, "seeds": [0, 1]}
 
@@ -83,6 +83,16 @@ def test_a_manifest_comes_back_as_it_was_written(document, tmp_path):
     manifest = manifest_of(document, GRID)
     write_manifest(tmp_path, manifest)
     assert read_manifest(tmp_path) == manifest
+
+
+def test_a_listing_tells_the_runs_of_a_manifest_without_resolving_them(document, tmp_path):
+    manifest = manifest_of(document, GRID)
+    write_manifest(tmp_path, manifest)
+    for job, listed in zip(manifest.jobs, read_listing(tmp_path), strict=True):
+        assert listed.job_id == job.job_id
+        for run, short in zip(job.runs, listed.runs, strict=True):
+            assert (short.run_id, short.n_steps) == (run.run_id, run.n_steps)
+            assert short.train_flops == run.train_flops["6nd_with_head"]
 
 
 def test_extending_keeps_what_is_there(document):
