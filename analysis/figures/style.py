@@ -200,7 +200,7 @@ def rendered(figure: Figure, kind: str) -> bytes:
     with styled():
         if figure.get_layout_engine() is not None:  # laid out once, for all kinds of file
             figure.draw_without_rendering()
-            figure.set_layout_engine("none")
+            figure.set_layout_engine(None)  # "none" would leave a placeholder, for which savefig draws twice
         figure.savefig(buffer, format=kind, metadata=dates.get(kind))
     return buffer.getvalue()
 
