@@ -1,11 +1,10 @@
 """The attempts at a run, as files in its folder: who tried, who still tries, how it ended. No torch.
 
 `attempt-0001.json` is made with O_EXCL and its number is a fencing token; its owner holds a lock on it and touches it
-as a heartbeat. `attempt-0001.end` says how it ended. On the owner's machine the lock tells at once whether the owner
-lives; from another, or without locks, an attempt not touched for `LEASE_S`, by the file system's own clock, is dead.
+as a heartbeat; a second line, added later, says how it ended. On the owner's machine the lock tells at once whether the
+owner lives; from another, or without locks, an attempt not touched for `LEASE_S`, by the file system's clock, is dead.
 """
 
-import dataclasses
 import fcntl
 import itertools
 import json
@@ -41,7 +40,7 @@ LEASE_S = _lease_s(os.environ.get("SCALING_HARNESS_LEASE_S", "240"))
 HEARTBEAT_S = LEASE_S / 5
 
 _NAME = re.compile(r"attempt-(\d+)\.json")
-_Document = TypeVar("_Document", "Attempt", "End")
+_Line = TypeVar("_Line", "Attempt", "End")
 
 
 @dataclass(frozen=True)
@@ -82,19 +81,17 @@ def attempt_numbers(directory: Path) -> list[int]:
 
 def read_attempt(directory: Path, number: int) -> Attempt | None:
     """Read one attempt; None where its owner died or ran out of disk in the middle of writing it."""
-    return _read(attempt_path(directory, number), Attempt)
+    return _read_line(attempt_path(directory, number), 0, Attempt)
 
 
 def read_end(directory: Path, number: int) -> End | None:
     """Read how an attempt ended; None where nothing, or nothing whole, was written."""
-    return _read(_end_path(directory, number), End)
+    return _read_line(attempt_path(directory, number), -1, End)
 
 
-def write_end(directory: Path, number: int, end: End) -> None:
-    """Write how an attempt ended. Not synced: a lost end reads as a death, which is safe."""
-    path = _end_path(directory, number)
-    with explain_os_errors(path):
-        path.write_text(json.dumps(dataclasses.asdict(end)))
+def add_end(descriptor: int, end: End) -> None:
+    """Add how it ended to the open file of an attempt. Not synced: a lost end reads as a death, which is safe."""
+    os.write(descriptor, b"\n" + json.dumps(vars(end)).encode())
 
 
 def is_alive(directory: Path, number: int, lease_s: float = LEASE_S) -> bool:
@@ -156,7 +153,8 @@ def bury(run_ids: Iterable[str], store: Store, pid: int, reason: str) -> None:
             attempt = read_attempt(directory, number)
             mine = attempt is not None and (attempt.pid, attempt.kernel) == (pid, kernel_id())
             if mine and read_end(directory, number) is None:
-                write_end(directory, number, End("died", reason))
+                with explain_os_errors(directory), attempt_path(directory, number).open("ab") as file:
+                    add_end(file.fileno(), End("died", reason))
 
 
 def lock(descriptor: int, kind: int) -> bool:
@@ -217,13 +215,9 @@ def _clock(directory: Path) -> float:
         return time.time()
 
 
-def _read(path: Path, schema: type[_Document]) -> _Document | None:
+def _read_line(path: Path, index: int, schema: type[_Line]) -> _Line | None:
     try:
-        document: Any = json.loads(path.read_bytes())
+        document: Any = json.loads(path.read_bytes().split(b"\n")[index])
         return schema(**document)
-    except (FileNotFoundError, ValueError, TypeError):
+    except (FileNotFoundError, IndexError, ValueError, TypeError):
         return None
-
-
-def _end_path(directory: Path, number: int) -> Path:
-    return directory / f"attempt-{number:04d}.end"

@@ -15,13 +15,13 @@ from scaling_harness.attempts import (
     Attempt,
     End,
     Ending,
+    add_end,
     attempt_numbers,
     attempt_path,
     is_alive,
     kernel_id,
     lock,
     read_end,
-    write_end,
 )
 from scaling_harness.errors import HarnessError
 from scaling_harness.files import explain_os_errors
@@ -84,8 +84,9 @@ class Claim:
             It could not be written; the runs are let go all the same.
         """
         try:
-            for directory, number, _ in self._held:
-                write_end(directory, number, End(outcome, reason))
+            for directory, _, descriptor in self._held:
+                with explain_os_errors(directory):
+                    add_end(descriptor, End(outcome, reason))
         finally:
             for _, _, descriptor in self._held:
                 os.close(descriptor)
@@ -97,13 +98,13 @@ class Claim:
         with explain_os_errors(directory):
             directory.mkdir(parents=True, exist_ok=True)
             try:
-                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+                descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
             except FileExistsError:
                 return False
             try:
                 # Locked first, written second: whoever finds it unlocked and readable finds a dead owner.
                 locked = dataclasses.replace(attempt, locked=lock(descriptor, fcntl.LOCK_EX))
-                os.write(descriptor, json.dumps(dataclasses.asdict(locked)).encode())
+                os.write(descriptor, json.dumps(vars(locked)).encode())
             except OSError:
                 path.unlink()
                 os.close(descriptor)
