@@ -81,12 +81,12 @@ def attempt_numbers(directory: Path) -> list[int]:
 
 def read_attempt(directory: Path, number: int) -> Attempt | None:
     """Read one attempt; None where its owner died or ran out of disk in the middle of writing it."""
-    return _read_line(attempt_path(directory, number), 0, Attempt)
+    return _parse(_lines(attempt_path(directory, number))[0], Attempt)
 
 
 def read_end(directory: Path, number: int) -> End | None:
     """Read how an attempt ended; None where nothing, or nothing whole, was written."""
-    return _read_line(attempt_path(directory, number), -1, End)
+    return _parse(_lines(attempt_path(directory, number))[-1], End)
 
 
 def add_end(descriptor: int, end: End) -> None:
@@ -95,9 +95,12 @@ def add_end(descriptor: int, end: End) -> None:
 
 
 def is_alive(directory: Path, number: int, lease_s: float = LEASE_S) -> bool:
-    """Whether the owner of an attempt without an end still works on it."""
+    """Whether an attempt has no end, and its owner still works on it."""
     path = attempt_path(directory, number)
-    attempt = read_attempt(directory, number)
+    lines = _lines(path)
+    if _parse(lines[-1], End):
+        return False
+    attempt = _parse(lines[0], Attempt)
     try:
         if attempt is not None and attempt.locked and attempt.kernel == kernel_id():
             return _is_locked(path)
@@ -215,9 +218,17 @@ def _clock(directory: Path) -> float:
         return time.time()
 
 
-def _read_line(path: Path, index: int, schema: type[_Line]) -> _Line | None:
+def _lines(path: Path) -> list[bytes]:
+    """One line, or two where it ended; an empty one where there is no such file."""
     try:
-        document: Any = json.loads(path.read_bytes().split(b"\n")[index])
+        return path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return [b""]
+
+
+def _parse(line: bytes, schema: type[_Line]) -> _Line | None:
+    try:
+        document: Any = json.loads(line)
         return schema(**document)
-    except (FileNotFoundError, IndexError, ValueError, TypeError):
+    except (ValueError, TypeError):
         return None

@@ -21,7 +21,6 @@ from scaling_harness.attempts import (
     is_alive,
     kernel_id,
     lock,
-    read_end,
 )
 from scaling_harness.errors import HarnessError
 from scaling_harness.files import explain_os_errors
@@ -168,7 +167,7 @@ def take(job_id: str, run_ids: Iterable[str], store: Store, lease_s: float = LEA
 def _free_number(directory: Path, lease_s: float) -> int | None:
     """Number that the next attempt may take, or None while the newest one lives."""
     newest = max(attempt_numbers(directory), default=0)
-    if newest and read_end(directory, newest) is None and is_alive(directory, newest, lease_s):
+    if newest and is_alive(directory, newest, lease_s):
         return None
     return newest + 1
 

@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     _add_forecast(verbs.add_parser("forecast", help="best N and D of a budget, a loss, or the compute it takes"))
     _add_compare(verbs.add_parser("compare", help="exponents of fits side by side, and what may not be compared"))
 
-    _add_bench(verbs.add_parser("bench", help="measure the fitter: CPU seconds, or coverage of its intervals"))
+    _add_bench(verbs.add_parser("bench", help="measure the fitter, or sweeps of no-op runs"))
 
     report = verbs.add_parser("report", help="figures and report.html, also of a sweep still running")
     _add_runs(report)
@@ -144,7 +144,7 @@ def _add_fit(fit: argparse.ArgumentParser) -> None:
 
 
 def _add_bench(bench: argparse.ArgumentParser) -> None:
-    bench.add_argument("action", choices=("fit", "coverage"))
+    bench.add_argument("action", choices=("fit", "coverage", "sweep"))
     bench.add_argument("--resamples", type=int, metavar="K", help="default: 4000 for fit, 400 a sweep for coverage")
     bench.add_argument("--table", metavar="F", help="fit: these runs instead of simulated ones")
     bench.add_argument("--columns", metavar="N=...,D=...,loss=...", help="fit: columns of the table")
@@ -160,6 +160,10 @@ def _add_bench(bench: argparse.ArgumentParser) -> None:
         metavar="M,...",
         help="coverage: default %(default)s",
     )
+    bench.add_argument("--runs", type=int, default=10_000, metavar="K", help="sweep: planned (default: %(default)s)")
+    bench.add_argument("--drained", type=int, default=1000, metavar="K", help="sweep: finished (default: %(default)s)")
+    bench.add_argument("--workers", type=int, default=16, metavar="K", help="sweep: at once (default: %(default)s)")
+    bench.add_argument("--directory", metavar="DIR", help="sweep: on the file system to measure")
     _add_json(bench)
 
 

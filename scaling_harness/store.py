@@ -18,7 +18,7 @@ class Store:
 
     def run_dir(self, run_id: str) -> Path:
         """Folder of a run."""
-        return self.runs_dir / "store" / run_id
+        return self.runs_dir.joinpath("store", run_id)
 
     def record_path(self, run_id: str) -> Path:
         """The record: its existence means finished, or finally failed."""

@@ -1,4 +1,4 @@
-"""The verb `bench`: how fast the fits are, and how often their intervals cover. Imports stand inside."""
+"""The verb `bench`: how fast fits and sweeps are, and how often intervals cover. Imports stand inside."""
 
 import dataclasses
 import json
@@ -9,8 +9,8 @@ from scaling_harness.errors import UserError
 
 
 def bench(options: Namespace) -> int:
-    """Measure the fitter on this machine."""
-    return {"fit": _fit, "coverage": _coverage}[options.action](options)
+    """Measure the fitter, or what a sweep costs besides training, on this machine."""
+    return {"fit": _fit, "coverage": _coverage, "sweep": _sweep}[options.action](options)
 
 
 def _fit(options: Namespace) -> int:
@@ -41,4 +41,16 @@ def _coverage(options: Namespace) -> int:
             print(f"{SCENARIOS[name].describes}\n{coverage_table(part)}\n", flush=True)
     if options.json:
         print(json.dumps([dataclasses.asdict(row) for row in rows]))
+    return 0
+
+
+def _sweep(options: Namespace) -> int:
+    from tempfile import TemporaryDirectory
+
+    from scaling_harness.verbs import print_rows
+    from sweeps.bench import bench as measure
+
+    with TemporaryDirectory(dir=options.directory) as directory:
+        rows = [vars(row) for row in measure(Path(directory), options.runs, options.drained, options.workers)]
+    print_rows(options, rows, rows)
     return 0

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from scaling_harness.attempts import attempt_numbers, is_alive, read_attempt, read_end
+from scaling_harness.record import METRICS_FILE, RECORD_FILE
 from scaling_harness.store import Store
 
 State = Literal["done", "diverged", "failed", "running", "waiting"]
@@ -116,11 +117,12 @@ def _names(store: Store) -> Iterable[str]:
 def _look(run: Run, job_id: str, store: Store, begun: bool) -> RunStatus:
     if not begun:
         return RunStatus(run.run_id, job_id, "waiting", run.n_steps)
-    numbers = attempt_numbers(store.run_dir(run.run_id))
+    directory = store.run_dir(run.run_id)
+    numbers = attempt_numbers(directory)
     try:
-        text = store.record_path(run.run_id).read_bytes()
+        text = (directory / RECORD_FILE).read_bytes()
     except FileNotFoundError:
-        return _unfinished(run, job_id, store, numbers)
+        return _unfinished(run, job_id, directory, numbers)
     return _finished(run, job_id, _parse(text), len(numbers))
 
 
@@ -142,16 +144,15 @@ def _finished(run: Run, job_id: str, record: dict[str, Any], n_attempts: int) ->
     )
 
 
-def _unfinished(run: Run, job_id: str, store: Store, numbers: list[int]) -> RunStatus:
-    directory = store.run_dir(run.run_id)
-    row = last_row(store.metrics_path(run.run_id))
+def _unfinished(run: Run, job_id: str, directory: Path, numbers: list[int]) -> RunStatus:
+    row = last_row(directory / METRICS_FILE)
     seen = {"step": row.get("step", 0), "loss_nats": row.get("loss"), "n_attempts": len(numbers)}
-    end = read_end(directory, numbers[-1]) if numbers else None
-    if numbers and end is None and is_alive(directory, numbers[-1]):
+    if numbers and is_alive(directory, numbers[-1]):
         attempt = read_attempt(directory, numbers[-1])
         where = f"{attempt.host}:{attempt.pid}" if attempt else None
         since = attempt.started if attempt else None
         return RunStatus(run.run_id, job_id, "running", run.n_steps, **seen, since=since, where=where)
+    end = read_end(directory, numbers[-1]) if numbers else None
     return RunStatus(run.run_id, job_id, "waiting", run.n_steps, **seen, reason=end.reason if end else None)
 
 
