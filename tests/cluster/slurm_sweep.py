@@ -160,7 +160,7 @@ class Sweep:
         """Wait until so many jobs are under way and saved, and no others; the run ids of the paced ones."""
 
         def under_way():
-            return sorted(path.stem for path in self.checkpoints() if not path.stem.startswith("mup"))
+            return sorted(path.stem for path in self.checkpoints() if path.stem.startswith("decoder"))
 
         wait_for(lambda: len(under_way()) == n, f"{n} paced runs are saved")
         return under_way()
