@@ -149,7 +149,7 @@ def _hold(
         return Outcome("taken", str(lost))
     except BaseException as error:
         with contextlib.suppress(HarnessError):
-            claim.end("interrupted", _one_line(error))
+            claim.end("interrupted", one_line(error))
         raise
 
 
@@ -170,7 +170,7 @@ def _attempt(
     except Exception as error:
         _raise_storage_failure(error)
         _write_error(job, store, error)
-        reasons = [*past, _one_line(error)]
+        reasons = [*past, one_line(error)]
         if len(reasons) >= runtime.max_attempts:
             return _give_up(job, runtime, store, claim, reasons, started, time.monotonic() - clock)
         claim.end("failed", reasons[-1])
@@ -219,7 +219,8 @@ def _write_error(job: "Job", store: Store, error: Exception) -> None:
         write_text(store.run_dir(run.run_id) / ERROR_FILE, text)
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """Say an error in a sentence."""
     text = " ".join(str(error).split())[:500]
     if isinstance(error, HarnessError):
         return text

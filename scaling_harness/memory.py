@@ -1,4 +1,4 @@
-"""The memory a run used. No torch."""
+"""The memory a run used, and may use. No torch, but on a GPU."""
 
 import contextlib
 import resource
@@ -17,3 +17,11 @@ def peak_memory_bytes() -> int:
         lines = Path("/proc/self/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def limit_gpu_memory(device: str, share: float) -> None:
+    """Let this process take a part of its GPU's memory alone, so that one of several on it cannot starve the rest."""
+    if share < 1.0 and device.startswith("cuda"):
+        import torch
+
+        torch.cuda.set_per_process_memory_fraction(share)

@@ -27,7 +27,7 @@ class Ranks:
         if self.size == 1:
             return device
         if not dist.is_initialized():
-            dist.init_process_group("nccl" if device == "cuda" else "gloo")
+            dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
         if device == "cuda":
             device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
             torch.cuda.set_device(device)
@@ -38,6 +38,14 @@ class Ranks:
         if self.size > 1:
             dist.all_reduce(tensor)
             tensor /= self.size
+
+    def any(self, flag: bool) -> bool:
+        """Whether it is true in one of the processes at least; the same answer in all."""
+        if self.size == 1:
+            return flag
+        said = torch.tensor([flag], dtype=torch.uint8)
+        dist.all_reduce(said, dist.ReduceOp.MAX)
+        return bool(said)
 
     def wait(self) -> None:
         """Let all processes come to the same point."""

@@ -4,6 +4,7 @@ Started by the local pool; nothing here knows by whom, so that any scheduler may
 """
 
 import argparse
+import contextlib
 import json
 import sys
 import time
@@ -14,11 +15,14 @@ from scaling_harness.allocator import keep_freed_memory
 from scaling_harness.compose import validate
 from scaling_harness.config import RuntimeConfig
 from scaling_harness.errors import HarnessError
-from scaling_harness.execute import TRAINER, Train, execute, load_train
+from scaling_harness.execute import TRAINER, Outcome, Train, execute, load_train
+from scaling_harness.memory import limit_gpu_memory
 from scaling_harness.plan import Job
+from scaling_harness.provenance import now
 from scaling_harness.stop import Stop, stop_on_signals
 from scaling_harness.store import Store
 from sweeps.manifest import read_manifest
+from sweeps.ranks import train_on
 
 LOOK_AGAIN_S = 1.0
 """Pause before a job that was taken, waits for another, or has just failed is looked at again."""
@@ -57,7 +61,7 @@ def work(jobs: Sequence[Job], store: Store, runtime: RuntimeConfig, stop: Stop, 
             continue
         job = unfinished[job_id]
         if _is_ready(job, by_id, store):
-            execute(job, runtime, store, stop, train)
+            _say(job, execute(job, runtime, store, stop, train))
         if _is_finished(job, store):
             del unfinished[job_id]
         look_at[job_id] = time.monotonic() + LOOK_AGAIN_S
@@ -80,6 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("sweep_dir", type=Path)
     parser.add_argument("--runtime", type=json.loads, help="JSON, instead of the sweep's own")
     parser.add_argument("--parent", type=int, help="leave when this process is gone")
+    parser.add_argument("--gpu-share", type=float, default=1.0, help="part of the GPU's memory that it may take")
     parser.add_argument("--train", default=TRAINER, metavar="MODULE:FUNCTION", help="training function")
     options = parser.parse_args(arguments)
     with stop_on_signals(options.parent, patient=True) as stop:
@@ -87,11 +92,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             manifest = read_manifest(options.sweep_dir)
             runtime = validate(RuntimeConfig, options.runtime) if options.runtime else manifest.runtime
             keep_freed_memory()
-            work(manifest.jobs, Store(options.sweep_dir.parent), runtime, stop, load_train(options.train))
+            n_processes = manifest.launcher.gpus_per_run
+            train = train_on(n_processes, options.sweep_dir) if n_processes > 1 else load_train(options.train)
+            limit_gpu_memory(runtime.device, options.gpu_share)
+            work(manifest.jobs, Store(options.sweep_dir.parent), runtime, stop, train)
         except HarnessError as error:
             print(error, file=sys.stderr)
             return error.exit_code
     return 0
+
+
+def _say(job: Job, outcome: Outcome) -> None:
+    """Print how an attempt ended; a full disk is no reason to stop here."""
+    if outcome.kind in ("taken", "finished"):
+        return
+    with contextlib.suppress(OSError):
+        print(now(), job.job_id, outcome.kind, outcome.reason or "", flush=True)
 
 
 def _is_ready(job: Job, jobs: dict[str, Job], store: Store) -> bool:

@@ -1,0 +1,96 @@
+"""One of the processes that train a job together, started by torchrun: `python -m sweeps.rank`; see `sweeps.ranks`."""
+
+import argparse
+import contextlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from scaling_harness.allocator import keep_freed_memory
+from scaling_harness.attempts import attempt_numbers, read_attempt
+from scaling_harness.claim import ClaimLost, Interrupted
+from scaling_harness.compose import validate
+from scaling_harness.config import RuntimeConfig
+from scaling_harness.execute import load_train, one_line
+from scaling_harness.files import write_json
+from scaling_harness.plan import Job
+from scaling_harness.stop import Stop, stop_on_signals
+from scaling_harness.store import Store
+from sweeps.manifest import read_manifest
+from sweeps.ranks import ERROR_FILE, STOP_FILE
+
+
+class _Delegate:
+    """The `Oversight` of a process whose worker holds the claim."""
+
+    def __init__(self, job: Job, store: Store, worker: int, stop: Stop, stop_file: Path) -> None:
+        self._directories = [store.run_dir(run.run_id) for run in job.runs]
+        self._worker, self._stop, self._stop_file = worker, stop, stop_file
+
+    def tick(self, step: int) -> None:
+        if self._stop() or self._stop_file.exists() or not self._worker_lives():
+            raise Interrupted(f"stopped at step {step}")
+
+    def confirm(self) -> None:
+        for directory in self._directories:
+            newest = max(attempt_numbers(directory), default=0)
+            attempt = read_attempt(directory, newest)
+            if attempt is None or attempt.pid != self._worker:
+                raise ClaimLost(f"the attempt at {directory.name} was overtaken by attempt {newest}")
+
+    def _worker_lives(self) -> bool:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._worker, 0)
+            return True
+        return False
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train runs together with the other processes; 0 when they are trained or saved.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The command line without the program's name.
+
+    Returns
+    -------
+    int
+    """
+    options = _parser().parse_args(arguments)
+    keep_freed_memory()
+    with stop_on_signals(patient=True) as stop:
+        try:
+            _train(options, stop)
+        except Interrupted:
+            return 0
+        except Exception as error:
+            cause = error if isinstance(error, OSError) else error.__cause__
+            said = {"reason": one_line(error), "errno": getattr(cause, "errno", None)}
+            with contextlib.suppress(OSError):
+                write_json(options.folder / ERROR_FILE, said)
+            raise
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m sweeps.rank")
+    parser.add_argument("sweep_dir", type=Path)
+    parser.add_argument("runs", nargs="+", metavar="RUN")
+    parser.add_argument("--runtime", type=json.loads, required=True, help="JSON")
+    parser.add_argument("--folder", type=Path, required=True, help="for the order to stop, and for an error")
+    parser.add_argument("--worker", type=int, required=True, help="process that holds the claim")
+    return parser
+
+
+def _train(options: argparse.Namespace, stop: Stop) -> None:
+    plans = {run.run_id: run for run in read_manifest(options.sweep_dir).runs}
+    job = Job(tuple(plans[run_id] for run_id in options.runs))
+    store = Store(options.sweep_dir.parent)
+    oversight = _Delegate(job, store, options.worker, stop, options.folder / STOP_FILE)
+    load_train()(job, validate(RuntimeConfig, options.runtime), store, oversight)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,68 @@
+"""One run on two processes (torchrun, gloo), as a sweep trains it."""
+
+import dataclasses
+import threading
+import time
+
+import pytest
+
+from scaling_harness.attempts import read_end
+from scaling_harness.execute import execute
+from scaling_harness.files import read_jsonl
+from scaling_harness.plan import Job
+from scaling_harness.stop import Stop
+from scaling_harness.store import Store
+from scaling_harness.trainer import train
+from sweeps.manifest import Manifest, write_manifest
+from sweeps.ranks import train_on
+
+
+@pytest.fixture
+def shared(make_plan, tmp_path):
+    """A sweep of one run of four contexts a step, its store, and its training function on two processes."""
+    plan = make_plan("budget.batch_tokens=128", "budget.n_tokens=25600")
+    store = Store(tmp_path / "two")
+    config = plan.config
+    manifest = Manifest("two", "?", 0, config.runtime, config.wandb, (Job((plan,)),))
+    write_manifest(store.sweep_dir("two"), manifest)
+    return plan, store, train_on(2, store.sweep_dir("two"))
+
+
+def losses(store, plan):
+    return [row["loss"] for row in read_jsonl(store.metrics_path(plan.run_id)) if "loss" in row]
+
+
+def test_two_processes_give_the_curve_of_one_also_when_they_are_stopped_in_between(shared, tmp_path, quiet):
+    plan, store, on_two = shared
+    alone = Store(tmp_path / "one")
+    (expected,) = train(Job((plan,)), plan.config.runtime, alone, quiet)
+
+    stop = Stop()
+
+    def stop_soon():
+        while not store.metrics_path(plan.run_id).exists() or not losses(store, plan):
+            time.sleep(0.01)
+        stop.requested = True
+
+    striker = threading.Thread(target=stop_soon)
+    striker.start()
+    stopped = execute(Job((plan,)), plan.config.runtime, store, stop, on_two)
+    striker.join()
+    assert stopped.kind == "interrupted"
+    n_saved = len(losses(store, plan))
+    assert 0 < n_saved < plan.n_steps
+    assert stopped.reason == f"stopped at step {n_saved}"
+    assert execute(Job((plan,)), plan.config.runtime, store, Stop(), on_two).kind == "completed"
+
+    loss = store.read(plan.run_id).losses["valid"].loss_nats
+    assert loss == pytest.approx(expected.losses["valid"].loss_nats, abs=1e-4)
+    assert losses(store, plan) == pytest.approx(losses(alone, plan), abs=1e-4)
+
+
+def test_the_reason_of_a_failure_comes_back(shared):
+    plan, store, on_two = shared
+    runtime = dataclasses.replace(plan.config.runtime, device="no-such-device", max_attempts=2)
+    outcome = execute(Job((plan,)), runtime, store, Stop(), on_two)
+    assert outcome.kind == "failed"
+    assert "no-such-device" in outcome.reason
+    assert read_end(store.run_dir(plan.run_id), 1).reason == outcome.reason
