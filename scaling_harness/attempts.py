@@ -39,6 +39,9 @@ LEASE_S = _lease_s(os.environ.get("SCALING_HARNESS_LEASE_S", "240"))
 """Well above the time that a network file system may cache attributes (60 s); the same for all workers of a store."""
 HEARTBEAT_S = LEASE_S / 5
 
+LOG_VARIABLE = "SCALING_HARNESS_LOG"
+"""Environment variable in which a supervisor tells a worker the file that it prints to."""
+
 _NAME = re.compile(r"attempt-(\d+)\.json")
 _Line = TypeVar("_Line", "Attempt", "End")
 
@@ -57,6 +60,8 @@ class Attempt:
     """Whether the owner got the lock, so that the lock can be trusted."""
     checkpoint_mtime_ns: int | None
     """Age stamp of the job's checkpoint at the start; None where there was none."""
+    log: str | None = None
+    """File that its process prints to; None for a terminal."""
 
 
 Ending = Literal["completed", "diverged", "failed", "gave_up", "died", "interrupted"]

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from scaling_harness.attempts import (
     LEASE_S,
+    LOG_VARIABLE,
     Attempt,
     End,
     Ending,
@@ -151,6 +152,7 @@ def take(job_id: str, run_ids: Iterable[str], store: Store, lease_s: float = LEA
         started=now(),
         locked=False,
         checkpoint_mtime_ns=_mtime_ns(store.checkpoint_path(job_id)),
+        log=os.environ.get(LOG_VARIABLE),
     )
     claim = Claim()
     try:

@@ -33,11 +33,7 @@ def parser() -> argparse.ArgumentParser:
     train = verbs.add_parser("train", help="train one run")
     _add_overrides(train)
 
-    sweep = verbs.add_parser("sweep", help="plan, run, look at or extend a sweep of conf/sweep")
-    sweep.add_argument("action", choices=("plan", "run", "status", "extend"))
-    sweep.add_argument("name", metavar="NAME", help="a file of conf/sweep, without .yaml")
-    _add_overrides(sweep)
-    _add_json(sweep)
+    _add_sweep(verbs.add_parser("sweep", help="plan, run, extend, look at, retry or cancel a sweep of conf/sweep"))
 
     table = verbs.add_parser("table", help="every run as one tidy row")
     _add_runs(table)
@@ -57,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     reproduce = verbs.add_parser("reproduce", help="the main job: sweep, fits, figures, report")
     reproduce.add_argument("--tier", choices=("mini", "quick", "standard"), default="quick")
     _add_overrides(reproduce)
+    _add_mix_versions(reproduce)
     return root
 
 
@@ -75,9 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parse(arguments)
     try:
-        from scaling_harness import verbs, verbs_analysis, verbs_bench, verbs_forecast
+        from scaling_harness import verbs, verbs_analysis, verbs_bench, verbs_forecast, verbs_sweep
 
-        modules = (verbs_analysis, verbs_forecast, verbs_bench, verbs)
+        modules = (verbs_analysis, verbs_forecast, verbs_bench, verbs_sweep, verbs)
         verb = next(getattr(module, options.verb) for module in modules if hasattr(module, options.verb))
         return verb(options)
     except UserError as error:
@@ -103,6 +100,20 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if rest:
         options.overrides += rest
     return options
+
+
+def _add_sweep(sweep: argparse.ArgumentParser) -> None:
+    sweep.add_argument("action", choices=("plan", "run", "status", "logs", "retry", "cancel", "extend"))
+    sweep.add_argument("name", metavar="NAME", help="a file of conf/sweep, without .yaml")
+    _add_overrides(sweep, more="; for logs: a part of a run's name")
+    sweep.add_argument("--watch", action="store_true", help="status: again and again, until every run is finished")
+    sweep.add_argument("--failed", action="store_true", help="retry: the failed runs")
+    _add_mix_versions(sweep)
+    _add_json(sweep)
+
+
+def _add_mix_versions(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--mix-versions", action="store_true", help="go on although the code changed meanwhile")
 
 
 def _add_fit(fit: argparse.ArgumentParser) -> None:

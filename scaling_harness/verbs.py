@@ -45,13 +45,6 @@ def train(options: Namespace) -> int:
     return train_one(run_config(composed(options)))
 
 
-def sweep(options: Namespace) -> int:
-    """Plan, run, extend or look at a sweep."""
-    from scaling_harness import verbs_sweep
-
-    return verbs_sweep.sweep(options)
-
-
 def table(options: Namespace) -> int:
     """Print every run as one tidy row."""
     from analysis.runs import load_runs
@@ -75,13 +68,6 @@ def report(options: Namespace) -> int:
     paths = write_report(find_runs(options), count=options.count)
     print(json.dumps({"html": str(paths.html), "summary": str(paths.summary_json)}) if options.json else paths.html)
     return 0
-
-
-def reproduce(options: Namespace) -> int:
-    """Run the main job: the tier's sweep, fits, figures, report."""
-    from scaling_harness import verbs_sweep
-
-    return verbs_sweep.reproduce(options)
 
 
 def composed(options: Namespace, *more: str) -> dict[str, Any]:

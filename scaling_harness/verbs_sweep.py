@@ -4,7 +4,7 @@ import dataclasses
 import json
 from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.verbs import composed, print_rows
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def sweep(options: Namespace) -> int:
-    """Plan, run, extend or look at a sweep."""
-    return {"plan": _plan, "run": _run, "extend": _extend, "status": _status}[options.action](options)
+    """Plan, run, extend, look at, retry or cancel a sweep."""
+    return _ACTIONS[options.action](options)
 
 
 def reproduce(options: Namespace) -> int:
@@ -37,13 +37,10 @@ def _report_reproduction(sweep_dir: Path) -> int:
 
 def _plan(options: Namespace) -> int:
     from scaling_harness.store import Store
-    from sweeps.status import states
-    from sweeps.table import plan_rows, plan_totals, print_plan
+    from sweeps.table import print_plan
 
     manifest = _manifest(options)
-    store = Store(Path(manifest.runtime.runs_dir))
-    rows = plan_rows(manifest.jobs, states(manifest.jobs, store))
-    totals = plan_totals(rows, manifest.runtime)
+    rows, totals = _cost(manifest, Store(Path(manifest.runtime.runs_dir)))
     if options.json:
         print(json.dumps({"name": manifest.name, "question": manifest.question, "totals": totals, "runs": rows}))
     else:
@@ -52,24 +49,32 @@ def _plan(options: Namespace) -> int:
     return 0
 
 
+def _cost(manifest: "Manifest", store: "Store") -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    from sweeps.estimate import runs_at_once
+    from sweeps.status import states
+    from sweeps.table import plan_rows, plan_totals
+
+    rows = plan_rows(manifest.jobs, states(manifest.jobs, store))
+    return rows, plan_totals(rows, runs_at_once(manifest.runtime, manifest.launcher))
+
+
 def _run(options: Namespace) -> int:
     from scaling_harness.store import Store
-    from sweeps.manifest import MANIFEST_FILE, read_manifest, write_manifest
+    from sweeps.manifest import MANIFEST_FILE, read_manifest
 
     manifest = _manifest(options)
-    sweep_dir = Store(Path(manifest.runtime.runs_dir)).sweep_dir(manifest.name)
-    if (sweep_dir / MANIFEST_FILE).exists():
-        known = read_manifest(sweep_dir)
-        new = {run.fingerprint for run in manifest.runs} - {run.fingerprint for run in known.runs}
-        if new:
-            raise UserError(
-                f"{len(new)} of these {len(manifest.runs)} runs are not in the sweep {manifest.name} as it was "
-                "started; add them with `scaling-harness sweep extend`, or start another one with sweep.name=NAME"
-            )
-        manifest = dataclasses.replace(manifest, jobs=known.jobs)
-    _check_launcher(manifest)
-    write_manifest(sweep_dir, manifest)
-    return _launch(manifest)
+    store = Store(Path(manifest.runtime.runs_dir))
+    if not (store.sweep_dir(manifest.name) / MANIFEST_FILE).exists():
+        return _launch(manifest, store)
+    known = read_manifest(store.sweep_dir(manifest.name))
+    new = {run.fingerprint for run in manifest.runs} - {run.fingerprint for run in known.runs}
+    if new:
+        raise UserError(
+            f"{len(new)} of these {len(manifest.runs)} runs are not in the sweep {manifest.name} as it was "
+            "started; add them with `scaling-harness sweep extend`, or start another one with sweep.name=NAME"
+        )
+    _check_version(known, store, options)
+    return _launch(dataclasses.replace(manifest, jobs=known.jobs), store)
 
 
 def _extend(options: Namespace) -> int:
@@ -88,16 +93,83 @@ def _extend(options: Namespace) -> int:
 
 
 def _status(options: Namespace) -> int:
-    from scaling_harness.compose import run_config
-    from scaling_harness.store import Store
+    from scaling_harness.provenance import now
     from sweeps.manifest import read_listing
+    from sweeps.overview import print_status, totals, watch
     from sweeps.status import status
 
-    runtime = run_config(composed(options)).runtime
-    store = Store(Path(runtime.runs_dir))
-    rows = [vars(row) for row in status(read_listing(store.sweep_dir(options.name)), store)]
-    print_rows(options, rows, rows)
+    store = _store(options)
+    listing = read_listing(store.sweep_dir(options.name))
+    if options.watch:
+        watch(listing, store)
+        return 0
+    rows = status(listing.jobs, store)
+    if options.json:
+        sums = totals(listing, rows, now())
+        print(json.dumps({"name": listing.name, "totals": sums, "runs": [vars(row) for row in rows]}))
+    else:
+        print_status(listing, rows)
     return 0
+
+
+def _logs(options: Namespace) -> int:
+    from sweeps.manifest import LOGS, read_listing
+    from sweeps.output import find_run, log_files, output, print_output
+    from sweeps.status import status
+
+    names = [word for word in options.overrides if "=" not in word]
+    options.overrides = [word for word in options.overrides if "=" in word]
+    store = _store(options)
+    sweep_dir = store.sweep_dir(options.name)
+    rows = status(read_listing(sweep_dir).jobs, store)
+    found = [output(find_run(rows, name), store) for name in names] or [{"files": log_files(sweep_dir / LOGS)}]
+    if options.json:
+        print(json.dumps(found if names else found[0]))
+    else:
+        print_output(found)
+    return 0
+
+
+def _retry(options: Namespace) -> int:
+    from sweeps.manifest import read_manifest
+    from sweeps.retry import free_failed
+    from sweeps.status import status
+
+    if not options.failed:
+        raise UserError("say what to retry: `scaling-harness sweep retry NAME --failed`")
+    store = _store(options)
+    manifest = read_manifest(store.sweep_dir(options.name))
+    freed = free_failed(status(manifest.jobs, store), store)
+    print(f"{len(freed)} failed runs of {manifest.name} are tried again")
+    _check_version(manifest, store, options)
+    return _launch(manifest, store) if freed else 0
+
+
+def _cancel(options: Namespace) -> int:
+    from sweeps.cancel import cancel
+    from sweeps.manifest import read_listing
+
+    store = _store(options)
+    print(cancel(read_listing(store.sweep_dir(options.name)), store))
+    return 0
+
+
+_ACTIONS = {
+    "plan": _plan,
+    "run": _run,
+    "extend": _extend,
+    "status": _status,
+    "logs": _logs,
+    "retry": _retry,
+    "cancel": _cancel,
+}
+
+
+def _store(options: Namespace) -> "Store":
+    from scaling_harness.compose import run_config
+    from scaling_harness.store import Store
+
+    return Store(Path(run_config(composed(options)).runtime.runs_dir))
 
 
 def _manifest(options: Namespace) -> "Manifest":
@@ -118,21 +190,25 @@ def _manifest(options: Namespace) -> "Manifest":
     )
 
 
-def _check_launcher(manifest: "Manifest") -> None:
-    if manifest.launcher.kind == "slurm":
-        from sweeps.submissions import check
+def _check_version(known: "Manifest", store: "Store", options: Namespace) -> None:
+    from sweeps.status import status
+    from sweeps.versions import check_version
 
-        check(manifest.launcher)
+    check_version(known.name, known.code, status(known.jobs, store), options.mix_versions)
 
 
-def _launch(manifest: "Manifest") -> int:
-    from scaling_harness.store import Store
+def _launch(manifest: "Manifest", store: "Store") -> int:
+    """Check everything, write the list of runs, and have them trained."""
+    from sweeps.launch import check, start
 
-    store = Store(Path(manifest.runtime.runs_dir))
+    check(manifest, store)
+    start(manifest, store)
     if manifest.launcher.kind == "local":
         return _train_here(manifest, store)
     from sweeps.submissions import submit
+    from sweeps.table import cost_sentence
 
+    print(cost_sentence(_cost(manifest, store)[1]))
     print(submit(manifest, manifest.launcher, store))
     return 0
 

@@ -13,23 +13,31 @@ _SCRIPT = """\
 #!/bin/bash
 {directives}
 
+# An order to save and leave is passed on; the node answers it with exit code 75 where work is left.
+stopped= node=
+trap 'stopped=1; [ -z "$node" ] || kill -TERM "$node"' USR2 TERM
 task=${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}
 {setup}
 
-# An order to save and leave is passed on; the node answers it with exit code 75 where work is left.
-trap 'stopped=1; kill -TERM "$node"' USR2 TERM
 {command} --log "$task" &
 node=$!
+[ -z "$stopped" ] || kill -TERM "$node"
 stopped=
 wait "$node"; code=$?
 while [ "$stopped" ]; do stopped=; wait "$node"; code=$?; done
 
-# A task that SLURM cancels, or puts back into the queue itself, is no longer running.
-if [ "$code" -eq 75 ] && [ "$(squeue --noheader --jobs "$task" --format %T)" = RUNNING ]; then
+# 137: the node was killed; 143: the order came before it could listen. A task that SLURM cancels, or puts back into
+# the queue itself, is not RUNNING.
+case $code in 75 | 137 | 143) ;; *) exit "$code" ;; esac
+state=$(squeue --noheader --jobs "$task" --format %T)
+if [ "$state" = RUNNING ] && [ "${{SLURM_RESTART_COUNT:-0}}" -lt {max_restarts} ]; then
     exec scontrol requeue "$task"
 fi
 exit "$code"
 """
+
+_MAX_RESTARTS = 200
+"""Of a task; a guard against one that only dies."""
 
 
 def batch_script(launcher: SlurmLauncher, sweep_dir: Path, threads: int, first: int, last: int, cap: int | None) -> str:
@@ -54,6 +62,7 @@ def batch_script(launcher: SlurmLauncher, sweep_dir: Path, threads: int, first: 
     """
     options = [*_directives(launcher, sweep_dir, threads), f"--array={first}-{last}" + (f"%{cap}" if cap else "")]
     return _SCRIPT.format(
+        max_restarts=_MAX_RESTARTS,
         directives="\n".join(f"#SBATCH {option}" for option in [*options, *launcher.sbatch]),
         setup="\n".join([*_environment(launcher), *launcher.setup]),
         command=f"{_python(launcher)} -m sweeps.node {shlex.quote(str(sweep_dir))} --slots {launcher.slots}",

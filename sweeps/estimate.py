@@ -3,6 +3,7 @@
 import os
 
 from scaling_harness.config import RuntimeConfig
+from scaling_harness.launchers import Launcher
 from scaling_harness.plan import Job
 
 OVERHEAD_S = 0.5e-3
@@ -28,3 +29,10 @@ def job_seconds(job: Job) -> float:
 def n_workers(runtime: RuntimeConfig) -> int:
     """Worker processes of a local sweep: as asked for, or one a core, fewer where a run takes several threads."""
     return runtime.workers or max(1, (os.cpu_count() or 1) // runtime.threads)
+
+
+def runs_at_once(runtime: RuntimeConfig, launcher: Launcher) -> int:
+    """How many runs a launch trains at the same time, where there are enough."""
+    if launcher.kind == "slurm":
+        return min(launcher.workers, launcher.cap or launcher.workers) * launcher.slots
+    return n_workers(runtime)

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from scaling_harness.compose import launcher_config, validate
 from scaling_harness.config import RunConfig, RuntimeConfig, WandbConfig
@@ -13,12 +13,15 @@ from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.files import write_text
 from scaling_harness.launchers import Launcher, LocalLauncher
 from scaling_harness.plan import Job, Plan
+from scaling_harness.provenance import code_version
 from sweeps.expand import describe, resolve_all
 
 SCHEMA_VERSION = 2
 MANIFEST_FILE = "sweep.json"
 LOGS = "logs"
 """Folder of what workers print, beside the manifest."""
+CANCELLED = "cancelled"
+"""File beside the manifest: while it is there, workers save their runs and leave."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class Manifest:
     jobs: tuple[Job, ...]
     launcher: Launcher = field(default_factory=LocalLauncher)
     """Of the last launch."""
+    code: str | None = field(default_factory=code_version)
+    """Version of the code that trains it; None where it cannot be told."""
 
     @property
     def runs(self) -> tuple[Plan, ...]:
@@ -59,6 +64,26 @@ class ListedJob:
     runs: tuple[ListedRun, ...]
 
 
+@dataclass(frozen=True)
+class Listing:
+    """A sweep as it was planned, nothing resolved."""
+
+    name: str
+    runtime: RuntimeConfig
+    launcher: Launcher
+    jobs: tuple[ListedJob, ...]
+
+    @property
+    def devices(self) -> tuple[Literal["gpu", "core"], float]:
+        """What a run keeps busy: GPUs, a part of one where several runs share it, or cores."""
+        n = self.launcher.gpus_per_run
+        if self.launcher.kind == "slurm" and self.launcher.gpus:
+            return "gpu", min(float(n), self.launcher.gpus / self.launcher.slots)
+        return (
+            ("gpu", float(n)) if self.runtime.device.startswith("cuda") else ("core", float(n * self.runtime.threads))
+        )
+
+
 def write_manifest(sweep_dir: Path, manifest: Manifest) -> None:
     """Write `sweep.json` atomically; of a run's configuration only what differs from the first run's."""
     base = describe(manifest.runs[0].config)
@@ -70,6 +95,7 @@ def write_manifest(sweep_dir: Path, manifest: Manifest) -> None:
         "runtime": dataclasses.asdict(manifest.runtime),
         "wandb": dataclasses.asdict(manifest.wandb),
         "launcher": dataclasses.asdict(manifest.launcher),
+        "code": manifest.code,
         "base": base,
         "jobs": [_job_document(job, base) for job in manifest.jobs],
     }
@@ -105,12 +131,13 @@ def read_manifest(sweep_dir: Path) -> Manifest:
         runtime=runtime,
         wandb=wandb,
         jobs=_jobs(path, document, {"runtime": document["runtime"], "wandb": document["wandb"]}),
-        launcher=launcher_config(document) if "launcher" in document else LocalLauncher(),
+        launcher=launcher_config(document),
+        code=document["code"],
     )
 
 
-def read_listing(sweep_dir: Path) -> tuple[ListedJob, ...]:
-    """Read the jobs of a sweep as they were planned, longest first, quickly: nothing is resolved or checked.
+def read_listing(sweep_dir: Path) -> Listing:
+    """Read a sweep as it was planned, its jobs longest first, quickly: no run is resolved or checked.
 
     Parameters
     ----------
@@ -119,7 +146,7 @@ def read_listing(sweep_dir: Path) -> tuple[ListedJob, ...]:
 
     Returns
     -------
-    tuple of ListedJob
+    Listing
 
     Raises
     ------
@@ -127,10 +154,12 @@ def read_listing(sweep_dir: Path) -> tuple[ListedJob, ...]:
         There is no such sweep, or its file is damaged.
     """
     _, document = _read(sweep_dir)
-    return tuple(
+    jobs = tuple(
         ListedJob(job["job_id"], tuple(ListedRun(r["run_id"], r["n_steps"], r["train_flops"]) for r in job["runs"]))
         for job in document["jobs"]
     )
+    runtime = validate(RuntimeConfig, document["runtime"])
+    return Listing(document["name"], runtime, launcher_config(document), jobs)
 
 
 def merge(jobs: Iterable[Job], added: Iterable[Job]) -> tuple[Job, ...]:

@@ -15,6 +15,7 @@ from scaling_harness.errors import HarnessError
 from scaling_harness.execute import TRAINER
 from scaling_harness.stop import Stop, stop_on_signals
 from scaling_harness.store import Store
+from sweeps.launch import check_node
 from sweeps.manifest import LOGS, Manifest, read_manifest
 from sweeps.supervise import Pool, share_devices, supervise
 
@@ -59,10 +60,12 @@ def _keep_busy(options: argparse.Namespace, stop: Stop) -> int:
     store = Store(options.sweep_dir.parent)
     if _is_done(manifest, store):
         return 0
+    check_node(manifest, store)
     devices = [device for device in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if device]
     per_run = manifest.launcher.gpus_per_run
     command = [sys.executable, "-m", "sweeps.worker", str(options.sweep_dir)]
     command += ["--parent", str(os.getpid()), "--train", options.train]
+    command += ["--gpu-share", str(min(1.0, len(devices) / (options.slots * per_run)) if devices else 1.0)]
     log = options.sweep_dir / LOGS / options.log
     pool = Pool(command, manifest.runtime.threads, log, share_devices(options.slots, per_run, devices))
     with pool.ended():

@@ -35,6 +35,8 @@ class RunStatus:
     """Host and process of that attempt."""
     reason: str | None = None
     """Why it failed or diverged; of a waiting run, how its last attempt ended."""
+    wall_s: float | None = None
+    """Seconds that a finished run took."""
 
 
 class Run(Protocol):
@@ -141,6 +143,7 @@ def _finished(run: Run, job_id: str, record: dict[str, Any], n_attempts: int) ->
         loss_nats=(record["losses"].get("valid") or {}).get("loss_nats"),
         n_attempts=n_attempts,
         reason=record["reason"],
+        wall_s=record["wall_s"],
     )
 
 

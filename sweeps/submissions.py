@@ -17,7 +17,7 @@ from scaling_harness.provenance import now
 from scaling_harness.store import Store
 from sweeps.batch_script import batch_script
 from sweeps.manifest import LOGS, Manifest
-from sweeps.slurm import check_partition, live_tasks, max_array_size, submit_script
+from sweeps.slurm import live_tasks, max_array_size, submit_script
 
 _FILE = "submissions.jsonl"
 _LOCK = "submissions.lock"
@@ -75,11 +75,6 @@ def submit(manifest: Manifest, launcher: SlurmLauncher, store: Store) -> str:
 def submissions(sweep_dir: Path) -> list[Submission]:
     """Read what was submitted so far."""
     return [Submission(**row) for row in read_jsonl(sweep_dir / _FILE)]
-
-
-def check(launcher: SlurmLauncher) -> None:
-    """Check that a launcher can submit, before anything is written; see `slurm.check_partition`."""
-    check_partition(launcher.partition)
 
 
 def _submit(launcher: SlurmLauncher, sweep_dir: Path, threads: int, n_tasks: int) -> Iterator[Submission]:

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scaling_harness.attempts import bury
+from scaling_harness.attempts import LOG_VARIABLE, bury
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.files import explain_os_errors
 from scaling_harness.store import Store
-from sweeps.manifest import Manifest
+from sweeps.manifest import CANCELLED, Manifest
 
 POLL_S = 0.25
 _GRACE_S = 60.0
@@ -76,7 +76,7 @@ class Pool:
         with file:
             process = subprocess.Popen(
                 self._command,
-                env={**self._common, **self._environments[slot], "SCALING_HARNESS_LOG": str(path)},
+                env={**self._common, **self._environments[slot], LOG_VARIABLE: str(path)},
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,
@@ -135,7 +135,7 @@ def supervise(
     store : Store
         Where the runs live.
     stop : callable
-        Whether they are to save and leave.
+        Whether they are to save and leave, as they are too where the sweep is cancelled.
     look : callable
         Called several times a second, with whether they were told to leave.
 
@@ -145,9 +145,10 @@ def supervise(
         What keeps a worker from working, or workers die without having done anything.
     """
     allowed = len(pool) * manifest.runtime.max_attempts
+    cancelled = store.sweep_dir(manifest.name) / CANCELLED
     told, deaths, n_left = False, 0, len(manifest.runs)
     while len(pool):
-        if stop() and not told:
+        if not told and (stop() or cancelled.exists()):
             told = True
             pool.terminate()
         for worker in pool.reap():

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scaling_harness.columns import print_columns
-from scaling_harness.config import RuntimeConfig
 from scaling_harness.plan import Job, Plan
-from sweeps.estimate import job_seconds, n_workers
+from sweeps.estimate import job_seconds
 
 
 def plan_rows(jobs: Sequence[Job], states: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -27,10 +26,9 @@ def plan_rows(jobs: Sequence[Job], states: Mapping[str, str]) -> list[dict[str, 
     return [_row(job, run, states.get(run.run_id, "waiting")) for job in jobs for run in job.runs]
 
 
-def plan_totals(rows: Sequence[Mapping[str, Any]], runtime: RuntimeConfig) -> dict[str, Any]:
-    """Sum the plan: runs, FLOPs, and the seconds that what is left would take with the workers at hand."""
+def plan_totals(rows: Sequence[Mapping[str, Any]], workers: int) -> dict[str, Any]:
+    """Sum the plan: runs, FLOPs, and the seconds that what is left would take with a number of workers."""
     left = [row for row in rows if row["state"] not in ("done", "diverged", "failed")]
-    workers = n_workers(runtime)
     return {
         "n_runs": len(rows),
         "n_left": len(left),
@@ -45,7 +43,12 @@ def print_plan(rows: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]) -> 
     """Print the plan as a table with its cost below."""
     columns = ("run", "N non-emb", "N with head", "N total", "D", "steps", "batch", "LR", "C = 6ND", "time", "state")
     print_columns(columns, [_cells(row) for row in rows], right=columns[1:-1])
-    print(
+    print(cost_sentence(totals))
+
+
+def cost_sentence(totals: Mapping[str, Any]) -> str:
+    """Say what `plan_totals` summed."""
+    return (
         f"{totals['n_runs']} runs, {totals['n_left']} left to train; {totals['train_flops']:.2e} FLOPs, "
         f"{totals['train_flops_left']:.2e} left: about {totals['estimated_s_left'] / 60:.1f} minutes "
         f"with {totals['workers']} workers"

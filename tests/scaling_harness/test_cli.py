@@ -70,7 +70,7 @@ def test_plan_run_status_table_and_fit_of_a_sweep(own_sweep, capsys, tmp_path):
     assert run("sweep", "plan", *own_sweep, "--json") == 0
     assert json.loads(capsys.readouterr().out)["totals"]["n_left"] == 0
     assert run("sweep", "status", *own_sweep, "--json") == 0
-    assert {row["state"] for row in json.loads(capsys.readouterr().out)} == {"done"}
+    assert {row["state"] for row in json.loads(capsys.readouterr().out)["runs"]} == {"done"}
 
     runs = ("mine", f"--runs-dir={tmp_path / 'runs'}")
     assert run("table", *runs, "--json", f"--csv={tmp_path / 'runs.csv'}") == 0

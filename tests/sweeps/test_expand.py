@@ -88,7 +88,7 @@ def test_a_manifest_comes_back_as_it_was_written(document, tmp_path):
 def test_a_listing_tells_the_runs_of_a_manifest_without_resolving_them(document, tmp_path):
     manifest = manifest_of(document, GRID)
     write_manifest(tmp_path, manifest)
-    for job, listed in zip(manifest.jobs, read_listing(tmp_path), strict=True):
+    for job, listed in zip(manifest.jobs, read_listing(tmp_path).jobs, strict=True):
         assert listed.job_id == job.job_id
         for run, short in zip(job.runs, listed.runs, strict=True):
             assert (short.run_id, short.n_steps) == (run.run_id, run.n_steps)
