@@ -4,6 +4,7 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic_core import to_jsonable_python
@@ -14,6 +15,7 @@ from scaling_harness.errors import UserError
 from scaling_harness.plan import Job, Plan, resolve
 from scaling_harness.tokens import DataInfo, prepare
 
+DataKey = tuple[DataConfig, tuple[str, ...]]
 _SCIENCE = ("model", "data", "optim", "schedule", "budget", "evaluation")
 
 
@@ -41,15 +43,39 @@ def expand(document: Mapping[str, Any]) -> tuple[Job, ...]:
     return group(resolve_all(run_config(point) for point in points), sweep.stack)
 
 
-def resolve_all(configs: Iterable[RunConfig]) -> tuple[Plan, ...]:
-    """Resolve configurations, preparing each data set once and keeping each fingerprint once."""
-    prepared: dict[tuple[DataConfig, tuple[str, ...]], DataInfo] = {}
+def data_key(config: RunConfig) -> DataKey:
+    """What decides which tokens a run reads."""
+    return config.data, config.evaluation.extra_sets
+
+
+def resolve_all(
+    configs: Iterable[RunConfig], prepared: Mapping[DataKey, DataInfo] = MappingProxyType({})
+) -> tuple[Plan, ...]:
+    """Resolve configurations, keeping each fingerprint once.
+
+    Parameters
+    ----------
+    configs : iterable of RunConfig
+        Runs.
+    prepared : mapping of DataKey to DataInfo, optional
+        Their data, as far as it is known; the rest is prepared.
+
+    Returns
+    -------
+    tuple of Plan
+
+    Raises
+    ------
+    UserError
+        See `plan.resolve` and `tokens.prepare`.
+    """
+    known = dict(prepared)
     plans: dict[str, Plan] = {}
     for config in configs:
-        key = (config.data, config.evaluation.extra_sets)
-        if key not in prepared:
-            prepared[key] = prepare(config.data, config.evaluation.extra_sets, Path(config.runtime.data_dir))
-        plan = resolve(config, prepared[key])
+        key = data_key(config)
+        if key not in known:
+            known[key] = prepare(config.data, config.evaluation.extra_sets, Path(config.runtime.data_dir))
+        plan = resolve(config, known[key])
         plans.setdefault(plan.fingerprint, plan)
     return tuple(plans.values())
 

@@ -15,8 +15,9 @@ from scaling_harness.launchers import Launcher, LocalLauncher
 from scaling_harness.plan import Job, Plan
 from scaling_harness.provenance import code_version
 from sweeps.expand import describe, resolve_all
+from sweeps.prepared import data_documents, prepared_data
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 MANIFEST_FILE = "sweep.json"
 LOGS = "logs"
 """Folder of what workers print, beside the manifest."""
@@ -96,6 +97,7 @@ def write_manifest(sweep_dir: Path, manifest: Manifest) -> None:
         "wandb": dataclasses.asdict(manifest.wandb),
         "launcher": dataclasses.asdict(manifest.launcher),
         "code": manifest.code,
+        "data": data_documents(manifest.runs),
         "base": base,
         "jobs": [_job_document(job, base) for job in manifest.jobs],
     }
@@ -117,9 +119,9 @@ def read_manifest(sweep_dir: Path) -> Manifest:
     Raises
     ------
     UserError
-        There is no such sweep.
+        There is no such sweep, or its tokens are not on this machine.
     HarnessError
-        The file is damaged, or today's code or data give a run another identity than it was planned with.
+        The file is damaged, or today's code gives a run another identity than it was planned with.
     """
     path, document = _read(sweep_dir)
     runtime = validate(RuntimeConfig, document["runtime"])
@@ -202,7 +204,8 @@ def _read(sweep_dir: Path) -> tuple[Path, dict[str, Any]]:
 
 def _jobs(path: Path, document: dict[str, Any], common: dict[str, Any]) -> tuple[Job, ...]:
     rows = [run for job in document["jobs"] for run in job["runs"]]
-    plans = resolve_all(validate(RunConfig, {**document["base"], **row["config"], **common}) for row in rows)
+    configs = {row["run_id"]: validate(RunConfig, {**document["base"], **row["config"], **common}) for row in rows}
+    plans = resolve_all(configs.values(), prepared_data(document["data"], configs))
     by_print = {plan.fingerprint: plan for plan in plans}
     for row in rows:
         if row["fingerprint"] not in by_print:
