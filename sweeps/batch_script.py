@@ -88,7 +88,8 @@ def _directives(launcher: SlurmLauncher, sweep_dir: Path, threads: int) -> list[
         "output": f"{sweep_dir}/{LOGS}/%A_%a.out",
         "chdir": os.getcwd(),
     }
-    return ["--requeue", *(f"--{name}={value}" for name, value in asked.items() if value is not None)]
+    given = (f"--{name}={value}" for name, value in asked.items() if value is not None)
+    return ["--requeue", *map(shlex.quote, given)]
 
 
 def _environment(launcher: SlurmLauncher) -> list[str]:

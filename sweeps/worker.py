@@ -51,9 +51,13 @@ def work(jobs: Sequence[Job], store: Store, runtime: RuntimeConfig, stop: Stop, 
         The store cannot be written.
     """
     by_id = {job.job_id: job for job in jobs}
-    unfinished = dict(by_id)
+    unfinished: dict[str, Job] = {}
     look_at = dict.fromkeys(by_id, 0.0)
-    while unfinished and not stop():
+    while not stop():
+        # Looked at again before it leaves: a run that was finally failed may have been freed.
+        unfinished = unfinished or {job_id: job for job_id, job in by_id.items() if not _is_finished(job, store)}
+        if not unfinished:
+            return
         now = time.monotonic()
         job_id = next((job_id for job_id in unfinished if look_at[job_id] <= now), None)
         if job_id is None:

@@ -38,3 +38,14 @@ def steps_taken():
         return [row["step"] for row in read_jsonl(store.metrics_path(run_id))]
 
     return read
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """SLURM's commands on the PATH; see `fake_slurm`."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    from fake_slurm import FakeSlurm
+
+    fake = FakeSlurm(tmp_path / "slurm")
+    monkeypatch.setenv("PATH", fake.path)
+    return fake
