@@ -84,7 +84,9 @@ def _extend(options: Namespace) -> int:
     added = _manifest(options)
     sweep_dir = Store(Path(added.runtime.runs_dir)).sweep_dir(added.name)
     known = read_manifest(sweep_dir)
-    manifest = dataclasses.replace(added, jobs=merge(known.jobs, added.jobs))
+    # Launcher and version are those of what was launched, which this is not.
+    jobs = merge(known.jobs, added.jobs)
+    manifest = dataclasses.replace(added, jobs=jobs, launcher=known.launcher, code=known.code)
     write_manifest(sweep_dir, manifest)
     count = len(manifest.runs) - len(known.runs)
     rows = [{"name": manifest.name, "n_added": count, "n_runs": len(manifest.runs)}]

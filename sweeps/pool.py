@@ -81,8 +81,8 @@ def run_sweep(
     with stop_on_signals() as stop, Progress(manifest.jobs, console) as progress, pool.ended():
         pool.start_all()
         screen = _Screen(progress, manifest, store, rows)
-        supervise(pool, manifest, store, stop, screen.look)
-    summary = _summarise(screen.rows, before, stop.requested)
+        told = supervise(pool, manifest, store, stop, screen.look)
+    summary = _summarise(screen.rows, before, told)
     if summary.interrupted:
         done = summary.n_runs - summary.n_left
         console.print(f"stopped: {done} of {summary.n_runs} runs are done; the same command goes on from here")

@@ -123,7 +123,7 @@ class Pool:
 
 def supervise(
     pool: Pool, manifest: Manifest, store: Store, stop: Callable[[], bool], look: Callable[[bool], object]
-) -> None:
+) -> bool:
     """Restart workers that die, until all have left.
 
     Parameters
@@ -138,6 +138,11 @@ def supervise(
         Whether they are to save and leave, as they are too where the sweep is cancelled.
     look : callable
         Called several times a second, with whether they were told to leave.
+
+    Returns
+    -------
+    bool
+        Whether they were.
 
     Raises
     ------
@@ -164,6 +169,7 @@ def supervise(
             pool.start(worker.slot)
         look(told)
         time.sleep(POLL_S if len(pool) else 0.0)
+    return told
 
 
 def import_path() -> str:

@@ -14,6 +14,8 @@ from rich.console import Console
 
 from scaling_harness.attempts import attempt_numbers, read_attempt
 from scaling_harness.errors import HarnessError, UserError
+from sweeps.cancel import cancel
+from sweeps.manifest import read_listing
 from sweeps.pool import run_sweep
 
 FAKE = "fake_training:train"
@@ -141,6 +143,18 @@ def test_a_signal_saves_every_run_and_the_next_launch_goes_on(make_manifest, who
     summary, _ = run(manifest, store)
     assert summary.n_left == 0
     whole(manifest, store)
+
+
+def test_a_cancelled_sweep_is_saved_by_its_local_launcher(make_manifest):
+    manifest, store = make_manifest(400)
+    launcher = launch(store)
+    wait_until(lambda: store.metrics_path(manifest.runs[0].run_id).exists())
+    said = cancel(read_listing(store.sweep_dir("fake")), store)
+    assert said.startswith("fake is cancelled: 0 of 1 runs are finished")
+    out, err = launcher.communicate(timeout=20)
+    assert launcher.returncode == 0, err
+    assert "'interrupted': True" in out
+    assert store.checkpoint_path(manifest.runs[0].run_id).exists()
 
 
 def test_a_second_interrupt_kills_the_workers(make_manifest):
