@@ -165,7 +165,7 @@ class Sweep:
         wait_for(lambda: len(under_way()) == n, f"{n} paced runs are saved")
         return under_way()
 
-    def wait_until_finished(self, seconds=120.0):
+    def wait_until_finished(self, seconds=180.0):
         """Wait until every run has a record."""
         wait_for(lambda: len(self.records()) == len(self.run_ids), f"every run is finished{self._said()}", seconds)
 

@@ -42,36 +42,48 @@ def test_a_killed_training_goes_on_from_its_checkpoint(make_sweep, reference):
     assert_undisturbed(sweep, reference)
 
 
-def test_a_killed_worker_leaves_its_runs_to_the_other(make_sweep, reference, slurm):
-    sweep = make_sweep()
-    sweep.launch()
-    runs = sweep.wait_for_checkpoints(4)
-    node = sweep.newest(runs[0])[1].kernel
-    victims = {run_id for run_id in runs if sweep.newest(run_id)[1].kernel == node}
-    for pid in slurm.processes(node, "sweeps."):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    sweep.finish()
-    assert victims
-    for run_id in runs:
-        assert len(sweep.attempts(run_id)) == 1 + (run_id in victims)
-        assert sweep.newest(run_id)[1].kernel != node
-    assert_undisturbed(sweep, reference)
-
-
-def test_a_warned_task_saves_its_runs_and_comes_again(make_sweep, reference, slurm):
+def test_a_killed_worker_costs_its_runs_an_attempt(make_sweep, reference, slurm):
     sweep = make_sweep()
     sweep.launch()
     runs = sweep.wait_for_checkpoints(4)
     task, node = next(iter(slurm.running().items()))
-    warned = {run_id for run_id in runs if sweep.newest(run_id)[1].kernel == node}
-    slurm.run("scancel", "--signal=USR2", "--batch", task)
-    wait_for(lambda: all(sweep.attempts(run_id)[0] for run_id in warned), "the runs of the task are saved")
-    assert {sweep.attempts(run_id)[0].outcome for run_id in warned} == {"interrupted"}
+    victims = {run_id for run_id in runs if sweep.newest(run_id)[1].kernel == node}
+    for pid in slurm.processes(node, "sweeps."):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     wait_for(lambda: restarts(slurm, task) == 1, "the task is started again")
-    wait_for(lambda: all(sweep.newest(run_id)[0] == 2 for run_id in warned), "its runs go on")
     sweep.finish()
-    assert all(len(sweep.attempts(run_id)) == 1 + (run_id in warned) for run_id in runs)
+    assert victims
+    for run_id in runs:
+        assert outcomes(sweep, run_id) == ([None, "completed"] if run_id in victims else ["completed"])
+    assert_undisturbed(sweep, reference)
+
+
+def test_warned_tasks_save_their_runs_and_come_again(make_sweep, reference, slurm):
+    sweep = make_sweep()
+    sweep.launch()
+    runs = sweep.wait_for_checkpoints(4)
+    tasks = list(slurm.running())
+    for task, name in zip(tasks, ("USR2", "TERM"), strict=True):
+        slurm.run("scancel", f"--signal={name}", "--batch", task)
+    wait_for(lambda: all(restarts(slurm, task) == 1 for task in tasks), "the tasks are started again")
+    wait_for(lambda: all(sweep.newest(run_id)[0] == 2 for run_id in runs), "the runs go on")
+    sweep.finish()
+    assert {tuple(outcomes(sweep, run_id)) for run_id in runs} == {("interrupted", "completed")}
+    assert_undisturbed(sweep, reference)
+
+
+def test_a_warning_that_comes_too_early_is_heard(make_sweep, reference, slurm, tmp_path):
+    sweep = make_sweep(seeds=(0, 1), stacked=False)
+    sweep.launch(slots=1, setup=[f"touch {tmp_path}/begun-$SLURMD_NODENAME", "sleep 2"])
+    wait_for(lambda: len(slurm.running()) == 2, "both tasks run")
+    (first, first_node), (second, second_node) = slurm.running().items()
+    wait_for((tmp_path / f"begun-{first_node}").exists, "the shell is at the lines before the worker")
+    slurm.run("scancel", "--signal=USR2", "--batch", first)
+    wait_for(lambda: slurm.processes(second_node, "sweeps.node"), "Python is being loaded")
+    slurm.run("scancel", "--signal=USR2", "--batch", second)
+    wait_for(lambda: all(restarts(slurm, task) == 1 for task in (first, second)), "the tasks are started again")
+    sweep.finish()
     assert_undisturbed(sweep, reference)
 
 
@@ -112,13 +124,16 @@ def test_a_lost_node_is_replaced_after_the_lease_and_may_come_back(make_sweep, r
 
 def test_two_launchers_at_once_and_a_third_afterwards_train_nothing_twice(make_sweep, reference, slurm):
     sweep = make_sweep()
-    command = sweep.command("run", *sweep.slurm_overrides(slots=1))
+    command = sweep.command("run", *sweep.slurm_overrides(workers=3, slots=1))
     both = [
         subprocess.Popen(command, env=sweep.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         for _ in range(2)
     ]
     said = [launcher.communicate(timeout=300)[0] for launcher in both]
     assert [launcher.returncode for launcher in both] == [0, 0], said
+    tasks = [task for task, _, _ in slurm.live_jobs()]
+    assert len(tasks) == 3  # and not 6
+    assert len({task.split("_")[0] for task in tasks}) == 2  # the rig allows 2 tasks an array
     sweep.finish()
     assert all(outcomes(sweep, run_id) == ["completed"] for run_id in sweep.run_ids)
     assert_undisturbed(sweep, reference)
@@ -139,6 +154,15 @@ def test_a_time_limit_shorter_than_the_runs(make_sweep, reference, slurm):
     sweep.finish()
     assert {tuple(outcomes(sweep, run_id)) for run_id in runs} == {("interrupted", "completed")}
     assert_undisturbed(sweep, reference)
+
+
+def test_a_partition_that_does_not_exist(make_sweep, slurm):
+    sweep = make_sweep()
+    said = sweep.call("run", *sweep.slurm_overrides("launcher.partition=gpu"), expect=2)
+    assert "no partition gpu" in said
+    assert "main" in said
+    assert not slurm.live_jobs()
+    assert not sweep.store.sweep_dir(sweep.name).exists()
 
 
 @pytest.fixture
@@ -180,7 +204,7 @@ def test_damaged_files_are_noticed_and_made_good(make_sweep, reference, slurm):
     sweep = make_sweep()
     sweep.launch()
     no_checkpoint, no_line, no_claim, untouched = sweep.wait_for_checkpoints(4)
-    slurm.run("scancel", *slurm.running())
+    sweep.call("cancel")
     sweep.wait_until_left()
     assert not sweep.records().keys() & {no_checkpoint, no_line, no_claim, untouched}
 
@@ -201,35 +225,55 @@ def test_damaged_files_are_noticed_and_made_good(make_sweep, reference, slurm):
     assert_undisturbed(sweep, reference)
 
 
+def test_runs_that_always_fail_are_recorded_and_can_be_tried_again(make_sweep, reference):
+    sweep = make_sweep(seeds=(0,), doomed=True)
+    sweep.doom.touch()
+    sweep.launch()
+    sweep.finish()
+    failed = {run_id: record for run_id, record in sweep.records().items() if record.status == "failed"}
+    raises, killed = sorted(failed, key=lambda run_id: "killed by" in failed[run_id].reason)
+    assert "this run cannot succeed" in failed[raises].reason
+    assert "SIGKILL" in failed[killed].reason
+    assert_undisturbed(sweep, reference, except_for=failed)
+    said = sweep.call("logs", raises)
+    assert "error.log" in said
+    assert "in fail" in said  # the last lines of the traceback
+
+    sweep.doom.unlink()
+    sweep.call("retry", "--failed")
+    sweep.launch()
+    sweep.finish()
+    assert_undisturbed(sweep, reference)
+
+
 @pytest.mark.skipif(not os.path.exists(FAKETIME), reason="libfaketime is not installed")
 def test_a_lease_is_told_by_the_clock_of_the_file_system(make_sweep, reference, slurm):
     sweep = make_sweep(seeds=(0, 1), stacked=False)
     sweep.launch(workers=1)
     runs = sweep.wait_for_checkpoints(2)
-    (owner,) = slurm.running().values()
+    ((owner, lost),) = slurm.running().items()
 
-    ahead = _looks_on(sweep, slurm, "+1h")
+    ahead, _ = look_on(sweep, slurm, "+1h")
     time.sleep(1.5 * LEASE_S)  # in which it looks at the runs every second
     assert all(len(sweep.attempts(run_id)) == 1 for run_id in runs), "a fast clock robbed an owner that beats"
     slurm.run("scancel", ahead)
-    wait_for(lambda: len(slurm.live_jobs()) == 1, "it has left")
+    wait_for(lambda: set(slurm.running()) == {owner} and len(slurm.live_jobs()) == 1, "it has left")
 
-    _looks_on(sweep, slurm, "-60")
-    for pid in slurm.processes(owner, "sweeps."):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    _, node = look_on(sweep, slurm, "-60")
+    slurm.lose_node(lost)
+    slurm.run("scancel", owner)  # or SLURM would start it again elsewhere, with a clock that is right
     wait_for(lambda: any(sweep.newest(run_id)[0] == 2 for run_id in runs), "a slow clock sees that the owner is dead")
     sweep.finish()
+    assert {sweep.newest(run_id)[1].kernel for run_id in runs} == {node}
     assert_undisturbed(sweep, reference)
 
 
-def _looks_on(sweep, slurm, offset):
-    """Add a worker whose clock is wrong, where nothing is free; its task, once it works."""
+def look_on(sweep, slurm, offset):
+    """Add a worker whose clock is wrong, where nothing is free; its task and node, once it works."""
     before = set(slurm.running())
-    clock = [f"export LD_PRELOAD={FAKETIME} NO_FAKE_STAT=1 FAKETIME={offset}"]
-    sweep.launch(workers=2, slots=1, setup=clock)
+    sweep.launch(workers=2, slots=1, setup=[f"export LD_PRELOAD={FAKETIME} NO_FAKE_STAT=1 FAKETIME={offset}"])
     wait_for(lambda: len(slurm.running()) == 2, "a second worker is there")
     (task,) = set(slurm.running()) - before
     node = slurm.running()[task]
     wait_for(lambda: slurm.processes(node, "sweeps.worker"), "it looks for runs")
-    return task
+    return task, node
