@@ -6,11 +6,13 @@ import fcntl
 import json
 import os
 import socket
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
 from scaling_harness.attempts import (
+    HEARTBEAT_S,
     LEASE_S,
     LOG_VARIABLE,
     Attempt,
@@ -60,6 +62,23 @@ class Claim:
         for _, _, descriptor in self._held:
             with contextlib.suppress(OSError):
                 os.utime(descriptor)
+
+    @contextlib.contextmanager
+    def beating(self) -> Iterator[None]:
+        """Renew the lease from a thread: a step, an evaluation or a compilation may take longer than it lasts."""
+        done = threading.Event()
+
+        def beat() -> None:
+            while not done.wait(HEARTBEAT_S):
+                self.heartbeat()
+
+        thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
     def confirm(self) -> None:
         """Check that no newer attempt exists.

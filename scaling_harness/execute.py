@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from scaling_harness.allocator import keep_freed_memory
-from scaling_harness.attempts import HEARTBEAT_S, counted_failures
+from scaling_harness.attempts import counted_failures
 from scaling_harness.claim import Claim, ClaimLost, Interrupted, Oversight, take
 from scaling_harness.config import RuntimeConfig
 from scaling_harness.errors import HarnessError
@@ -123,14 +123,10 @@ class _Watch:
     def __init__(self, claim: Claim, stop: Stop) -> None:
         self._claim = claim
         self._stop = stop
-        self._next_beat = time.monotonic() + HEARTBEAT_S
 
     def tick(self, step: int) -> None:
         if self._stop():
             raise Interrupted(f"stopped at step {step}")
-        if time.monotonic() >= self._next_beat:
-            self._claim.heartbeat()
-            self._next_beat = time.monotonic() + HEARTBEAT_S
 
     def confirm(self) -> None:
         self._claim.confirm()
@@ -161,7 +157,8 @@ def _attempt(
         return _give_up(job, runtime, store, claim, past, now(), wall_s=0.0)
     started, clock = now(), time.monotonic()
     try:
-        records = train(job, runtime, store, oversight)
+        with claim.beating():
+            records = train(job, runtime, store, oversight)
     except Interrupted as order:
         claim.end("interrupted", str(order))
         return Outcome("interrupted", str(order))

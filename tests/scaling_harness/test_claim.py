@@ -109,6 +109,24 @@ def test_another_machine_is_dead_when_its_lease_is_over_by_the_file_systems_cloc
     thief.end("completed")
 
 
+def test_an_owner_who_is_busy_for_longer_than_the_lease_keeps_its_run(store, monkeypatch):
+    monkeypatch.setattr("scaling_harness.claim.HEARTBEAT_S", 0.01)
+    owner = take("job", ["run"], store)
+    disown(store)
+    age(store)
+    path = attempts.attempt_path(store.run_dir("run"), 1)
+    old = path.stat().st_mtime
+    with owner.beating():
+        while path.stat().st_mtime == old:
+            time.sleep(0.01)
+        assert take("job", ["run"], store) is None
+    age(store)
+    thief = take("job", ["run"], store)
+    assert thief is not None
+    owner.end("interrupted")
+    thief.end("completed")
+
+
 def test_without_locks_the_lease_decides(store, monkeypatch):
     def refuse(*_):
         raise OSError(errno.ENOTSUP, "no locks here")
