@@ -103,7 +103,7 @@ def is_alive(directory: Path, number: int, lease_s: float = LEASE_S) -> bool:
     """Whether an attempt has no end, and its owner still works on it."""
     path = attempt_path(directory, number)
     lines = _lines(path)
-    if _parse(lines[-1], End):
+    if len(lines) > 1 and _parse(lines[-1], End):
         return False
     attempt = _parse(lines[0], Attempt)
     try:

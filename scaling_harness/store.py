@@ -4,6 +4,7 @@
 `<runs_dir>/checkpoints/<job_id>.pt` is a job's last checkpoint, kept as long as it is needed.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ class Store:
 
     def record_path(self, run_id: str) -> Path:
         """The record: its existence means finished, or finally failed."""
-        return self.run_dir(run_id) / RECORD_FILE
+        return self.runs_dir.joinpath("store", run_id, RECORD_FILE)
 
     def metrics_path(self, run_id: str) -> Path:
         """The training curve, readable at any time."""
@@ -38,7 +39,8 @@ class Store:
 
     def is_finished(self, run_id: str) -> bool:
         """Whether a record exists, of whatever status."""
-        return self.record_path(run_id).exists()
+        # Asked most of all: 64 workers look at each run of a sweep, and pathlib takes longer than the file system.
+        return os.path.exists(os.path.join(self.runs_dir, "store", run_id, RECORD_FILE))
 
     def read(self, run_id: str) -> RunRecord:
         """Read the record of a finished run; see `record.read_record`."""

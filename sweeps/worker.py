@@ -27,6 +27,8 @@ from sweeps.ranks import train_on
 LOOK_AGAIN_S = 1.0
 """Pause before a job that was taken, waits for another, or has just failed is looked at again."""
 _IDLE_S = 0.1
+_FINISHED = ("completed", "diverged", "gave_up", "finished")
+"""Outcomes after which every run of a job has a record."""
 
 
 def work(jobs: Sequence[Job], store: Store, runtime: RuntimeConfig, stop: Stop, train: Train) -> None:
@@ -65,9 +67,10 @@ def work(jobs: Sequence[Job], store: Store, runtime: RuntimeConfig, stop: Stop, 
             continue
         job = unfinished[job_id]
         if _is_ready(job, by_id, store):
-            _say(job, execute(job, runtime, store, stop, train))
-        if _is_finished(job, store):
-            del unfinished[job_id]
+            outcome = execute(job, runtime, store, stop, train)
+            _say(job, outcome)
+            if outcome.kind in _FINISHED:
+                del unfinished[job_id]
         look_at[job_id] = time.monotonic() + LOOK_AGAIN_S
 
 
