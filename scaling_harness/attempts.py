@@ -64,7 +64,9 @@ class Attempt:
     """File that its process prints to; None for a terminal."""
 
 
-Ending = Literal["completed", "diverged", "failed", "gave_up", "died", "interrupted"]
+Ending = Literal["completed", "diverged", "failed", "out_of_memory", "gave_up", "died", "interrupted"]
+_FRESH = ("completed", "diverged", "gave_up")
+"""Endings after which whatever came before is forgotten."""
 
 
 @dataclass(frozen=True)
@@ -115,11 +117,12 @@ def is_alive(directory: Path, number: int, lease_s: float = LEASE_S) -> bool:
     return _clock(directory) - touched < lease_s
 
 
-def counted_failures(directory: Path) -> list[str]:
-    """Reasons of the past attempts that count against a run, oldest first.
+def counted_failures(directory: Path) -> list[End]:
+    """Ends of the past attempts that count against a run, oldest first.
 
-    A failed attempt counts; one that died counts unless the checkpoint had moved on by the next; an interrupted one
-    never does. Whatever came before a result or a giving-up is forgotten, so that deleting a record starts afresh.
+    A failed attempt counts, for want of memory or otherwise; one that died counts unless the checkpoint had moved on by
+    the next; an interrupted one never does. Whatever came before a result or a giving-up is forgotten, so that deleting
+    a record starts afresh.
 
     Parameters
     ----------
@@ -128,20 +131,29 @@ def counted_failures(directory: Path) -> list[str]:
 
     Returns
     -------
-    list of str
+    list of End
     """
     numbers = attempt_numbers(directory)
-    reasons: list[str] = []
+    ends: list[End] = []
     for number, following in itertools.pairwise(numbers):
         end = read_end(directory, number) or _unseen_death(read_attempt(directory, number))
-        if end.outcome in ("completed", "diverged", "gave_up"):
-            reasons = []
-        elif end.outcome == "failed" or (end.outcome == "died" and not _advanced(directory, number, following)):
-            reasons.append(end.reason or "no reason was given")
-    return reasons
+        if end.outcome in _FRESH:
+            ends = []
+        elif end.outcome in ("failed", "out_of_memory") or (
+            end.outcome == "died" and not _advanced(directory, number, following)
+        ):
+            ends.append(end)
+    return ends
 
 
-def bury(run_ids: Iterable[str], store: Store, pid: int, reason: str) -> None:
+def ran_out_of_memory(directory: Path) -> bool:
+    """Whether one of the attempts that count against a run ended for want of memory."""
+    outcomes = [end.outcome for number in attempt_numbers(directory) if (end := read_end(directory, number))]
+    counted = itertools.takewhile(lambda outcome: outcome not in _FRESH, reversed(outcomes))
+    return "out_of_memory" in counted
+
+
+def bury(run_ids: Iterable[str], store: Store, pid: int, end: End) -> None:
     """Write the end of attempts whose process, a child of the caller, died without a word.
 
     Parameters
@@ -152,8 +164,8 @@ def bury(run_ids: Iterable[str], store: Store, pid: int, reason: str) -> None:
         Where the runs live.
     pid : int
         The dead process.
-    reason : str
-        One sentence: what the parent saw.
+    end : End
+        What the parent saw.
     """
     for run_id in run_ids:
         directory = store.run_dir(run_id)
@@ -162,7 +174,7 @@ def bury(run_ids: Iterable[str], store: Store, pid: int, reason: str) -> None:
             mine = attempt is not None and (attempt.pid, attempt.kernel) == (pid, kernel_id())
             if mine and read_end(directory, number) is None:
                 with explain_os_errors(directory), attempt_path(directory, number).open("ab") as file:
-                    add_end(file.fileno(), End("died", reason))
+                    add_end(file.fileno(), end)
 
 
 def lock(descriptor: int, kind: int) -> bool:

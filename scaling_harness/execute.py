@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from scaling_harness.allocator import keep_freed_memory
-from scaling_harness.attempts import counted_failures
+from scaling_harness.attempts import End, counted_failures, ran_out_of_memory
 from scaling_harness.claim import Claim, ClaimLost, Interrupted, Oversight, take
 from scaling_harness.config import RuntimeConfig
+from scaling_harness.device import place_on_device
 from scaling_harness.errors import HarnessError
 from scaling_harness.files import explain_os_errors, write_text
+from scaling_harness.memory import is_out_of_memory
 from scaling_harness.outcome import Measured, record_of
 from scaling_harness.provenance import now
 from scaling_harness.record import RunRecord, write_record
@@ -66,7 +68,8 @@ def execute(job: "Job", runtime: RuntimeConfig, store: Store, stop: Stop, train:
     Returns
     -------
     Outcome
-        A training that fails is an outcome. After `runtime.max_attempts` its runs get records that say so.
+        A training that fails is an outcome. After `runtime.max_attempts` its runs get records that say so; one that
+        ran out of memory is tried once more, alone on the device and with half the micro-batch.
 
     Raises
     ------
@@ -78,10 +81,15 @@ def execute(job: "Job", runtime: RuntimeConfig, store: Store, stop: Stop, train:
         return Outcome("finished")
     train = train or load_train()
     with explain_os_errors(store.runs_dir):
-        claim = take(rest.job_id, (run.run_id for run in rest.runs), store)
-        if claim is None:
-            return Outcome("taken")
-        return _hold(rest, runtime, store, claim, _Watch(claim, stop), train)
+        crowded = any(ran_out_of_memory(store.run_dir(run.run_id)) for run in rest.runs)
+        with place_on_device(store.runs_dir, alone=crowded) as granted:
+            if not granted:
+                return Outcome("taken", "it waits until its device is free of other runs")
+            claim = take(rest.job_id, (run.run_id for run in rest.runs), store)
+            if claim is None:
+                return Outcome("taken", "it is trained by another process")
+            settings = _halved(rest, runtime) if crowded else runtime
+            return _hold(rest, settings, store, claim, _Watch(claim, stop), train)
 
 
 def execute_alone(job: "Job", runtime: RuntimeConfig, store: Store, train: Train | None = None) -> None:
@@ -111,7 +119,7 @@ def execute_alone(job: "Job", runtime: RuntimeConfig, store: Store, train: Train
     if outcome.kind == "interrupted":
         raise KeyboardInterrupt
     if outcome.kind == "taken":
-        raise HarnessError(f"{job.job_id} is being trained by another process; `train` again shows its record")
+        raise HarnessError(f"{job.job_id}: {outcome.reason}; `train` again shows its record")
     if outcome.kind == "failed":
         log = store.run_dir(job.runs[0].run_id) / ERROR_FILE
         raise HarnessError(f"{outcome.reason}; see {log}, and start it again to go on from its last checkpoint")
@@ -153,7 +161,7 @@ def _attempt(
     job: "Job", runtime: RuntimeConfig, store: Store, claim: Claim, oversight: Oversight, train: Train
 ) -> Outcome:
     past = max((counted_failures(store.run_dir(run.run_id)) for run in job.runs), key=len)
-    if len(past) >= runtime.max_attempts:
+    if _is_spent(past, runtime):
         return _give_up(job, runtime, store, claim, past, now(), wall_s=0.0)
     started, clock = now(), time.monotonic()
     try:
@@ -164,24 +172,24 @@ def _attempt(
         return Outcome("interrupted", str(order))
     except ClaimLost:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         _raise_storage_failure(error)
         _write_error(job, store, error)
-        reasons = [*past, one_line(error)]
-        if len(reasons) >= runtime.max_attempts:
-            return _give_up(job, runtime, store, claim, reasons, started, time.monotonic() - clock)
-        claim.end("failed", reasons[-1])
-        return Outcome("failed", reasons[-1])
+        end = End("out_of_memory" if is_out_of_memory(error) else "failed", one_line(error))
+        if _is_spent([*past, end], runtime):
+            return _give_up(job, runtime, store, claim, [*past, end], started, time.monotonic() - clock)
+        claim.end(end.outcome, end.reason)
+        return Outcome("failed", end.reason)
     kind = "diverged" if any(record.status == "diverged" for record in records) else "completed"
     claim.end(kind)
     return Outcome(kind)
 
 
 def _give_up(
-    job: "Job", runtime: RuntimeConfig, store: Store, claim: Claim, reasons: list[str], started: str, wall_s: float
+    job: "Job", runtime: RuntimeConfig, store: Store, claim: Claim, past: list[End], started: str, wall_s: float
 ) -> Outcome:
-    attempts = "attempt" if len(reasons) == 1 else "attempts"
-    reason = f"failed after {len(reasons)} {attempts}: {reasons[-1]}"
+    attempts = "attempt" if len(past) == 1 else "attempts"
+    reason = f"failed after {len(past)} {attempts}: {past[-1].reason}"
     warnings = ["times are those of the last attempt, as far as known"]
     claim.confirm()
     rest = _unfinished(job, store)
@@ -194,6 +202,16 @@ def _give_up(
     return Outcome("gave_up", reason)
 
 
+def _is_spent(past: list[End], runtime: RuntimeConfig) -> bool:
+    """Whether these failures are enough: one more try for want of memory, alone and in smaller pieces, is the last."""
+    return len(past) >= runtime.max_attempts or [end.outcome for end in past].count("out_of_memory") > 1
+
+
+def _halved(job: "Job", runtime: RuntimeConfig) -> RuntimeConfig:
+    at_once = runtime.micro_batch or job.runs[0].batch_seqs
+    return dataclasses.replace(runtime, micro_batch=(at_once + 1) // 2)
+
+
 def _unfinished(job: "Job", store: Store) -> "Job | None":
     rest = tuple(run for run in job.runs if not store.is_finished(run.run_id))
     if len(rest) == len(job.runs):
@@ -201,7 +219,7 @@ def _unfinished(job: "Job", store: Store) -> "Job | None":
     return dataclasses.replace(job, runs=rest) if rest else None
 
 
-def _raise_storage_failure(error: Exception) -> None:
+def _raise_storage_failure(error: BaseException) -> None:
     """Raise what is the disk's fault, not the job's: the sentence there is, or the system's error."""
     cause: BaseException | None = error
     while cause is not None:
@@ -210,7 +228,7 @@ def _raise_storage_failure(error: Exception) -> None:
         cause = cause.__cause__ or cause.__context__
 
 
-def _write_error(job: "Job", store: Store, error: Exception) -> None:
+def _write_error(job: "Job", store: Store, error: BaseException) -> None:
     text = "".join(traceback.format_exception(error))
     for run in job.runs:
         write_text(store.run_dir(run.run_id) / ERROR_FILE, text)

@@ -25,3 +25,17 @@ def limit_gpu_memory(device: str, share: float) -> None:
         import torch
 
         torch.cuda.set_per_process_memory_fraction(share)
+
+
+def kernel_kills() -> int:
+    """Processes that the kernel of this machine has killed for want of memory since it started; 0 where it hides it."""
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/vmstat").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("oom_kill ")).split()[1])
+    return 0
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a training, or a process it started, failed for want of memory of the machine or of its device."""
+    text = f"{type(error).__name__}: {error}"
+    return any(sign in text for sign in ("MemoryError", "DefaultCPUAllocator: can't allocate"))

@@ -132,6 +132,10 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
     def __exit__(self, *_: object) -> None:
         for curve in self.curves:
             curve.close()
+        if self.runtime.device == "cuda":
+            # A worker keeps the process, not the memory: another run may be there alone.
+            del self.model, self.optimizer, self.loss
+            torch.cuda.empty_cache()
 
     def advance(self) -> None:
         """Take one step, and whatever is due after it."""

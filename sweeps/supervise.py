@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scaling_harness.attempts import LOG_VARIABLE, bury
+from scaling_harness.attempts import LOG_VARIABLE, End, bury
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.files import explain_os_errors
+from scaling_harness.memory import kernel_kills
 from scaling_harness.store import Store
 from sweeps.manifest import CANCELLED, Manifest
 
@@ -151,7 +152,7 @@ def supervise(
     """
     allowed = len(pool) * manifest.runtime.max_attempts
     cancelled = store.sweep_dir(manifest.name) / CANCELLED
-    told, deaths, n_left = False, 0, len(manifest.runs)
+    told, deaths, n_left, kills = False, 0, len(manifest.runs), kernel_kills()
     while len(pool):
         if not told and (stop() or cancelled.exists()):
             told = True
@@ -161,11 +162,12 @@ def supervise(
                 continue
             _check_exit(worker)
             left = [run.run_id for run in manifest.runs if not store.is_finished(run.run_id)]
-            bury(left, store, worker.pid, _signal_sentence(worker.code))
+            bury(left, store, worker.pid, _end(worker.code, kills))
+            kills = kernel_kills()
             deaths = deaths + 1 if len(left) == n_left else 1
             n_left = len(left)
             if deaths > allowed:
-                raise HarnessError(f"{deaths} workers died one after another, the last {_signal_sentence(worker.code)}")
+                raise HarnessError(f"{deaths} workers died one after another, the last {_sentence(worker.code)}")
             pool.start(worker.slot)
         look(told)
         time.sleep(POLL_S if len(pool) else 0.0)
@@ -201,13 +203,22 @@ def share_devices(slots: int, per_run: int, devices: Sequence[str]) -> list[dict
 
 
 def _check_exit(worker: Exit) -> None:
-    """Raise what a worker reported; nothing where a signal ended it."""
-    if worker.code > 0:
+    """Raise what a worker reported; nothing where a signal ended it, or the training did."""
+    if worker.code in (HarnessError.exit_code, UserError.exit_code):
         sentence = worker.said or f"a worker ended with exit code {worker.code} and said nothing"
         raise UserError(sentence) if worker.code == UserError.exit_code else HarnessError(sentence)
 
 
-def _signal_sentence(code: int) -> str:
+def _end(code: int, kills: int) -> End:
+    """How a worker ended that said nothing itself; `kills` are the kernel's for want of memory before."""
+    if code == -signal.SIGKILL and kernel_kills() > kills:
+        return End("out_of_memory", "killed by the kernel for want of memory")
+    return End("died", _sentence(code))
+
+
+def _sentence(code: int) -> str:
+    if code > 0:
+        return f"ended with exit code {code}"
     name = signal.Signals(-code).name
     hint = " (out of memory, or kill -9)" if name == "SIGKILL" else ""
     return f"killed by {name}{hint}"

@@ -150,7 +150,7 @@ def test_a_torn_attempt_waits_for_its_lease(store, torn):
     age(store)
     claim = take("job", ["run"], store)
     assert claim is not None
-    assert "while it was being claimed" in counted_failures(store.run_dir("run"))[0]
+    assert "while it was being claimed" in counted_failures(store.run_dir("run"))[0].reason
     claim.end("completed")
 
 
@@ -216,7 +216,7 @@ def lives(store, *endings):
             checkpoint.touch()
             os.utime(checkpoint, ns=(stamp, stamp))
         take("job", ["run"], store).end(outcome, f"{outcome} from {stamp}")
-    return counted_failures(store.run_dir("run"))
+    return [end.reason for end in counted_failures(store.run_dir("run"))]
 
 
 @pytest.mark.parametrize(
@@ -226,6 +226,7 @@ def lives(store, *endings):
         ([("died", None), ("died", 1), ("died", 1), ("completed", 2)], ["died from 1"]),
         ([("failed", None), ("completed", 1)], ["failed from None"]),
         ([("interrupted", None), ("interrupted", None), ("completed", None)], []),
+        ([("out_of_memory", None), ("completed", 1)], ["out_of_memory from None"]),
         ([("failed", None), ("gave_up", None), ("failed", None), ("completed", None)], ["failed from None"]),
     ],
 )
@@ -235,9 +236,9 @@ def test_which_attempts_count(store, endings, counted):
 
 def test_a_parent_says_how_its_child_died(store):
     claim = take("job", ["run"], store)
-    bury(["run", "never begun"], store, os.getpid() + 1, "not me")
+    bury(["run", "never begun"], store, os.getpid() + 1, End("died", "not me"))
     assert read_end(store.run_dir("run"), 1) is None
-    bury(["run", "never begun"], store, os.getpid(), "killed by SIGKILL")
+    bury(["run", "never begun"], store, os.getpid(), End("died", "killed by SIGKILL"))
     assert read_end(store.run_dir("run"), 1) == End("died", "killed by SIGKILL")
     claim.end("interrupted")
 

@@ -1,3 +1,4 @@
+import dataclasses
 import errno
 import os
 import signal
@@ -100,6 +101,53 @@ def test_deaths_are_counted_when_the_next_one_looks(job, runtime, store):
         take(job.job_id, [job.runs[0].run_id], store).end("died", "killed by SIGKILL")
     assert execute(job, runtime, store, Stop(), never).kind == "gave_up"
     assert store.read(job.runs[0].run_id).reason == "failed after 3 attempts: killed by SIGKILL"
+
+
+def test_a_training_that_exits_is_a_failure(job, runtime, store):
+    def leave(*_):
+        raise SystemExit(3)
+
+    assert execute(job, runtime, store, Stop(), leave).reason == "SystemExit: 3"
+    assert newest_end(job, store) == End("failed", "SystemExit: 3")
+
+
+def starve(sizes):
+    def train(job, runtime, store, oversight):
+        sizes.append(runtime.micro_batch)
+        raise MemoryError("no room")
+
+    return train
+
+
+def test_want_of_memory_is_met_once_with_half_the_micro_batch(job, runtime, store):
+    runtime, sizes = dataclasses.replace(runtime, micro_batch=6, max_attempts=9), []
+    assert execute(job, runtime, store, Stop(), starve(sizes)).kind == "failed"
+    assert newest_end(job, store) == End("out_of_memory", "MemoryError: no room")
+    assert execute(job, runtime, store, Stop(), starve(sizes)).kind == "gave_up"
+    assert sizes == [6, 3]
+    assert store.read(job.runs[0].run_id).reason == "failed after 2 attempts: MemoryError: no room"
+
+
+def test_the_retry_for_want_of_memory_waits_until_it_is_alone(make_plan, runtime, store):
+    hungry, other = (Job((make_plan(f"seed={seed}"),)) for seed in (1, 2))
+    runtime, sizes = dataclasses.replace(runtime, micro_batch=6), []
+    execute(hungry, runtime, store, Stop(), starve(sizes))
+
+    def meanwhile(job, *rest):
+        sizes.append(execute(hungry, runtime, store, Stop(), never).kind)
+        return succeed(job, *rest)
+
+    def alone(job, settings, *rest):
+        sizes.append(settings.micro_batch)
+        sizes.append(execute(other, runtime, store, Stop(), never).kind)
+        return succeed(job, settings, *rest)
+
+    third = Job((make_plan("seed=3"),))
+    assert execute(third, runtime, store, Stop(), meanwhile).kind == "completed"
+    assert execute(hungry, runtime, store, Stop(), alone).kind == "completed"
+    assert sizes == [6, "taken", 3, "taken"]
+    assert attempt_numbers(store.run_dir(hungry.job_id)) == [1, 2]
+    assert store.read(hungry.job_id).runtime["micro_batch"] == 3
 
 
 def test_interrupts_are_not_counted(job, runtime, store):
@@ -209,9 +257,9 @@ def test_alone_a_failure_and_another_owner_are_sentences(job, runtime, store):
 
 def test_any_other_exception_lets_the_run_go(job, runtime, store):
     def leave(*_):
-        raise SystemExit(3)
+        raise GeneratorExit
 
-    with pytest.raises(SystemExit):
+    with pytest.raises(GeneratorExit):
         execute(job, runtime, store, Stop(), leave)
     assert newest_end(job, store).outcome == "interrupted"
 
