@@ -9,6 +9,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from scaling_harness.claim import Interrupted, Oversight
+
 
 class Ranks:
     """Where this process stands in a torchrun launch; alone without one."""
@@ -39,7 +41,17 @@ class Ranks:
             dist.all_reduce(tensor)
             tensor /= self.size
 
-    def any(self, flag: bool) -> bool:
+    def tick(self, oversight: Oversight, step: int) -> None:
+        """Tell the oversight of a step; where one of the processes is to stop, all do, after the same step."""
+        order = None
+        try:
+            oversight.tick(step)
+        except Interrupted as interrupted:
+            order = interrupted
+        if self._any(order is not None):
+            raise order or Interrupted(f"stopped at step {step} with another process")
+
+    def _any(self, flag: bool) -> bool:
         """Whether it is true in one of the processes at least; the same answer in all."""
         if self.size == 1:
             return flag

@@ -66,7 +66,7 @@ def train(job: Job, runtime: RuntimeConfig, store: Store, oversight: Oversight) 
         try:
             while training.step < job.runs[0].n_steps:
                 training.advance()
-                training.tick()
+                training.ranks.tick(oversight, training.step)
         except Interrupted:
             training.save()
             raise
@@ -155,16 +155,6 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
             self._validate()
         if time.monotonic() - self.saved > self.runtime.checkpoint_every_s:
             self.save()
-
-    def tick(self) -> None:
-        """Tell the oversight; where one of several processes is to stop, all do, after the same step."""
-        order = None
-        try:
-            self.oversight.tick(self.step)
-        except Interrupted as interrupted:
-            order = interrupted
-        if self.ranks.any(order is not None):
-            raise order or Interrupted(f"stopped at step {self.step} with another process")
 
     def _accumulate(self, batch_RBT: Tensor) -> Tensor:
         """Leave the gradients of the batch in the optimizer's buffer; return loss_R."""

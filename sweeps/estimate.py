@@ -1,4 +1,4 @@
-"""How many workers a machine takes, and the seconds a job will take, from its steps and matrix products."""
+"""How many workers a launch has, and the seconds a job will take, from its steps and matrix products."""
 
 import os
 
@@ -36,3 +36,12 @@ def runs_at_once(runtime: RuntimeConfig, launcher: Launcher) -> int:
     if launcher.kind == "slurm":
         return min(launcher.workers, launcher.cap or launcher.workers) * launcher.slots
     return n_workers(runtime)
+
+
+def duration(seconds: float) -> str:
+    """Write a time span as a reader would say it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

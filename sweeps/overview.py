@@ -9,8 +9,8 @@ from typing import Any
 from scaling_harness.columns import print_columns
 from scaling_harness.provenance import now
 from scaling_harness.store import Store
+from sweeps.estimate import duration
 from sweeps.manifest import Listing
-from sweeps.progress import duration
 from sweeps.status import FINISHED, RunStatus, status
 
 _EVERY_S = 2.0

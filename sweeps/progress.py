@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scaling_harness.plan import Job
+from sweeps.estimate import duration
 from sweeps.status import FINISHED, RunStatus
 
 _MAX_ROWS = 24
@@ -99,15 +100,6 @@ class Progress:
         parts += [f"{counts[state]} {state}" for state in ("diverged", "failed") if counts[state]]
         left = self.seconds_left(rows, now)
         return Text(", ".join(parts) + ("" if not left else f"; about {duration(left)} left"))
-
-
-def duration(seconds: float) -> str:
-    """Write a time span as a reader would say it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
 
 
 def _result(row: RunStatus) -> str:

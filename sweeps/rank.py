@@ -21,7 +21,7 @@ from sweeps.manifest import read_manifest
 from sweeps.ranks import ERROR_FILE, STOP_FILE
 
 
-class _Delegate:
+class Delegate:
     """The `Oversight` of a process whose worker holds the claim."""
 
     def __init__(self, job: Job, store: Store, worker: int, stop: Stop, stop_file: Path) -> None:
@@ -29,10 +29,12 @@ class _Delegate:
         self._worker, self._stop, self._stop_file = worker, stop, stop_file
 
     def tick(self, step: int) -> None:
+        """See `Oversight`: the worker passes an order on as a file, and is to be alive."""
         if self._stop() or self._stop_file.exists() or not self._worker_lives():
             raise Interrupted(f"stopped at step {step}")
 
     def confirm(self) -> None:
+        """See `Oversight`: the newest attempt is to be the worker's."""
         for directory in self._directories:
             newest = max(attempt_numbers(directory), default=0)
             attempt = read_attempt(directory, newest)
@@ -88,7 +90,7 @@ def _train(options: argparse.Namespace, stop: Stop) -> None:
     plans = {run.run_id: run for run in read_manifest(options.sweep_dir).runs}
     job = Job(tuple(plans[run_id] for run_id in options.runs))
     store = Store(options.sweep_dir.parent)
-    oversight = _Delegate(job, store, options.worker, stop, options.folder / STOP_FILE)
+    oversight = Delegate(job, store, options.worker, stop, options.folder / STOP_FILE)
     load_train()(job, validate(RuntimeConfig, options.runtime), store, oversight)
 
 

@@ -65,7 +65,7 @@ def submit(manifest: Manifest, launcher: SlurmLauncher, store: Store) -> str:
         if missing <= 0:
             return f"{live} workers of {manifest.name} wait or run already: nothing was submitted"
         made = list(_submit(launcher, sweep_dir, manifest.runtime.threads, missing))
-    arrays = ", ".join(f"{row.job_id} ({row.n_tasks} tasks)" for row in made)
+    arrays = ", ".join(f"{row.job_id} ({row.n_tasks} {'task' if row.n_tasks == 1 else 'tasks'})" for row in made)
     return (
         f"submitted {arrays} for {n_open} jobs of {manifest.name}; "
         f"follow them with `scaling-harness sweep status {manifest.name}`"

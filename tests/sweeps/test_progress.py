@@ -5,7 +5,8 @@ import pytest
 from rich.console import Console
 
 from sweeps import progress
-from sweeps.progress import Progress, duration
+from sweeps.estimate import duration
+from sweeps.progress import Progress
 from sweeps.status import status
 
 

@@ -1,12 +1,15 @@
 """One run on two processes (torchrun, gloo), as a sweep trains it."""
 
 import dataclasses
+import os
+import subprocess
 import threading
 import time
 
 import pytest
 
 from scaling_harness.attempts import read_end
+from scaling_harness.claim import ClaimLost, Interrupted, take
 from scaling_harness.execute import execute
 from scaling_harness.files import read_jsonl
 from scaling_harness.plan import Job
@@ -14,6 +17,7 @@ from scaling_harness.stop import Stop
 from scaling_harness.store import Store
 from scaling_harness.trainer import train
 from sweeps.manifest import Manifest, write_manifest
+from sweeps.rank import Delegate
 from sweeps.ranks import train_on
 
 
@@ -66,3 +70,39 @@ def test_the_reason_of_a_failure_comes_back(shared):
     assert outcome.kind == "failed"
     assert "no-such-device" in outcome.reason
     assert read_end(store.run_dir(plan.run_id), 1).reason == outcome.reason
+
+
+@pytest.fixture
+def delegate(shared, tmp_path):
+    """The oversight of a process of a run, for a worker that runs or has ended, and the worker."""
+    plan, store, _ = shared
+    worker = subprocess.Popen(["sleep", "60"])
+    yield Delegate(Job((plan,)), store, worker.pid, Stop(), tmp_path / "stop"), worker
+    worker.kill()
+    worker.wait()
+
+
+def test_a_process_of_a_run_stops_when_it_is_told_or_its_worker_is_gone(delegate, tmp_path):
+    oversight, worker = delegate
+    oversight.tick(3)
+    (tmp_path / "stop").touch()
+    with pytest.raises(Interrupted, match="step 4"):
+        oversight.tick(4)
+    (tmp_path / "stop").unlink()
+    worker.kill()
+    worker.wait()
+    with pytest.raises(Interrupted):
+        oversight.tick(5)
+
+
+def test_a_process_of_a_run_writes_nothing_once_its_worker_was_overtaken(delegate, shared):
+    plan, store, _ = shared
+    oversight, _ = delegate
+    claim = take(plan.run_id, [plan.run_id], store)
+    with pytest.raises(ClaimLost, match="attempt 1"):
+        oversight.confirm()
+    claim.end("interrupted")
+    mine = Delegate(Job((plan,)), store, os.getpid(), Stop(), store.runs_dir / "stop")
+    claim = take(plan.run_id, [plan.run_id], store)
+    mine.confirm()
+    claim.end("interrupted")

@@ -38,7 +38,7 @@ def test_run_submits_one_array_and_then_only_what_is_missing(sweep, slurm, tmp_p
 
     slurm.set_queue(("101_0", "RUNNING"), ("101_1", "PENDING"), ("101_2", "COMPLETING"), ("7_0", "RUNNING"))
     code, said = sweep("run", "launcher=slurm", "launcher.workers=3")
-    assert "submitted 102 (1 tasks)" in said
+    assert "submitted 102 (1 task)" in said
     slurm.set_queue(("101_0", "RUNNING"), ("101_1", "PENDING"), ("102_0", "PENDING"))
     code, said = sweep("run", "launcher=slurm", "launcher.workers=3")
     assert (code, len(slurm.scripts)) == (0, 2)
@@ -60,7 +60,7 @@ def test_arrays_are_split_at_the_sites_limit(sweep, slurm):
     slurm.write("max", "3\n")
     code, said = sweep("run", "launcher=slurm", "launcher.workers=4", "launcher.cap=2")
     assert code == 0
-    assert "submitted 101 (3 tasks), 102 (1 tasks)" in said
+    assert "submitted 101 (3 tasks), 102 (1 task)" in said
     assert "#SBATCH --array=0-2%1\n" in slurm.scripts[0]
     assert "#SBATCH --array=0-0%1\n" in slurm.scripts[1]
 
