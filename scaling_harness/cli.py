@@ -103,11 +103,14 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _add_sweep(sweep: argparse.ArgumentParser) -> None:
-    sweep.add_argument("action", choices=("plan", "run", "status", "logs", "retry", "cancel", "extend"))
+    sweep.add_argument("action", choices=("plan", "run", "status", "logs", "retry", "cancel", "extend", "mirror"))
     sweep.add_argument("name", metavar="NAME", help="a file of conf/sweep, without .yaml")
     _add_overrides(sweep, more="; for logs: a part of a run's name")
     sweep.add_argument("--watch", action="store_true", help="status: again and again, until every run is finished")
     sweep.add_argument("--failed", action="store_true", help="retry: the failed runs")
+    sweep.add_argument(
+        "--mode", choices=("offline", "online"), default="offline", help="mirror: to wandb (%(default)s)"
+    )
     _add_mix_versions(sweep)
     _add_json(sweep)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def sweep(options: Namespace) -> int:
-    """Plan, run, extend, look at, retry or cancel a sweep."""
+    """Plan, run, extend, look at, retry, cancel or mirror a sweep."""
     return _ACTIONS[options.action](options)
 
 
@@ -156,6 +156,22 @@ def _cancel(options: Namespace) -> int:
     return 0
 
 
+def _mirror(options: Namespace) -> int:
+    from scaling_harness.compose import run_config
+    from scaling_harness.config import WandbConfig
+    from scaling_harness.store import Store
+    from scaling_harness.wandb_mirror import mirror
+    from sweeps.manifest import read_listing
+
+    config = run_config(composed(options))
+    store = Store(Path(config.runtime.runs_dir))
+    runs = [run.run_id for job in read_listing(store.sweep_dir(options.name)).jobs for run in job.runs]
+    copied = mirror(runs, store, WandbConfig(options.mode, config.wandb.project), options.name)
+    rows = [{"name": options.name, "copied": copied, "finished": sum(map(store.is_finished, runs)), "runs": len(runs)}]
+    print_rows(options, rows, rows)
+    return 0
+
+
 _ACTIONS = {
     "plan": _plan,
     "run": _run,
@@ -164,6 +180,7 @@ _ACTIONS = {
     "logs": _logs,
     "retry": _retry,
     "cancel": _cancel,
+    "mirror": _mirror,
 }
 
 

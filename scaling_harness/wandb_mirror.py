@@ -1,5 +1,6 @@
 """Finished runs copied to wandb, whole and once each. The run store stays the truth; an error here ends nothing."""
 
+import json
 import logging
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from scaling_harness.config import WandbConfig
 from scaling_harness.errors import HarnessError
-from scaling_harness.files import read_jsonl, write_json
+from scaling_harness.files import read_jsonl
 from scaling_harness.provenance import now
 from scaling_harness.record import RunRecord
 from scaling_harness.store import Store
@@ -15,12 +16,13 @@ from scaling_harness.store import Store
 if TYPE_CHECKING:
     import wandb
 
-MARKER = "wandb.json"
+MARKER = "wandb.jsonl"
+"""Where a run was copied to, a line each time."""
 _log = logging.getLogger(__name__)
 
 
 def mirror(run_ids: Iterable[str], store: Store, config: WandbConfig, group: str | None = None) -> int:
-    """Copy finished runs that have not been copied before.
+    """Copy finished runs that have not been copied to the same mode and project before.
 
     Parameters
     ----------
@@ -40,7 +42,7 @@ def mirror(run_ids: Iterable[str], store: Store, config: WandbConfig, group: str
     """
     if config.mode == "off":
         return 0
-    waiting = [i for i in run_ids if store.is_finished(i) and not (store.run_dir(i) / MARKER).exists()]
+    waiting = [i for i in run_ids if store.is_finished(i) and not _is_copied(store.run_dir(i) / MARKER, config)]
     copied = 0
     for run_id in waiting:
         try:
@@ -50,9 +52,14 @@ def mirror(run_ids: Iterable[str], store: Store, config: WandbConfig, group: str
                 raise
             _log.warning("wandb did not take %s (%s: %s)", run_id, type(error).__name__, error)
             continue
-        write_json(store.run_dir(run_id) / MARKER, {"mode": config.mode, "project": config.project, "at": now()})
+        with (store.run_dir(run_id) / MARKER).open("a") as file:
+            file.write(json.dumps({**vars(config), "at": now()}) + "\n")
         copied += 1
     return copied
+
+
+def _is_copied(marker: Path, config: WandbConfig) -> bool:
+    return any((row["mode"], row["project"]) == (config.mode, config.project) for row in read_jsonl(marker))
 
 
 def _copy(record: RunRecord, store: Store, config: WandbConfig, group: str | None) -> None:
