@@ -21,6 +21,7 @@ from scaling_harness.plan import Job
 from scaling_harness.provenance import now
 from scaling_harness.stop import Stop, stop_on_signals
 from scaling_harness.store import Store
+from sweeps import breaker
 from sweeps.manifest import read_manifest
 from sweeps.ranks import train_on
 
@@ -50,7 +51,7 @@ def work(jobs: Sequence[Job], store: Store, runtime: RuntimeConfig, stop: Stop, 
     Raises
     ------
     UserError, HarnessError
-        The store cannot be written.
+        The store cannot be written, or job after job dies of one error.
     """
     by_id = {job.job_id: job for job in jobs}
     unfinished: dict[str, Job] = {}
@@ -69,6 +70,8 @@ def work(jobs: Sequence[Job], store: Store, runtime: RuntimeConfig, stop: Stop, 
         if _is_ready(job, by_id, store):
             outcome = execute(job, runtime, store, stop, train)
             _say(job, outcome)
+            if outcome.kind == "gave_up":
+                breaker.check(jobs, store)
             if outcome.kind in _FINISHED:
                 del unfinished[job_id]
         look_at[job_id] = time.monotonic() + LOOK_AGAIN_S
