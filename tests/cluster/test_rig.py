@@ -1,6 +1,7 @@
 """The rig itself, with jobs that know nothing of sweeps: what the fault tests rely on."""
 
 import pytest
+import slurm_rig
 from slurm_rig import NODES, wait_for
 
 pytestmark = pytest.mark.cluster
@@ -17,3 +18,11 @@ def test_tasks_have_gpus_of_their_own_and_processes_that_can_be_found(slurm, tmp
     slurm.clear()
     assert not slurm.processes()
     assert slurm.node_states() == ["idle"] * len(NODES)
+
+
+def test_where_there_is_none_the_reason_is_said(monkeypatch):
+    monkeypatch.setattr(slurm_rig, "_search_path", lambda: "")
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert slurm_rig.reason_it_cannot_run().startswith("not installed: munged, slurmctld")
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert "root" in slurm_rig.reason_it_cannot_run()
