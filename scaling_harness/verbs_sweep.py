@@ -136,14 +136,17 @@ def _retry(options: Namespace) -> int:
     from sweeps.manifest import read_manifest
     from sweeps.retry import free_failed
     from sweeps.status import status
+    from sweeps.versions import check_version
 
     if not options.failed:
         raise UserError("say what to retry: `scaling-harness sweep retry NAME --failed`")
     store = _store(options)
     manifest = read_manifest(store.sweep_dir(options.name))
-    freed = free_failed(status(manifest.jobs, store), store)
+    rows = status(manifest.jobs, store)
+    to_train = [dataclasses.replace(row, state="waiting") if row.state == "failed" else row for row in rows]
+    check_version(manifest.name, manifest.code, to_train, options.mix_versions)
+    freed = free_failed(rows, store)
     print(f"{len(freed)} failed runs of {manifest.name} are tried again")
-    _check_version(manifest, store, options)
     return _launch(manifest, store) if freed else 0
 
 

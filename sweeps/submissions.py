@@ -5,13 +5,12 @@ import dataclasses
 import fcntl
 import json
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from scaling_harness.attempts import lock
-from scaling_harness.files import explain_os_errors, read_jsonl
+from scaling_harness.files import explain_os_errors, read_jsonl, write_text
 from scaling_harness.launchers import SlurmLauncher
 from scaling_harness.provenance import now
 from scaling_harness.store import Store
@@ -85,15 +84,14 @@ def _submit(launcher: SlurmLauncher, sweep_dir: Path, threads: int, n_tasks: int
         cap = None if launcher.cap is None else max(1, launcher.cap * n // n_tasks)
         script = batch_script(launcher, sweep_dir, threads, 0, n - 1, cap)
         submission = Submission(submit_script(script), now(), n, script)
-        _append(sweep_dir / _FILE, submission)
+        _append(sweep_dir, submission)
         yield submission
 
 
-def _append(path: Path, submission: Submission) -> None:
-    with explain_os_errors(path), path.open("a") as file:
-        file.write(json.dumps(dataclasses.asdict(submission)) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+def _append(sweep_dir: Path, submission: Submission) -> None:
+    """Add a line, the file as a whole: one torn by a full disk is left behind."""
+    rows = [*submissions(sweep_dir), submission]
+    write_text(sweep_dir / _FILE, "".join(json.dumps(dataclasses.asdict(row)) + "\n" for row in rows))
 
 
 @contextlib.contextmanager

@@ -85,3 +85,12 @@ def test_the_verb_asks_what_to_retry(failed, capsys):
     _, store, _ = failed
     assert main(["sweep", "retry", "fake", f"runtime.runs_dir={store.runs_dir}"]) == 2
     assert "--failed" in capsys.readouterr().err
+
+
+def test_a_retry_that_is_refused_leaves_the_records(failed, capsys):
+    manifest, store, _ = failed
+    path = store.sweep_dir(manifest.name) / "sweep.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "code": "0123456789"}))
+    assert main(["sweep", "retry", "fake", "--failed", f"runtime.runs_dir={store.runs_dir}"]) == 2
+    assert "--mix-versions" in capsys.readouterr().err
+    assert store.is_finished(manifest.runs[0].run_id)

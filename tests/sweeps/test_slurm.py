@@ -49,6 +49,15 @@ def test_run_submits_one_array_and_then_only_what_is_missing(sweep, slurm, tmp_p
     assert "#SBATCH --array=0-1\n" in slurm.scripts[2]
 
 
+def test_a_torn_line_of_what_was_submitted_is_left_behind(sweep, slurm, tmp_path):
+    path = tmp_path / "runs" / "mine" / "submissions.jsonl"
+    sweep("run", "launcher=slurm", "launcher.workers=1")
+    with path.open("a") as file:
+        file.write('{"job_id": "10')
+    sweep("run", "launcher=slurm", "launcher.workers=1")
+    assert [json.loads(line)["job_id"] for line in path.read_text().splitlines()] == ["101", "102"]
+
+
 def test_a_finished_sweep_submits_nothing(sweep, slurm):
     assert sweep("run", "runtime.workers=2")[0] == 0
     code, said = sweep("run", "launcher=slurm")
