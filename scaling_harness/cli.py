@@ -103,7 +103,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _add_sweep(sweep: argparse.ArgumentParser) -> None:
-    sweep.add_argument("action", choices=("plan", "run", "status", "logs", "retry", "cancel", "extend", "mirror"))
+    sweep.add_argument(
+        "action", choices=("plan", "run", "status", "logs", "retry", "cancel", "extend", "mirror", "probe")
+    )
     sweep.add_argument("name", metavar="NAME", help="a file of conf/sweep, without .yaml")
     _add_overrides(sweep, more="; for logs: a part of a run's name")
     sweep.add_argument("--watch", action="store_true", help="status: again and again, until every run is finished")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def sweep(options: Namespace) -> int:
-    """Plan, run, extend, look at, retry, cancel or mirror a sweep."""
+    """Plan, run, extend, look at, retry, cancel, mirror or probe a sweep."""
     return _ACTIONS[options.action](options)
 
 
@@ -175,6 +175,32 @@ def _mirror(options: Namespace) -> int:
     return 0
 
 
+def _probe(options: Namespace) -> int:
+    from scaling_harness.store import Store
+    from sweeps import probe
+    from sweeps.estimate import runs_at_once
+    from sweeps.manifest import devices
+
+    manifest = _manifest(options)
+    store = Store(Path(manifest.runtime.runs_dir))
+    sweep_dir = store.sweep_dir(manifest.name)
+    speed = probe.kept(sweep_dir)
+    finished = probe.compare(manifest.jobs, store, speed) if speed else None
+    at_once = runs_at_once(manifest.runtime, manifest.launcher)
+    if speed is None or not finished or not finished.n_jobs:
+        here = manifest.launcher.slots if manifest.launcher.kind == "slurm" else at_once
+        speed, finished = probe.probe(manifest.jobs, manifest.runtime, here), None
+        probe.keep(sweep_dir, speed)
+    left = [job for job in manifest.jobs if not all(store.is_finished(run.run_id) for run in job.runs)]
+    found = probe.forecast(left, speed, at_once, devices(manifest.runtime, manifest.launcher))
+    if options.json:
+        document = {**found, "finished": finished and {**vars(finished), "error": finished.error}}
+        print(json.dumps({"name": manifest.name, "speed": vars(speed), **document}))
+    else:
+        print(probe.sentence(found, finished))
+    return 0
+
+
 _ACTIONS = {
     "plan": _plan,
     "run": _run,
@@ -184,6 +210,7 @@ _ACTIONS = {
     "retry": _retry,
     "cancel": _cancel,
     "mirror": _mirror,
+    "probe": _probe,
 }
 
 

@@ -1,6 +1,7 @@
 """How many workers a launch has, and the seconds a job will take, from its steps and matrix products."""
 
 import os
+from dataclasses import dataclass
 
 from scaling_harness.config import RuntimeConfig
 from scaling_harness.launchers import Launcher
@@ -13,17 +14,34 @@ FLOPS_PER_S = 4.0e10
 """Matrix products of d 16 to 128, one thread (sweeps/README.md, 2026-11-22)."""
 
 
-def job_seconds(job: Job) -> float:
-    """Estimate one job on one thread of the machine the constants were measured on.
+@dataclass(frozen=True)
+class Speed:
+    """How many times longer a machine takes than that of the constants; see `probe`."""
+
+    step: float = 1.0
+    """For what a step costs whatever its size."""
+    matmul: float = 1.0
+    """For its matrix products."""
+
+
+def job_seconds(job: Job, speed: Speed = Speed()) -> float:
+    """Estimate one job on one thread of the machine the constants were measured on, or on one of another speed.
 
     Steps cost a fixed time and their matrix products; evaluations are forward passes, a third of training's FLOPs.
     """
     run = job.runs[0]
+    step_s, matmul_s = step_seconds(job)
     evaluation = run.config.evaluation
     evaluated = evaluation.n_tokens * len(run.eval_steps) + evaluation.final_n_tokens * (1 + len(run.data.extra))
-    tokens = len(job.runs) * (run.n_tokens + evaluated / 3)
-    step = OVERHEAD_S + LAYER_S * run.config.model.n_layer
-    return step * run.n_steps + tokens * run.flops_per_token["matmul"] / FLOPS_PER_S
+    evaluated_steps = evaluated / 3 / run.batch_tokens
+    return speed.step * step_s * run.n_steps + speed.matmul * matmul_s * (run.n_steps + evaluated_steps)
+
+
+def step_seconds(job: Job) -> tuple[float, float]:
+    """Estimate a step there: what is fixed, and its matrix products."""
+    run = job.runs[0]
+    tokens = len(job.runs) * run.batch_tokens
+    return OVERHEAD_S + LAYER_S * run.config.model.n_layer, tokens * run.flops_per_token["matmul"] / FLOPS_PER_S
 
 
 def n_workers(runtime: RuntimeConfig) -> int:

@@ -76,13 +76,16 @@ class Listing:
 
     @property
     def devices(self) -> tuple[Literal["gpu", "core"], float]:
-        """What a run keeps busy: GPUs, a part of one where several runs share it, or cores."""
-        n = self.launcher.gpus_per_run
-        if self.launcher.kind == "slurm" and self.launcher.gpus:
-            return "gpu", min(float(n), self.launcher.gpus / self.launcher.slots)
-        return (
-            ("gpu", float(n)) if self.runtime.device.startswith("cuda") else ("core", float(n * self.runtime.threads))
-        )
+        """See `devices`."""
+        return devices(self.runtime, self.launcher)
+
+
+def devices(runtime: RuntimeConfig, launcher: Launcher) -> tuple[Literal["gpu", "core"], float]:
+    """Say what a run keeps busy: GPUs, a part of one where several runs share it, or cores."""
+    n = launcher.gpus_per_run
+    if launcher.kind == "slurm" and launcher.gpus:
+        return "gpu", min(float(n), launcher.gpus / launcher.slots)
+    return ("gpu", float(n)) if runtime.device.startswith("cuda") else ("core", float(n * runtime.threads))
 
 
 def write_manifest(sweep_dir: Path, manifest: Manifest) -> None:
