@@ -185,6 +185,11 @@ def take(job_id: str, run_ids: Iterable[str], store: Store, lease_s: float = LEA
     return None
 
 
+def is_held(run_ids: Iterable[str], store: Store) -> bool:
+    """Whether `take` would find a run held; nothing is written."""
+    return any(_free_number(store.run_dir(run_id), LEASE_S) is None for run_id in run_ids)
+
+
 def _free_number(directory: Path, lease_s: float) -> int | None:
     """Number that the next attempt may take, or None while the newest one lives."""
     newest = max(attempt_numbers(directory), default=0)

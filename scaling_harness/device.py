@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import os
 import tempfile
@@ -28,11 +29,15 @@ def place_on_device(runs_dir: Path, alone: bool) -> Iterator[bool]:
         False where there is no such place now.
     """
     device = os.environ.get("CUDA_VISIBLE_DEVICES") or os.environ.get("SLURM_JOB_ID") or "machine"
-    name = hashlib.sha256(f"{runs_dir.resolve()} {device}".encode()).hexdigest()[:16]
-    # Local to the machine on purpose, as its memory is.
-    path = Path(tempfile.gettempdir()) / f"scaling-harness-{os.getuid()}-{name}.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(_lock_file(runs_dir, device), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         yield lock(descriptor, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
     finally:
         os.close(descriptor)
+
+
+@functools.cache
+def _lock_file(runs_dir: Path, device: str) -> Path:
+    """Local to the machine on purpose, as its memory is."""
+    name = hashlib.sha256(f"{runs_dir.resolve()} {device}".encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"scaling-harness-{os.getuid()}-{name}.lock"

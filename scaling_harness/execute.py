@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from scaling_harness.allocator import keep_freed_memory
 from scaling_harness.attempts import End, counted_failures, ran_out_of_memory
-from scaling_harness.claim import Claim, ClaimLost, Interrupted, Oversight, take
+from scaling_harness.claim import Claim, ClaimLost, Interrupted, Oversight, is_held, take
 from scaling_harness.config import RuntimeConfig
 from scaling_harness.device import place_on_device
 from scaling_harness.errors import HarnessError
@@ -79,6 +79,8 @@ def execute(job: "Job", runtime: RuntimeConfig, store: Store, stop: Stop, train:
     rest = _unfinished(job, store)
     if rest is None:
         return Outcome("finished")
+    if is_held((run.run_id for run in rest.runs), store):
+        return Outcome("taken", "it is trained by another process")
     train = train or load_train()
     with explain_os_errors(store.runs_dir):
         crowded = any(ran_out_of_memory(store.run_dir(run.run_id)) for run in rest.runs)

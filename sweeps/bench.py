@@ -1,5 +1,6 @@
 """How long planning, looking, claiming and draining take: sweeps of runs that train nothing. No torch."""
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -159,7 +160,8 @@ def _time_claims(manifest: Manifest, store: Store, gaps: "SimpleQueue[list[tuple
         ended = (time.monotonic(), time.process_time())
         return []
 
-    work(manifest.jobs, store, manifest.runtime, Stop(), train)
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        work(manifest.jobs, store, manifest.runtime, Stop(), train)
     gaps.put(found)
 
 

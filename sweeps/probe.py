@@ -28,7 +28,8 @@ from sweeps.estimate import Speed, job_seconds, step_seconds
 PROBE_FILE = "probe.json"
 TOLERANCE = 0.2
 _PROBE_S = 6.0
-_WARM_UP_STEPS = 3
+_ENDLESS = 1_000_000
+_LEAST_STEPS = 4
 
 
 @dataclass(frozen=True)
@@ -159,16 +160,18 @@ def _time(job: Job, runtime: RuntimeConfig, at_once: int, seconds: float) -> flo
 
 
 def _step_s(job: Job, runtime: RuntimeConfig, seconds: float) -> float:
-    """Train for some seconds, in a store that is thrown away; the median step."""
+    """Train for some seconds, in a store that is thrown away; the mean step of the second half of them."""
     from scaling_harness.allocator import keep_freed_memory
     from scaling_harness.trainer import train
 
     keep_freed_memory()
     watch = _Stopwatch(seconds)
+    # So long that neither its end nor an evaluation falls into these seconds.
+    endless = dataclasses.replace(job, runs=tuple(dataclasses.replace(run, n_steps=_ENDLESS) for run in job.runs))
     with tempfile.TemporaryDirectory() as directory, contextlib.suppress(Interrupted):
-        train(job, runtime, Store(Path(directory)), watch)
-    gaps = [after - before for before, after in zip(watch.times, watch.times[1:], strict=False)]
-    return statistics.median(gaps[_WARM_UP_STEPS:] or gaps)
+        train(endless, runtime, Store(Path(directory)), watch)
+    settled = watch.times[len(watch.times) // 2 :]
+    return (settled[-1] - settled[0]) / (len(settled) - 1)
 
 
 class _Stopwatch:
@@ -176,11 +179,11 @@ class _Stopwatch:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self.times = [time.monotonic()]
+        self.times: list[float] = []
 
     def tick(self, step: int) -> None:
         self.times.append(time.monotonic())
-        if self.times[-1] - self.times[1] > self._seconds:
+        if len(self.times) > _LEAST_STEPS and self.times[-1] - self.times[0] > self._seconds:
             raise Interrupted(f"timed to step {step}")
 
     def confirm(self) -> None:

@@ -5,7 +5,9 @@ Started by the local pool; nothing here knows by whom, so that any scheduler may
 
 import argparse
 import contextlib
+import itertools
 import json
+import random
 import sys
 import time
 from collections.abc import Sequence
@@ -28,6 +30,7 @@ from sweeps.ranks import train_on
 LOOK_AGAIN_S = 1.0
 """Pause before a job that was taken, waits for another, or has just failed is looked at again."""
 _IDLE_S = 0.1
+_MOST_DOUBLINGS = 20
 _FINISHED = ("completed", "diverged", "gave_up", "finished")
 """Outcomes after which every run of a job has a record."""
 
@@ -56,20 +59,26 @@ def work(jobs: Sequence[Job], store: Store, runtime: RuntimeConfig, stop: Stop, 
     by_id = {job.job_id: job for job in jobs}
     unfinished: dict[str, Job] = {}
     look_at = dict.fromkeys(by_id, 0.0)
+    refusals = 0
     while not stop():
         # Looked at again before it leaves: a run that was finally failed may have been freed.
         unfinished = unfinished or {job_id: job for job_id, job in by_id.items() if not _is_finished(job, store)}
         if not unfinished:
             return
         now = time.monotonic()
-        job_id = next((job_id for job_id in unfinished if look_at[job_id] <= now), None)
+        due = (job_id for job_id in unfinished if look_at[job_id] <= now)
+        # Where many workers hold the first jobs, one more finds a free one in a few looks, not in as many as they are.
+        job_id = next(itertools.islice(due, random.randrange(2**refusals), None), None)
         if job_id is None:
-            time.sleep(_IDLE_S)
+            time.sleep(0.0 if refusals else _IDLE_S)
+            refusals = 0
             continue
         job = unfinished[job_id]
         if _is_ready(job, by_id, store):
             outcome = execute(job, runtime, store, stop, train)
             _say(job, outcome)
+            if outcome.kind != "finished":
+                refusals = min(refusals + 1, _MOST_DOUBLINGS) if outcome.kind == "taken" else 0
             if outcome.kind == "gave_up":
                 breaker.check(jobs, store)
             if outcome.kind in _FINISHED:
