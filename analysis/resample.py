@@ -7,13 +7,15 @@ every cell: the pooled spread of seeds over all cells, or the scatter about the 
 larger (a cell may be off for reasons that all its seeds share). That spread is itself an estimate, so
 each resample draws its own by the chi-square law of its degrees of freedom. All approaches see the same
 draws, which gives the differences between them intervals too. How often each of these intervals covers
-the truth, `scaling-harness bench coverage` measures.
+the truth, `scaling-harness bench coverage` measures (table in the README): all between 92 and 98 % of 2,000
+simulated sweeps, but for normal noise where the residuals have heavy tails, which `tail_warning` says.
 """
 
 from typing import Literal
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from analysis.cells import SeedNoise
 from analysis.covariance import normal_draws
@@ -22,6 +24,8 @@ from analysis.point import Point
 from scaling_harness.errors import UserError
 
 Resample = Literal["cases", "residuals", "noise", "sandwich", "none"]
+HEAVY_TAILS = 0.001  # p of the test
+ROWS_FOR_TAILS = 20
 METHODS = ("cases", "residuals", "noise", "sandwich", "none")
 
 
@@ -113,6 +117,19 @@ def residual_draws(point: Point, resamples: int, rng: np.random.Generator) -> Ar
     else:
         pool = signed * np.sqrt(n_rows / max(1, n_rows - n_params))
     return rng.choice(pool, (resamples, n_rows)) / np.sqrt(weight)
+
+
+def tail_warning(point: Point, resample: Resample) -> list[str]:
+    """A sentence where noise is drawn from a normal law and the residuals have heavier tails than one."""
+    if resample != "noise" or point.n_rows < ROWS_FOR_TAILS:
+        return []
+    p_value = float(stats.kurtosistest(point.residuals, alternative="greater").pvalue)
+    if p_value > HEAVY_TAILS:
+        return []
+    return [
+        f"residuals have heavier tails than normal ones (kurtosis, p = {p_value:.1g}): intervals by 'noise' are then "
+        "too wide, 99 % of simulated ones held the truth; 'cases' and 'residuals' keep to 95 %"
+    ]
 
 
 def noise_sd(point: Point, noise: SeedNoise | None) -> tuple[Array, int]:

@@ -8,6 +8,7 @@ import scipy.stats
 from analysis import simulate
 from analysis.allocation import cost_of_choice
 from analysis.bench.coverage import Coverage, coverage, coverage_table
+from analysis.bench.scenarios import SCENARIOS
 from analysis.cells import SeedNoise
 from analysis.covariance import sandwich, standard_errors
 from analysis.fit import fit
@@ -174,6 +175,15 @@ def test_short_coverage_of_the_default_interval_is_not_far_from_what_it_says():
         assert row.covered >= 0.75, row  # 0.95 falls below this in 30 sweeps less than once in 10,000 times
         assert 0.7 < row.width_over_spread < 1.6, row
     assert "cases" in coverage_table(rows)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "resample", "said"),
+    [("hoffmann", "noise", True), ("hoffmann", "cases", False), ("asymmetric", "noise", False)],
+)
+def test_heavy_tails_are_warned_of_where_noise_is_taken_as_normal(scenario, resample, said):
+    result = fit("chinchilla", SCENARIOS[scenario].sweep(np.random.default_rng(3)), resample=resample, resamples=2)
+    assert any("heavier tails" in warning for warning in result.warnings) == said
 
 
 def test_coverage_counts_the_exponents_that_reports_print():
