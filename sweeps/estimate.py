@@ -22,6 +22,8 @@ class Speed:
     """For what a step costs whatever its size."""
     matmul: float = 1.0
     """For its matrix products."""
+    job_s: float = 0.0
+    """Seconds of a job besides: building the model, evaluations however small, files."""
 
 
 def job_seconds(job: Job, speed: Speed = Speed()) -> float:
@@ -34,7 +36,7 @@ def job_seconds(job: Job, speed: Speed = Speed()) -> float:
     evaluation = run.config.evaluation
     evaluated = evaluation.n_tokens * len(run.eval_steps) + evaluation.final_n_tokens * (1 + len(run.data.extra))
     evaluated_steps = evaluated / 3 / run.batch_tokens
-    return speed.step * step_s * run.n_steps + speed.matmul * matmul_s * (run.n_steps + evaluated_steps)
+    return speed.job_s + speed.step * step_s * run.n_steps + speed.matmul * matmul_s * (run.n_steps + evaluated_steps)
 
 
 def step_seconds(job: Job) -> tuple[float, float]:

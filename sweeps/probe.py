@@ -6,6 +6,7 @@ No torch here: the steps are taken by processes of their own, as many at once as
 import contextlib
 import dataclasses
 import json
+import math
 import multiprocessing
 import statistics
 import tempfile
@@ -29,6 +30,8 @@ PROBE_FILE = "probe.json"
 TOLERANCE = 0.2
 _PROBE_S = 6.0
 _ENDLESS = 1_000_000
+"""Steps: neither the end nor an evaluation falls into the seconds of a probe."""
+_SHORT = 20
 _LEAST_STEPS = 4
 
 
@@ -65,8 +68,9 @@ def probe(jobs: Sequence[Job], runtime: RuntimeConfig, at_once: int, seconds: fl
     Speed
     """
     smallest, largest = (pick(jobs, key=lambda job: sum(step_seconds(job))) for pick in (min, max))
-    measured = [_time(job, runtime, at_once, seconds) for job in (smallest, largest)]
-    return solve(step_seconds(smallest), step_seconds(largest), *measured)
+    (small_s, short_s), (large_s, _) = (_time(job, runtime, at_once, seconds) for job in (smallest, largest))
+    speed = solve(step_seconds(smallest), step_seconds(largest), small_s, large_s)
+    return dataclasses.replace(speed, job_s=max(0.0, short_s - job_seconds(_of_length(smallest, _SHORT), speed)))
 
 
 def solve(smallest: tuple[float, float], largest: tuple[float, float], smallest_s: float, largest_s: float) -> Speed:
@@ -110,7 +114,7 @@ def kept(sweep_dir: Path) -> Speed | None:
     path = sweep_dir / PROBE_FILE
     try:
         document = json.loads(path.read_bytes())
-        return Speed(document["step"], document["matmul"])
+        return Speed(document["step"], document["matmul"], document["job_s"])
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
@@ -151,27 +155,34 @@ def sentence(found: Mapping[str, Any], finished: Comparison | None) -> str:
     return f"{said}\n{took}: {verdict} {TOLERANCE:.0%}"
 
 
-def _time(job: Job, runtime: RuntimeConfig, at_once: int, seconds: float) -> float:
-    """Seconds of a step, the mean over processes side by side."""
+def _time(job: Job, runtime: RuntimeConfig, at_once: int, seconds: float) -> tuple[float, float]:
+    """Seconds of a step and of a short job, the means over processes side by side."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(at_once, mp_context=context) as pool:
-        found = [pool.submit(_step_s, job, runtime, seconds) for _ in range(at_once)]
-        return statistics.mean(future.result() for future in found)
+        found = [pool.submit(_time_here, job, runtime, seconds) for _ in range(at_once)]
+        step_s, short_s = zip(*(future.result() for future in found), strict=True)
+    return statistics.mean(step_s), statistics.mean(short_s)
 
 
-def _step_s(job: Job, runtime: RuntimeConfig, seconds: float) -> float:
-    """Train for some seconds, in a store that is thrown away; the mean step of the second half of them."""
+def _time_here(job: Job, runtime: RuntimeConfig, seconds: float) -> tuple[float, float]:
+    """Seconds of a step, the mean of the second half of those taken, and of a short job, in a store thrown away."""
     from scaling_harness.allocator import keep_freed_memory
     from scaling_harness.trainer import train
 
     keep_freed_memory()
     watch = _Stopwatch(seconds)
-    # So long that neither its end nor an evaluation falls into these seconds.
-    endless = dataclasses.replace(job, runs=tuple(dataclasses.replace(run, n_steps=_ENDLESS) for run in job.runs))
-    with tempfile.TemporaryDirectory() as directory, contextlib.suppress(Interrupted):
-        train(endless, runtime, Store(Path(directory)), watch)
-    settled = watch.times[len(watch.times) // 2 :]
-    return (settled[-1] - settled[0]) / (len(settled) - 1)
+    with tempfile.TemporaryDirectory() as directory:
+        store = Store(Path(directory))
+        with contextlib.suppress(Interrupted):
+            train(_of_length(job, _ENDLESS), runtime, store, watch)
+        settled = watch.times[len(watch.times) // 2 :]
+        start = time.monotonic()
+        train(_of_length(job, _SHORT), runtime, store, _Stopwatch(math.inf))
+        return (settled[-1] - settled[0]) / (len(settled) - 1), time.monotonic() - start
+
+
+def _of_length(job: Job, n_steps: int) -> Job:
+    return dataclasses.replace(job, runs=tuple(dataclasses.replace(run, n_steps=n_steps) for run in job.runs))
 
 
 class _Stopwatch:

@@ -1,11 +1,12 @@
 """What is known of every run of a sweep, from files alone. No torch."""
 
-import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
+
+from pydantic_core import from_json
 
 from scaling_harness.attempts import attempt_numbers, is_alive, read_attempt, read_end
 from scaling_harness.record import METRICS_FILE, RECORD_FILE
@@ -122,7 +123,8 @@ def _look(run: Run, job_id: str, store: Store, begun: bool) -> RunStatus:
     directory = store.run_dir(run.run_id)
     numbers = attempt_numbers(directory)
     try:
-        text = (directory / RECORD_FILE).read_bytes()
+        with open(os.path.join(directory, RECORD_FILE), "rb") as file:
+            text = file.read()
     except FileNotFoundError:
         return _unfinished(run, job_id, directory, numbers)
     return _finished(run, job_id, _parse(text), len(numbers))
@@ -161,7 +163,7 @@ def _unfinished(run: Run, job_id: str, directory: Path, numbers: list[int]) -> R
 
 def _parse(text: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(text)
+        document = from_json(text)
     except ValueError:
         return {}
     return document if isinstance(document, dict) else {}

@@ -22,7 +22,7 @@ def test_a_machine_of_known_speed_is_found_again():
 def test_the_default_speed_is_the_estimates_own(make_plan):
     job = Job((make_plan(),))
     assert job_seconds(job) == job_seconds(job, Speed(1.0, 1.0))
-    assert job_seconds(job, Speed(2.0, 2.0)) == pytest.approx(2 * job_seconds(job))
+    assert job_seconds(job, Speed(2.0, 2.0, 0.5)) == pytest.approx(2 * job_seconds(job) + 0.5)
 
 
 def test_real_steps_are_timed_and_nothing_is_left_behind(make_plan):
@@ -31,6 +31,7 @@ def test_real_steps_are_timed_and_nothing_is_left_behind(make_plan):
     found = probe(jobs, runtime, at_once=1, seconds=0.05)
     assert found.step > 0
     assert found.matmul > 0
+    assert found.job_s >= 0
 
 
 def test_the_estimate_is_kept_and_compared_with_what_it_took(make_manifest, tmp_path):
