@@ -30,14 +30,19 @@ class Estimate:
 
     @classmethod
     def from_draws(cls, value: float, draws: ArrayLike) -> "Estimate":
-        """Percentile interval of resampled values; draws that are not finite are left out."""
+        """Percentile interval of resampled values; draws that are not finite are left out.
+
+        There is no standard error where the draws are too far apart for one (G of a fit that is hardly identified).
+        """
         kept = np.asarray(draws, float)
         kept = kept[np.isfinite(kept)]
         if len(kept) < 2:
             return cls(float(value))
         tail = 50 * (1 - CI_LEVEL)
         low, high = np.percentile(kept, [tail, 100 - tail])
-        return cls(float(value), float(kept.std(ddof=1)), (float(low), float(high)))
+        with np.errstate(over="ignore"):
+            stderr = float(kept.std(ddof=1))
+        return cls(float(value), stderr if np.isfinite(stderr) else None, (float(low), float(high)))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON form."""

@@ -8,7 +8,7 @@ import pytest
 from analysis.fit import fit
 from analysis.laws import Law, Term
 from analysis.resample import case_weights
-from analysis.result import load
+from analysis.result import Estimate, load
 from analysis.runs import Runs
 from scaling_harness.errors import HarnessError, UserError
 
@@ -119,6 +119,13 @@ def test_numbers_that_json_has_not_are_none_and_are_read_back(isoflop, tmp_path)
     document = json.loads((tmp_path / "fit.json").read_text(), parse_constant=pytest.fail)
     assert document["holdout"]["skill"] is None
     assert np.isnan(load(tmp_path / "fit.json").draws["E"][3])
+
+
+def test_draws_too_far_apart_for_a_standard_error_have_none():
+    estimate = Estimate.from_draws(1.0, [1.0, 1e200, 1e300])
+    assert estimate.stderr is None
+    assert estimate.ci95[1] > 1e200
+    assert "inf" not in str(estimate)
 
 
 def test_json_document_has_the_promised_keys(isoflop):
