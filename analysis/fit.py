@@ -15,7 +15,7 @@ from analysis.laws import LAWS, Array, Law, Rows
 from analysis.objective import Objective
 from analysis.point import Point, fit_point
 from analysis.profile import Profile, profile, profile_intervals
-from analysis.resample import Resample, draw_params, tail_warning
+from analysis.resample import Resample, draw_params, method_warnings
 from analysis.result import Estimate, FitResult, build_estimates
 from scaling_harness.errors import HarnessError, UserError
 
@@ -119,7 +119,7 @@ def fit(
         draws,
         dropped=dropped,
         settings=settings,
-        warnings=[*sentences, *_left_out(dropped), *_cluster_warnings(labels), *tail_warning(point, method)],
+        warnings=[*sentences, *_left_out(dropped), *_cluster_warnings(labels), *method_warnings(point, method)],
         checks=_checks(point, labels, profiles) | _noise_check(point, frame, noise) if draws else {},
         offset=_offset_profile(point) if draws else None,
     )

@@ -186,6 +186,13 @@ def test_heavy_tails_are_warned_of_where_noise_is_taken_as_normal(scenario, resa
     assert any("heavier tails" in warning for warning in result.warnings) == said
 
 
+@pytest.mark.parametrize(("scenario", "said"), [("hoffmann", False), ("asymmetric", True)])
+def test_a_sandwich_of_few_runs_is_warned_of(scenario, said):
+    frame = SCENARIOS[scenario].sweep(np.random.default_rng(3))
+    warnings = fit("chinchilla", frame, resample="sandwich", resamples=2).warnings
+    assert any("a little short" in warning for warning in warnings) == said
+
+
 def test_coverage_counts_the_exponents_that_reports_print():
     rows = coverage(["isoflop", "hoffmann"], ["approaches"], sweeps=4, resamples=40)
     assert {row.method for row in rows} == {"approach 2", "approach 3", "approach 2 akima", "approach 2 corrected"}
