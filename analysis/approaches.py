@@ -18,7 +18,6 @@ from analysis.point import Point, fit_point
 from analysis.resample import cell_sd, unit_draws
 from analysis.result import Estimate, FitResult
 from analysis.runs import Runs
-from scaling_harness.errors import HarnessError
 
 PAIRS = (("1", "2"), ("1", "3"), ("2", "3"))
 ASYMMETRY = 1.25
@@ -223,14 +222,3 @@ def _difference(first: Approach, second: Approach) -> Estimate | None:
     if not (len(first.a_draws) and len(second.a_draws)):
         return None
     return Estimate.from_draws(first.a.value - second.a.value, first.a_draws - second.a_draws)
-
-
-def require_any(found: Approaches) -> None:
-    """Refuse to go on where no approach gave an exponent.
-
-    Raises
-    ------
-    HarnessError
-    """
-    if all(np.isnan(approach.a.value) for approach in found.approaches.values()):
-        raise HarnessError("no approach gives an exponent on these runs: " + found.approaches["2"].warnings[0])

@@ -10,7 +10,6 @@ from analysis.diagnostics import law_point
 from analysis.isoflop import budget_groups
 from analysis.laws import Array, Law, Rows, chinchilla
 from analysis.objective import Objective
-from analysis.result import FitResult
 from scaling_harness.errors import HarnessError
 
 MIN_BUDGETS_LEFT = 2
@@ -167,9 +166,3 @@ def forecast_sentence(held: Holdout) -> str:
         f"mean error {held.mean_abs_rel_error:.2%} over {held.n_held_out} cells; "
         f"skill {held.skill:.2f} against the last budget's loss, {held.skill_power_law:.2f} against a power law in C"
     )
-
-
-def reaches_beyond(result: FitResult, train_flops: float) -> float:
-    """Decades from the fitted runs to the optimum at a budget."""
-    best = result.optimal(train_flops)
-    return float(result.decades_beyond(N=best.n_params, D=best.n_tokens))

@@ -1,6 +1,5 @@
 """What a fit returns: frozen, printable, saved to JSON and read back."""
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -282,8 +281,3 @@ def build_estimates(
         {name: Estimate.from_draws(value, draws.get(name, none)) for name, value in point.items()},
         {name: Estimate.from_draws(float(value), drawn.get(name, none)) for name, value in derived.items()},
     )
-
-
-def with_warnings(result: FitResult, *sentences: str) -> FitResult:
-    """The result with more warnings."""
-    return dataclasses.replace(result, warnings=(*result.warnings, *sentences))
