@@ -145,8 +145,9 @@ def _second(
     drawn = tuple(np.stack(columns, axis=1) for columns in zip(*vertices, strict=True))
     second = approach_through("2", points, Drawn(drawn[0]), Drawn(drawn[1]), excluded)
     corrected, bias = bias_of.corrected(second, usable, cells, parametric, (drawn[0], drawn[1]))
-    warnings = (*_second_warnings(usable, cells, drawn[0], parametric), *([bias.sentence()] if bias.matters else []))
-    return replace(second, warnings=warnings), corrected, bias
+    weak = tuple(_second_warnings(usable, cells, drawn[0], parametric))
+    warnings = (*weak, *([bias.sentence()] if bias.matters else []))
+    return replace(second, warnings=warnings), corrected and replace(corrected, warnings=weak), bias
 
 
 def _vertex_draws(group: pd.DataFrame, noise_Kn: Array) -> tuple[Array, Array]:

@@ -220,6 +220,8 @@ def warnings_of(analysis: Analysis) -> list[str]:
     found, quality, profile = analysis.approaches, analysis.quality, analysis.profile
     unit = token_unit(analysis.runs)
     sentences = [s for each in found.approaches.values() for s in each.warnings]
+    for name, variant in found.variants.items():
+        sentences += [f"variant {name}: {s}" for s in variant.warnings if variant.a.ci95]
     if found.agree is False:
         sentences.append(verdict(found).sentence)
     if quality.ratio is None:

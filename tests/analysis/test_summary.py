@@ -60,6 +60,11 @@ def test_table_has_every_exponent_with_its_published_neighbour(analysis):
     assert "skill" in forecast_line(analysis)
 
 
+def test_a_variant_whose_interval_is_too_wide_says_so(isoflop):
+    warnings = summarise(Runs(isoflop), resamples=20)["warnings"]
+    assert any(sentence.startswith("variant 2 akima: interpolated minima") for sentence in warnings)
+
+
 def test_a_plain_table_is_summarised_too(isoflop):
     document = summarise(Runs(isoflop), resamples=20)
     assert document["count"] is None
