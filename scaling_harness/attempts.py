@@ -14,7 +14,8 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -62,6 +63,8 @@ class Attempt:
     """Age stamp of the job's checkpoint at the start; None where there was none."""
     log: str | None = None
     """File that its process prints to; None for a terminal."""
+    n_runs: int = 1
+    """Runs that it trains together."""
 
 
 Ending = Literal["completed", "diverged", "failed", "out_of_memory", "gave_up", "died", "interrupted"]
@@ -75,6 +78,8 @@ class End:
 
     outcome: Ending
     reason: str | None = None
+    seconds: float | None = field(default=None, compare=False)
+    """What it took; None where its owner could not say."""
 
 
 def attempt_numbers(directory: Path) -> list[int]:
@@ -153,6 +158,25 @@ def ran_out_of_memory(directory: Path) -> bool:
     return "out_of_memory" in counted
 
 
+def spent_seconds(directory: Path, numbers: Iterable[int]) -> float:
+    """Sum the seconds that attempts took which have ended.
+
+    Parameters
+    ----------
+    directory : Path
+        Folder of a run.
+    numbers : iterable of int
+        Those of the attempts.
+
+    Returns
+    -------
+    float
+        The run's share where several were trained together. Where the owner could not say what it took, it counts to
+        its last heartbeat.
+    """
+    return sum(_seconds(directory, number) for number in numbers)
+
+
 def bury(run_ids: Iterable[str], store: Store, pid: int, end: End) -> None:
     """Write the end of attempts whose process, a child of the caller, died without a word.
 
@@ -208,6 +232,16 @@ def attempt_path(directory: Path, number: int) -> Path:
 def _unseen_death(attempt: Attempt | None) -> End:
     where = f"on {attempt.host}, process {attempt.pid}" if attempt else "while it was being claimed"
     return End("died", f"died without a word {where}: killed, out of memory, or the machine went down")
+
+
+def _seconds(directory: Path, number: int) -> float:
+    attempt, end = read_attempt(directory, number), read_end(directory, number)
+    if attempt is None:
+        return 0.0
+    if end is not None and end.seconds is not None:
+        return end.seconds / attempt.n_runs
+    touched = attempt_path(directory, number).stat().st_mtime
+    return max(0.0, touched - datetime.fromisoformat(attempt.started).timestamp()) / attempt.n_runs
 
 
 def _advanced(directory: Path, number: int, following: int) -> bool:

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -56,6 +57,7 @@ class Claim:
 
     def __init__(self) -> None:
         self._held: list[tuple[Path, int, int]] = []
+        self._began = time.monotonic()
 
     def heartbeat(self) -> None:
         """Renew the lease. A beat that cannot be written is let pass: `confirm` finds out what it cost."""
@@ -102,10 +104,11 @@ class Claim:
         UserError, HarnessError
             It could not be written; the runs are let go all the same.
         """
+        end = End(outcome, reason, round(time.monotonic() - self._began, 3))
         try:
             for directory, _, descriptor in self._held:
                 with explain_os_errors(directory):
-                    add_end(descriptor, End(outcome, reason))
+                    add_end(descriptor, end)
         finally:
             for _, _, descriptor in self._held:
                 os.close(descriptor)
@@ -172,6 +175,7 @@ def take(job_id: str, run_ids: Iterable[str], store: Store, lease_s: float = LEA
         locked=False,
         checkpoint_mtime_ns=_mtime_ns(store.checkpoint_path(job_id)),
         log=os.environ.get(LOG_VARIABLE),
+        n_runs=len(directories),
     )
     claim = Claim()
     try:

@@ -9,6 +9,7 @@ from scaling_harness.attempts import attempt_numbers, read_attempt, read_end
 from scaling_harness.errors import UserError
 from scaling_harness.execute import ERROR_FILE
 from scaling_harness.store import Store
+from sweeps.estimate import duration
 from sweeps.status import RunStatus
 
 _N_LINES = 12
@@ -72,6 +73,7 @@ def print_output(found: Sequence[dict[str, Any]]) -> None:
             print(f"{run['run_id']}  {run['state']}" + (f": {run['reason']}" if run["reason"] else ""))
         for row in run.get("attempts", ()):
             end = f"{row['end'] or 'no end yet'}" + (f": {row['reason']}" if row["reason"] else "")
+            end += f" (after {duration(row['seconds'])})" if row["seconds"] is not None else ""
             print(f"attempt {row['attempt']}  {row['where']}  {row['started']}  {end}")
         for path, lines in run["files"].items():
             print(f"{path}", *(f"    {line}" for line in lines), sep="\n")
@@ -92,5 +94,6 @@ def _attempt(directory: Path, number: int) -> dict[str, Any]:
         "started": attempt.started if attempt else None,
         "end": end.outcome if end else None,
         "reason": end.reason if end else None,
+        "seconds": end.seconds if end else None,
         "log": attempt.log if attempt else None,
     }

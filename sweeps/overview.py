@@ -32,7 +32,8 @@ def totals(listing: Listing, rows: Sequence[RunStatus], at: str) -> dict[str, An
     Returns
     -------
     dict
-        `n_` and each state; `gpu_hours` or `core_hours` of training; `seconds_left`, None while nothing runs.
+        `n_` and each state; `gpu_hours` or `core_hours` spent, on attempts that failed or were interrupted as well;
+        `seconds_left`, None while nothing runs.
     """
     counts = Counter(row.state for row in rows)
     seconds = sum(_seconds(row, at) for row in rows)
@@ -83,10 +84,11 @@ def _sentence(listing: Listing, rows: Sequence[RunStatus]) -> str:
 
 
 def _seconds(row: RunStatus, at: str) -> float:
-    """Seconds of training that are known of: those of a finished run, or of the attempt under way."""
+    """Seconds spent on a run: by attempts that have ended, and its share of the one under way."""
     if row.since is None:
-        return row.wall_s or 0.0
-    return (datetime.fromisoformat(at) - datetime.fromisoformat(row.since).astimezone(UTC)).total_seconds()
+        return row.spent_s
+    under_way = datetime.fromisoformat(at) - datetime.fromisoformat(row.since).astimezone(UTC)
+    return row.spent_s + under_way.total_seconds() / row.n_together
 
 
 def _seconds_left(listing: Listing, rows: Sequence[RunStatus]) -> float | None:

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 from pydantic_core import from_json
 
-from scaling_harness.attempts import attempt_numbers, is_alive, read_attempt, read_end
+from scaling_harness.attempts import attempt_numbers, is_alive, read_attempt, read_end, spent_seconds
 from scaling_harness.record import METRICS_FILE, RECORD_FILE
 from scaling_harness.store import Store
 
@@ -37,7 +37,11 @@ class RunStatus:
     reason: str | None = None
     """Why it failed or diverged; of a waiting run, how its last attempt ended."""
     wall_s: float | None = None
-    """Seconds that a finished run took."""
+    """Seconds that a finished run took, without work that was lost."""
+    spent_s: float = 0.0
+    """Seconds of all attempts that have ended, lost work included."""
+    n_together: int = 1
+    """Runs that the attempt under way trains at once."""
 
 
 class Run(Protocol):
@@ -127,15 +131,15 @@ def _look(run: Run, job_id: str, store: Store, begun: bool) -> RunStatus:
             text = file.read()
     except FileNotFoundError:
         return _unfinished(run, job_id, directory, numbers)
-    return _finished(run, job_id, _parse(text), len(numbers))
+    return _finished(run, job_id, _parse(text), directory, numbers)
 
 
-def _finished(run: Run, job_id: str, record: dict[str, Any], n_attempts: int) -> RunStatus:
+def _finished(run: Run, job_id: str, record: dict[str, Any], directory: Path, numbers: list[int]) -> RunStatus:
     known: dict[str, State] = {"completed": "done", "diverged": "diverged", "failed": "failed"}
     state = known.get(record.get("status", ""))
     if state is None:
         reason = "its record is damaged: delete record.json and run the sweep again"
-        return RunStatus(run.run_id, job_id, "failed", run.n_steps, n_attempts=n_attempts, reason=reason)
+        return RunStatus(run.run_id, job_id, "failed", run.n_steps, n_attempts=len(numbers), reason=reason)
     return RunStatus(
         run.run_id,
         job_id,
@@ -143,9 +147,11 @@ def _finished(run: Run, job_id: str, record: dict[str, Any], n_attempts: int) ->
         run.n_steps,
         step=run.n_steps if state == "done" else 0,
         loss_nats=(record["losses"].get("valid") or {}).get("loss_nats"),
-        n_attempts=n_attempts,
+        n_attempts=len(numbers),
         reason=record["reason"],
         wall_s=record["wall_s"],
+        # Of one attempt the record knows; ten thousand runs are looked at.
+        spent_s=record["wall_s"] if len(numbers) < 2 else spent_seconds(directory, numbers),
     )
 
 
@@ -153,12 +159,13 @@ def _unfinished(run: Run, job_id: str, directory: Path, numbers: list[int]) -> R
     row = last_row(directory / METRICS_FILE)
     seen = {"step": row.get("step", 0), "loss_nats": row.get("loss"), "n_attempts": len(numbers)}
     if numbers and is_alive(directory, numbers[-1]):
-        attempt = read_attempt(directory, numbers[-1])
-        where = f"{attempt.host}:{attempt.pid}" if attempt else None
-        since = attempt.started if attempt else None
-        return RunStatus(run.run_id, job_id, "running", run.n_steps, **seen, since=since, where=where)
+        seen["spent_s"] = spent_seconds(directory, numbers[:-1])
+        if attempt := read_attempt(directory, numbers[-1]):
+            seen |= {"where": f"{attempt.host}:{attempt.pid}", "since": attempt.started, "n_together": attempt.n_runs}
+        return RunStatus(run.run_id, job_id, "running", run.n_steps, **seen)
     end = read_end(directory, numbers[-1]) if numbers else None
-    return RunStatus(run.run_id, job_id, "waiting", run.n_steps, **seen, reason=end.reason if end else None)
+    seen |= {"reason": end.reason if end else None, "spent_s": spent_seconds(directory, numbers)}
+    return RunStatus(run.run_id, job_id, "waiting", run.n_steps, **seen)
 
 
 def _parse(text: bytes) -> dict[str, Any]:

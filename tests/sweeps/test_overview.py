@@ -19,11 +19,11 @@ def sweep(make_manifest):
     n_steps = manifest.runs[0].n_steps
     running = {"state": "running", "since": BEGAN, "where": "n1:77", "step": n_steps // 2}
     changes = (
-        {"state": "done", "wall_s": 3600.0, "step": n_steps},
-        running,
+        {"state": "done", "wall_s": 3600.0, "spent_s": 3600.0, "step": n_steps},
+        {**running, "spent_s": 1800.0, "n_together": 2},
         running,
         {},
-        {"state": "failed", "reason": "out of luck", "wall_s": 900.0},
+        {"state": "failed", "reason": "out of luck", "wall_s": 100.0, "spent_s": 900.0},
     )
     rows = status(listing.jobs, store)
     return listing, tuple(dataclasses.replace(row, **change) for row, change in zip(rows, changes, strict=True))
@@ -32,7 +32,7 @@ def sweep(make_manifest):
 def test_the_totals_count_hours_and_time_left(sweep):
     sums = totals(*sweep, NOW)
     assert [sums[f"n_{state}"] for state in ("done", "running", "waiting", "diverged", "failed")] == [1, 2, 1, 0, 1]
-    assert sums["core_hours"] == pytest.approx(1 + 2 * 0.5 + 0.25)
+    assert sums["core_hours"] == pytest.approx(1 + (0.5 + 0.5 / 2) + 0.5 + 0.25)
     # Two halves and a whole, an hour a run, by two at once; never less than the whole one takes.
     assert sums["seconds_left"] == pytest.approx(3600.0)
 
@@ -43,7 +43,7 @@ def test_gpu_hours_count_the_share_of_a_run(sweep):
     options |= {"kind": "slurm", "workers": 1, "slots": 4, "gpus": 1, "warn_s": 1, "container": None}
     launcher = launcher_config({"launcher": {**options, "setup": [], "sbatch": []}})
     shared = dataclasses.replace(listing, launcher=launcher)
-    assert totals(shared, rows, NOW)["gpu_hours"] == pytest.approx(2.25 / 4)
+    assert totals(shared, rows, NOW)["gpu_hours"] == pytest.approx(2.5 / 4)
 
 
 def test_nothing_is_foretold_while_nothing_runs_or_nothing_is_done(sweep):

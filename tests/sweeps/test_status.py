@@ -1,5 +1,6 @@
 import json
 import os
+from datetime import UTC, datetime
 
 import pytest
 
@@ -69,6 +70,41 @@ def test_what_is_finished_is_not_read_again(make_manifest):
     store.record_path(manifest.runs[0].run_id).unlink()
     assert status(manifest.jobs, store, rows) == rows
     assert status(manifest.jobs, store) != rows
+
+
+@pytest.fixture
+def tried(make_manifest):
+    """A run whose attempts took 15 s, its half of 30, and 5 s; a third, on another machine, last beat after 100 s."""
+    manifest, store = make_manifest(1, 2)
+    run_id = manifest.runs[0].run_id
+    ends = ({"outcome": "interrupted", "seconds": 30.0}, {"outcome": "failed", "seconds": 5.0}, {})
+    for number, (n_runs, end) in enumerate(zip((2, 1, 1), ends, strict=True), start=1):
+        assert take(run_id, [run_id], store)
+        path = attempt_path(store.run_dir(run_id), number)
+        attempt = {**json.loads(path.read_text()), "kernel": "another", "n_runs": n_runs}
+        path.write_text(json.dumps(attempt) + (f"\n{json.dumps(end)}" if end else ""))
+    beat = datetime.fromisoformat(attempt["started"]).timestamp()
+    path.write_text(json.dumps({**attempt, "started": datetime.fromtimestamp(beat - 100.0, UTC).isoformat()}))
+    os.utime(path, (beat, beat))
+    return manifest, store, path, beat
+
+
+def test_seconds_of_every_attempt_count_those_that_came_to_nothing_too(tried):
+    manifest, store, path, beat = tried
+    import fake_training
+
+    running, _ = status(manifest.jobs, store)
+    assert (running.state, running.spent_s, running.n_together) == ("running", 20.0, 1)
+    os.utime(path, (beat - 2 * LEASE_S, beat - 2 * LEASE_S))
+    lost, _ = status(manifest.jobs, store)
+    assert (lost.state, lost.spent_s) == ("waiting", 20.0)  # it never beat
+    path.write_text(path.read_text() + "\n" + json.dumps({"outcome": "died"}))
+    os.utime(path, (beat, beat))
+    for job in manifest.jobs:
+        execute(job, manifest.runtime, store, Stop(), fake_training.train)
+    again, once = status(manifest.jobs, store)
+    assert again.spent_s == pytest.approx(120.0, abs=10.0)
+    assert again.wall_s == once.spent_s == once.wall_s == 1.0
 
 
 @pytest.mark.parametrize("tail", ["", '{"step": 3, "lo', '{"step": 2, "valid_loss": 1.5}\n'])
