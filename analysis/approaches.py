@@ -11,7 +11,7 @@ from analysis import parabola_bias as bias_of
 from analysis.cells import SeedNoise, design_cells, seed_noise
 from analysis.design import check_rows
 from analysis.fit import assemble
-from analysis.laws import Array, chinchilla
+from analysis.laws import Array, Law, chinchilla, frontier
 from analysis.lines import MIN_BUDGETS, Approach, Drawn, approach_through, empty_approach
 from analysis.objective import Objective
 from analysis.point import Point, fit_point
@@ -30,8 +30,8 @@ class Approaches:
 
     ``differences`` holds a_i - a_j by "i-j"; ``envelope`` is None without training curves.
     ``variants`` holds "1 hull" (lower hull of the envelope), "2 akima" (interpolation instead of the
-    parabola) and "2 corrected" (the parabola's bias, ``parabola_bias``, taken off), and
-    ``variant_differences`` each variant's a minus approach 3's.
+    parabola), "2 corrected" (the parabola's bias, ``parabola_bias``, taken off) and, where approach 3 has
+    another law, "3 chinchilla"; ``variant_differences`` each variant's a minus approach 3's.
     """
 
     approaches: Mapping[str, Approach]
@@ -53,7 +53,12 @@ class Approaches:
 
 
 def three_approaches(
-    runs: Runs, *, curves: Mapping[object, envelope.Points] | None = None, resamples: int = 1000, seed: int = 0
+    runs: Runs,
+    *,
+    law: Law = chinchilla,
+    curves: Mapping[object, envelope.Points] | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
 ) -> Approaches:
     """Fit the compute-optimal frontier by approaches 1, 2 and 3.
 
@@ -61,6 +66,8 @@ def three_approaches(
     ----------
     runs : Runs
         Of `load_runs`.
+    law : Law
+        Of approach 3: one term in N, one in D.
     curves : mapping, optional
         Of `envelope.curves_of`, read from the runs by default. Without any, approach 1 is left empty
         with the reason.
@@ -78,8 +85,8 @@ def three_approaches(
     """
     cells = design_cells(runs.frame)
     noise = seed_noise(cells)
-    point, sentences = _parametric_point(cells)
-    dof = noise.dof if noise else max(1, len(cells) - len(chinchilla.params))
+    point, sentences = _parametric_point(cells, law)
+    dof = noise.dof if noise else max(1, len(cells) - len(law.params))
     draws = unit_draws(len(cells), resamples, dof, np.random.default_rng(seed))
     found = isoflop.slices(cells)
     scatter = isoflop.scatter_rms(cells, found)
@@ -94,17 +101,23 @@ def three_approaches(
         "1 hull": _first("1 hull", traced, cells, noise_KR),
         akima.NAME: akima.akima_approach(cells, cells.log_loss.to_numpy() + noise_KR),
         **({bias_of.NAME: corrected} if corrected else {}),
+        **({} if law is chinchilla else {"3 chinchilla": _chinchilla(runs, cells, noise, draws)}),
     }
     apart = {name: difference for name, variant in variants.items() if (difference := _difference(variant, third))}
     return Approaches(each, _differences(each), parametric, cells, noise, tuple(found), traced, variants, apart, bias)
 
 
-def _parametric_point(cells: pd.DataFrame) -> tuple[Point, list[str]]:
-    """Chinchilla's law on cell means, each weighted by its seeds; and what is weak in their design."""
-    inputs = {name: cells[name].to_numpy() for name in chinchilla.inputs}
-    sentences = check_rows(chinchilla, inputs, cells.L.to_numpy())
+def _parametric_point(cells: pd.DataFrame, law: Law) -> tuple[Point, list[str]]:
+    """A law through cell means, each weighted by its seeds; and what is weak in their design."""
+    inputs = {name: cells[name].to_numpy() for name in law.inputs}
+    sentences = check_rows(law, inputs, cells.L.to_numpy())
     weights = cells.n_seeds.to_numpy(float)
-    return fit_point(chinchilla, inputs, cells.L.to_numpy(), Objective(), weights), sentences
+    return fit_point(law, inputs, cells.L.to_numpy(), Objective(), weights), sentences
+
+
+def _chinchilla(runs: Runs, cells: pd.DataFrame, noise: SeedNoise | None, draws: Array) -> Approach:
+    """Approach 3 as Hoffmann et al. had it, beside one with another law."""
+    return _third(runs, *_parametric_point(cells, chinchilla), cells, noise, draws)[0]
 
 
 def _third(
@@ -123,10 +136,9 @@ def _third(
     a, b = result.derived["a"], result.derived["b"]
     at_one = (np.log(best.n_params[0]) - a.value * np.log(budgets[0]),)
     at_one += (np.log(best.n_tokens[0]) - b.value * np.log(budgets[0]),)
-    total = resampled["alpha"] + resampled["beta"]
-    with np.errstate(invalid="ignore"):  # a draw with both exponents at zero has no allocation
-        shares = resampled["beta"] / total, resampled["alpha"] / total
-    return Approach("3", a, b, points, at_one, (), result.warnings, *shares), result
+    with np.errstate(divide="ignore", invalid="ignore"):  # a draw with both exponents at zero has no allocation
+        shares = frontier(resampled, point.law)
+    return Approach("3", a, b, points, at_one, (), result.warnings, shares["a"], shares["b"]), result
 
 
 def _second(
@@ -169,7 +181,8 @@ def _second_warnings(
             sentences.append(f"budget {piece.train_flops:.3g}: {outside:.0%} of resamples put the minimum at the edge")
         if len(sizes) < isoflop.ENOUGH_SIZES:
             sentences.append(f"budget {piece.train_flops:.3g}: only {len(sizes)} sizes carry its parabola")
-    alpha, beta = parametric.values["alpha"], parametric.values["beta"]
+    alpha = parametric.values["alpha"]
+    beta = parametric.values.get("beta", alpha)
     if not 1 / ASYMMETRY < alpha / max(beta, 1e-12) < ASYMMETRY:
         sentences.append(
             f"alpha {alpha:.2f} and beta {beta:.2f} differ: a parabola's minimum is then biased (Czech et al. 2026), "

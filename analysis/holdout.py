@@ -25,6 +25,8 @@ class Holdout:
 
     Attributes
     ----------
+    law : Law
+        What forecasts.
     budget : float
         Largest budget left out, FLOP.
     gap : float
@@ -43,6 +45,7 @@ class Holdout:
         N, D, C, L and predicted, of the cells left out.
     """
 
+    law: Law
     budget: float
     gap: float
     n_fit: int
@@ -68,7 +71,7 @@ class Holdout:
         """The `holdout` part of a summary."""
         names = ("budget", "gap", "mean_abs_rel_error", "skill", "skill_power_law", "n_fit", "n_held_out")
         names += ("error_last_budget", "error_power_law", "best_predicted", "best_observed")
-        return {name: getattr(self, name) for name in names}
+        return {"law": self.law.name} | {name: getattr(self, name) for name in names}
 
 
 def budget_bands(train_flops: Array) -> list[Rows]:
@@ -125,6 +128,7 @@ def forecast_bands(bands: list[pd.DataFrame], law: Law, n_budgets: int = 1) -> H
         )
     largest = out.C.max() / 1.2 < out.C
     return Holdout(
+        law=law,
         budget=float(out.C.max()),
         gap=float(out.C.max() / kept.C.max()),
         n_fit=len(kept),

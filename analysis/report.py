@@ -22,6 +22,7 @@ from analysis.exact_flops import exact_allocation
 from analysis.figures.catalogue import Material, draw_all
 from analysis.figures.style import data_uri, save_figure
 from analysis.isoflop import budget_groups, slices
+from analysis.laws import LAWS
 from analysis.records import MANIFEST_FILE, find_run_dirs, read_rows
 from analysis.runs import Count, Runs, clean, load_runs
 from analysis.summary import (
@@ -180,7 +181,8 @@ def _analyse(sweep: _Sweep, hold_out: int | None, resamples: int) -> tuple[Analy
         return None, sweep.reason
     hold_out = hold_out or int(sweep.manifest.get("hold_out", 1))
     try:
-        return analyse(sweep.runs, hold_out=hold_out, resamples=resamples), None
+        law = LAWS[sweep.manifest.get("law", "chinchilla")]
+        return analyse(sweep.runs, law=law, hold_out=hold_out, resamples=resamples), None
     except HarnessError as error:
         return None, str(error)
 

@@ -120,7 +120,7 @@ def noise_sentence(analysis: Analysis) -> str:
 
 
 def _laws_that_fit(analysis: Analysis) -> list[str]:
-    """Ranked laws that leave no more than noise, best forecast first; none where Chinchilla's is one of them."""
+    """Ranked laws that leave no more than noise, best forecast first; none where the report's own is one of them."""
     quality = analysis.quality
     if analysis.ranking is None or quality.lack_of_fit_p is None or quality.lack_of_fit_p >= NO_LACK:
         return []

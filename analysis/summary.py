@@ -16,7 +16,7 @@ from analysis.influence import Influence, leave_one_out
 from analysis.isoflop import budget_groups
 from analysis.json_form import json_form
 from analysis.kaplan import PowerLaw, one_variable_laws
-from analysis.laws import chinchilla, kaplan_lc_offset, kaplan_ln_d, skaling, tied
+from analysis.laws import Law, chinchilla, kaplan_lc_offset, kaplan_ln_d, skaling, tied
 from analysis.published import PUBLISHED
 from analysis.ranking import Ranking, rank_laws
 from analysis.runs import COUNTS, Count, Runs
@@ -58,13 +58,15 @@ class Analysis:
     count_reasons: Mapping[str, str] = field(default_factory=dict)
 
 
-def analyse(runs: Runs, *, hold_out: int = 1, resamples: int = 1000, seed: int = 0) -> Analysis:
+def analyse(runs: Runs, *, law: Law = chinchilla, hold_out: int = 1, resamples: int = 1000, seed: int = 0) -> Analysis:
     """Fit, forecast and check.
 
     Parameters
     ----------
     runs : Runs
         Of `runs.load_runs`.
+    law : Law
+        Of approach 3, the forecast and the checks.
     hold_out : int
         Largest budgets left out for the forecast.
     resamples, seed : int
@@ -80,15 +82,15 @@ def analyse(runs: Runs, *, hold_out: int = 1, resamples: int = 1000, seed: int =
         Too few runs or levels for the parametric fit.
     """
     curves = curves_of(runs)
-    found = three_approaches(runs, curves=curves, resamples=resamples, seed=seed)
+    found = three_approaches(runs, law=law, curves=curves, resamples=resamples, seed=seed)
     frontier = found.approaches["2"].points
-    holdout, reason = or_reason(lambda: hold_out_budgets(found.cells, chinchilla, hold_out))
-    others, reasons = _other_counts(runs, curves=curves, resamples=resamples, seed=seed)
+    holdout, reason = or_reason(lambda: hold_out_budgets(found.cells, law, hold_out))
+    others, reasons = _other_counts(runs, law=law, curves=curves, resamples=resamples, seed=seed)
     return Analysis(
         runs=runs,
         approaches=found,
-        quality=fit_quality(chinchilla, found.cells, found.noise, found.parametric.residual_rms),
-        profile=profile_offset(chinchilla, found.cells),
+        quality=fit_quality(law, found.cells, found.noise, found.parametric.residual_rms),
+        profile=profile_offset(law, found.cells),
         kaplan=one_variable_laws(found.cells, frontier, resamples, token_unit(runs)),
         holdout=holdout,
         holdout_reason=reason,
@@ -124,7 +126,7 @@ def _other_counts(runs: Runs, **options: Any) -> tuple[dict[str, Approaches], di
 def _influence(found: Approaches) -> Influence:
     cells = found.cells
     labels = [f"N = {n:.4g}, D = {d:.4g}" for n, d in zip(cells.N, cells.D, strict=True)]
-    return leave_one_out(cells, chinchilla, labels=labels, weights=cells.n_seeds.to_numpy(float))
+    return leave_one_out(cells, found.parametric.law, labels=labels, weights=cells.n_seeds.to_numpy(float))
 
 
 def summarise(runs: Runs, **options: Any) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from analysis.approaches import Approaches
 from analysis.diagnostics import fit_quality
 from analysis.envelope import END_OF_RUN
 from analysis.isoflop import ENOUGH_SIZES
-from analysis.laws import chinchilla
 from analysis.result import Estimate
 
 MISFIT = 1.5  # residuals over seed noise from which the law is said to miss something
@@ -101,7 +100,7 @@ def _cause_parabola(found: Approaches, difference: Estimate) -> str | None:
 def _cause_law(found: Approaches) -> str | None:
     if found.parametric.status != "converged":
         return f"the parametric fit is at '{found.parametric.status}'"
-    quality = fit_quality(chinchilla, found.cells, found.noise, found.parametric.residual_rms)
+    quality = fit_quality(found.parametric.law, found.cells, found.noise, found.parametric.residual_rms)
     if quality.ratio is not None and quality.ratio > MISFIT:
         return f"the law misses something: residuals are {quality.ratio:.1f} times what seeds imply"
     return None

@@ -327,3 +327,5 @@ class SweepConfig:
     """Runs that differ in their seed alone and are trained in lockstep, at most; 1 trains each on its own."""
     hold_out: NonNegativeInt = 1
     """Largest budgets that the report leaves out of the fit and forecasts."""
+    law: Literal["chinchilla", "tied", "skaling"] = "chinchilla"
+    """Of approach 3, the forecast and the checks of the report; said before training, so that no loss decides it."""

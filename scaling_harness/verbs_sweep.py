@@ -232,6 +232,7 @@ def _manifest(options: Namespace) -> "Manifest":
         name=described.name,
         question=described.question,
         hold_out=described.hold_out,
+        law=described.law,
         runtime=config.runtime,
         wandb=config.wandb,
         jobs=expand(document),

@@ -40,6 +40,8 @@ class Manifest:
     """Of the last launch."""
     code: str | None = field(default_factory=code_version)
     """Version of the code that trains it; None where it cannot be told."""
+    law: str = "chinchilla"
+    """Of the report; see `SweepConfig.law`."""
 
     @property
     def runs(self) -> tuple[Plan, ...]:
@@ -96,6 +98,7 @@ def write_manifest(sweep_dir: Path, manifest: Manifest) -> None:
         "name": manifest.name,
         "question": manifest.question,
         "hold_out": manifest.hold_out,
+        "law": manifest.law,
         "runtime": dataclasses.asdict(manifest.runtime),
         "wandb": dataclasses.asdict(manifest.wandb),
         "launcher": dataclasses.asdict(manifest.launcher),
@@ -133,6 +136,7 @@ def read_manifest(sweep_dir: Path) -> Manifest:
         name=document["name"],
         question=document["question"],
         hold_out=document["hold_out"],
+        law=document.get("law", "chinchilla"),
         runtime=runtime,
         wandb=wandb,
         jobs=_jobs(path, document, {"runtime": document["runtime"], "wandb": document["wandb"]}),

@@ -14,7 +14,7 @@ from analysis.figures.style import ACCENT, GREY, INK, SECOND, Labels, Shades
 from analysis.fit import fit
 from analysis.holdout import Holdout
 from analysis.isoflop import budget_groups
-from analysis.laws import Array, chinchilla
+from analysis.laws import Array, Law
 from analysis.result import FitResult
 
 NORMAL_95 = 1.96
@@ -88,7 +88,7 @@ def forecast(held: Holdout, cells: pd.DataFrame, labels: Labels) -> Figure:
     figure, (left, right) = style.new_figure(2, width=9.5, height=4.5, width_ratios=(1.6, 1))
     largest = held.points.iloc[budget_groups(held.points["C"].to_numpy())[-1]].sort_values("N")
     with style.styled():
-        _draw_forecast(left, largest, _kept(cells, held))
+        _draw_forecast(left, largest, _kept(cells, held), held.law)
         left.set(xlabel=labels.n, ylabel=labels.loss, title=f"{style.power(held.budget)} FLOP, not in the fit")
         style.log_axis(left, "x")
         style.log_axis(left, "y", style.plain)
@@ -101,15 +101,15 @@ def _kept(cells: pd.DataFrame, held: Holdout) -> pd.DataFrame:
     return cells.loc[cells["C"] < held.points["C"].min()]
 
 
-def _draw_forecast(ax: Axes, largest: pd.DataFrame, kept: pd.DataFrame) -> None:
+def _draw_forecast(ax: Axes, largest: pd.DataFrame, kept: pd.DataFrame, law: Law) -> None:
     """Measured means with seeds' intervals, the law, and the last budget kept."""
-    again = fit(chinchilla, kept, weights="n_seeds", resample="residuals", resamples=FORECAST_RESAMPLES)
+    again = fit(law, kept, weights="n_seeds", resample="residuals", resamples=FORECAST_RESAMPLES)
     C = float(np.exp(np.log(largest["C"]).mean()))
     N = style.span(largest["N"], beyond=0.03, n=60)
     draws = {name: values[:, None] for name, values in again.draws.items()}
     ax.fill_between(
         N,
-        *np.percentile(chinchilla.predict(draws, N=N, D=C / (6 * N)), [2.5, 97.5], axis=0),
+        *np.percentile(law.predict(draws, N=N, D=C / (6 * N)), [2.5, 97.5], axis=0),
         color=ACCENT,
         alpha=0.18,
         lw=0,

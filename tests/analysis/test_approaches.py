@@ -3,7 +3,7 @@ import pytest
 
 from analysis import simulate
 from analysis.approaches import three_approaches
-from analysis.laws import chinchilla
+from analysis.laws import chinchilla, skaling
 from analysis.runs import Runs, load_runs
 
 TRUE_A = 0.35 / 0.73
@@ -80,3 +80,17 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(truth):
         low, high = three_approaches(Runs(frame), resamples=200, seed=seed).approaches["3"].a.ci95
         covered += low < TRUE_A < high
     assert covered >= 19
+
+
+def test_approach_3_takes_another_law_and_keeps_chinchilla_beside_it(isoflop):
+    truth = {"E": 0.5, "A": 5e3, "B": 5e3, "alpha": 0.6, "beta": 0.5, "k": 0.5}
+    exact = skaling.predict(truth, N=isoflop.N, D=isoflop.D)
+    noise = 2e-3 * np.random.default_rng(1).standard_normal(len(isoflop))
+    runs = Runs(isoflop.assign(L=exact * np.exp(noise)))
+    found = three_approaches(runs, law=skaling, resamples=100)
+    low, high = found.approaches["3"].a.ci95
+    assert low < 0.5 / 1.1 < high
+    assert found.parametric.law is skaling
+    plain = three_approaches(runs, resamples=100)
+    assert found.variants["3 chinchilla"].a == plain.approaches["3"].a
+    assert "3 chinchilla" not in plain.variants

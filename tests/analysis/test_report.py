@@ -249,3 +249,13 @@ def test_headline_prints_every_row_or_why_not(page, make_sweep, record, no_figur
     assert "residuals of the parametric law" in printed
     print_headline(write_report(make_sweep([record("run", 10**4, 10**6, 2.0)])))
     assert capsys.readouterr().out.startswith("no law was fitted: ")
+
+
+def test_the_sweep_says_which_law_the_report_fits(simulated_sweep, tmp_path, no_figures):
+    sweep = tmp_path / "sweep"
+    sweep.mkdir()
+    listed = json.loads((simulated_sweep / "sweep.json").read_text())
+    (sweep / "sweep.json").write_text(json.dumps({**listed, "law": "tied"}))
+    (tmp_path / "store").symlink_to(simulated_sweep.parent / "store")
+    document = json.loads(write_report(sweep, resamples=20).summary_json.read_text())
+    assert document["parametric"]["law"] == document["holdout"]["law"] == "tied"
