@@ -256,6 +256,8 @@ class RuntimeConfig:
     """How often a job is started before it is recorded as failed."""
     runs_dir: str
     data_dir: str
+    gpu_share: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Part of its GPU's memory that a process may take; that of several slots on one GPU is set by the launcher."""
 
 
 @dataclass(frozen=True, config=_STRICT)

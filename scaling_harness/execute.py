@@ -69,7 +69,7 @@ def execute(job: "Job", runtime: RuntimeConfig, store: Store, stop: Stop, train:
     -------
     Outcome
         A training that fails is an outcome. After `runtime.max_attempts` its runs get records that say so; one that
-        ran out of memory is tried once more, alone on the device and with half the micro-batch.
+        ran out of memory is tried once more, alone on the device, with all its memory and half the micro-batch.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def execute(job: "Job", runtime: RuntimeConfig, store: Store, stop: Stop, train:
             claim = take(rest.job_id, (run.run_id for run in rest.runs), store)
             if claim is None:
                 return Outcome("taken", "it is trained by another process")
-            settings = _halved(rest, runtime) if crowded else runtime
+            settings = _roomier(rest, runtime) if crowded else runtime
             return _hold(rest, settings, store, claim, _Watch(claim, stop), train)
 
 
@@ -209,9 +209,9 @@ def _is_spent(past: list[End], runtime: RuntimeConfig) -> bool:
     return len(past) >= runtime.max_attempts or [end.outcome for end in past].count("out_of_memory") > 1
 
 
-def _halved(job: "Job", runtime: RuntimeConfig) -> RuntimeConfig:
+def _roomier(job: "Job", runtime: RuntimeConfig) -> RuntimeConfig:
     at_once = runtime.micro_batch or job.runs[0].batch_seqs
-    return dataclasses.replace(runtime, micro_batch=(at_once + 1) // 2)
+    return dataclasses.replace(runtime, micro_batch=(at_once + 1) // 2, gpu_share=1.0)
 
 
 def _unfinished(job: "Job", store: Store) -> "Job | None":

@@ -20,11 +20,11 @@ def peak_memory_bytes() -> int:
 
 
 def limit_gpu_memory(device: str, share: float) -> None:
-    """Let this process take a part of its GPU's memory alone, so that one of several on it cannot starve the rest."""
-    if share < 1.0 and device.startswith("cuda"):
+    """Let this process take a part of its GPU's memory, or all, so that one of several cannot starve the rest."""
+    if device.startswith("cuda"):
         import torch
 
-        torch.cuda.set_per_process_memory_fraction(share)
+        torch.cuda.set_per_process_memory_fraction(share, torch.device(device).index)
 
 
 def kernel_kills() -> int:

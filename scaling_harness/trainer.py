@@ -18,7 +18,7 @@ from scaling_harness.config import RuntimeConfig
 from scaling_harness.curve import Curve
 from scaling_harness.errors import HarnessError
 from scaling_harness.evaluate import evaluate
-from scaling_harness.memory import forget_peak_memory
+from scaling_harness.memory import forget_peak_memory, limit_gpu_memory
 from scaling_harness.model import Decoder, LanguageModel, OneRun
 from scaling_harness.optim import FlatAdamW
 from scaling_harness.outcome import Measured, record_of
@@ -95,6 +95,7 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
         torch.set_num_threads(runtime.threads)
         self.ranks = Ranks()
         self.device = self.ranks.join(runtime.device)
+        limit_gpu_memory(self.device, runtime.gpu_share)
         first = self.runs[0]
         self.model = build_model(self.runs).to(self.device)
         self.optimizer = build_optimizer(self.model, first)

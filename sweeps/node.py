@@ -5,6 +5,8 @@ stop by a signal, it answers with exit code 75 where work is left, and whoever s
 """
 
 import argparse
+import dataclasses
+import json
 import os
 import socket
 import sys
@@ -63,9 +65,11 @@ def _keep_busy(options: argparse.Namespace, stop: Stop) -> int:
     check_node(manifest, store)
     devices = [device for device in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if device]
     per_run = manifest.launcher.gpus_per_run
+    share = min(1.0, len(devices) / (options.slots * per_run)) if devices else 1.0
+    runtime = dataclasses.replace(manifest.runtime, gpu_share=min(manifest.runtime.gpu_share, share))
     command = [sys.executable, "-m", "sweeps.worker", str(options.sweep_dir)]
+    command += ["--runtime", json.dumps(dataclasses.asdict(runtime))]
     command += ["--parent", str(os.getpid()), "--train", options.train]
-    command += ["--gpu-share", str(min(1.0, len(devices) / (options.slots * per_run)) if devices else 1.0)]
     log = options.sweep_dir / LOGS / options.log
     pool = Pool(command, manifest.runtime.threads, log, share_devices(options.slots, per_run, devices))
     with pool.ended():

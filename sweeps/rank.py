@@ -18,7 +18,7 @@ from scaling_harness.plan import Job
 from scaling_harness.stop import Stop, stop_on_signals
 from scaling_harness.store import Store
 from sweeps.manifest import read_manifest
-from sweeps.ranks import ERROR_FILE, STOP_FILE
+from sweeps.ranks import STOP_FILE, error_file
 
 
 class Delegate:
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             cause = error if isinstance(error, OSError) else error.__cause__
             said = {"reason": one_line(error), "errno": getattr(cause, "errno", None)}
             with contextlib.suppress(OSError):
-                write_json(options.folder / ERROR_FILE, said)
+                write_json(options.folder / error_file(os.environ.get("RANK", "0")), said)
             raise
     return 0
 

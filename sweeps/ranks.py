@@ -8,18 +8,19 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from scaling_harness.claim import Interrupted, Oversight
 from scaling_harness.config import RuntimeConfig
 from scaling_harness.errors import HarnessError
 from scaling_harness.execute import Train
+from scaling_harness.memory import is_out_of_memory, kernel_kills
 from scaling_harness.plan import Job
 from scaling_harness.record import RunRecord
 from scaling_harness.store import Store
 from sweeps.status import last_row
 
 STOP_FILE = "stop"
-ERROR_FILE = "error.json"
 _POLL_S = 0.25
 
 
@@ -40,6 +41,7 @@ def train_on(n_processes: int, sweep_dir: Path) -> Train:
     """
 
     def train(job: Job, runtime: RuntimeConfig, store: Store, oversight: Oversight) -> list[RunRecord]:
+        kills = kernel_kills()
         with tempfile.TemporaryDirectory() as folder:
             command = _command(n_processes, sweep_dir, job, runtime, Path(folder))
             with subprocess.Popen(command, stdin=subprocess.DEVNULL) as torchrun:
@@ -50,10 +52,44 @@ def train_on(n_processes: int, sweep_dir: Path) -> Train:
                     raise
             if not all(store.is_finished(run.run_id) for run in job.runs):
                 oversight.confirm()
-                raise _reason(Path(folder) / ERROR_FILE, torchrun.returncode, order, job, store)
+                if order is not None:
+                    step = last_row(store.metrics_path(job.runs[0].run_id)).get("step", 0)
+                    raise Interrupted(f"stopped at step {step}")
+                raise reason(Path(folder), torchrun.returncode, killed=kernel_kills() > kills)
         return [store.read(run.run_id) for run in job.runs]
 
     return train
+
+
+def error_file(rank: str) -> str:
+    """Name of the file in which a process says why it failed."""
+    return f"error-{rank}.json"
+
+
+def reason(folder: Path, code: int, killed: bool) -> Exception:
+    """Find out why processes left before the end.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds what they said.
+    code : int
+        With which the whole ended.
+    killed : bool
+        Whether the kernel has killed for want of memory in the meantime.
+
+    Returns
+    -------
+    Exception
+        What one said of memory, for the others then fail because that one is gone; else what was said first.
+    """
+    files = sorted(folder.glob(error_file("*")), key=lambda path: path.stat().st_mtime_ns)
+    errors = [_error(json.loads(path.read_bytes())) for path in files]
+    if starved := [error for error in errors if is_out_of_memory(error)]:
+        return starved[0]
+    if killed:
+        return MemoryError("the kernel killed a process for want of memory")
+    return errors[0] if errors else HarnessError(f"torchrun ended with exit code {code}; the worker's log says more")
 
 
 def _command(n_processes: int, sweep_dir: Path, job: Job, runtime: RuntimeConfig, folder: Path) -> list[str]:
@@ -77,14 +113,7 @@ def _watch(torchrun: "subprocess.Popen[bytes]", stop_file: Path, oversight: Over
     return order
 
 
-def _reason(path: Path, code: int, order: Interrupted | None, job: Job, store: Store) -> Exception:
-    """Why the processes left before the end."""
-    if order is not None:
-        step = last_row(store.metrics_path(job.runs[0].run_id)).get("step", 0)
-        return Interrupted(f"stopped at step {step}")
-    if not path.exists():
-        return HarnessError(f"torchrun ended with exit code {code}; the worker's log says more")
-    said = json.loads(path.read_bytes())
+def _error(said: dict[str, Any]) -> HarnessError:
     error = HarnessError(said["reason"])
     if said["errno"] is not None:
         error.__cause__ = OSError(said["errno"], said["reason"])

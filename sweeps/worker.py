@@ -18,7 +18,6 @@ from scaling_harness.compose import validate
 from scaling_harness.config import RuntimeConfig
 from scaling_harness.errors import HarnessError
 from scaling_harness.execute import TRAINER, Outcome, Train, execute, load_train
-from scaling_harness.memory import limit_gpu_memory
 from scaling_harness.plan import Job
 from scaling_harness.provenance import now
 from scaling_harness.stop import Stop, stop_on_signals
@@ -103,7 +102,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("sweep_dir", type=Path)
     parser.add_argument("--runtime", type=json.loads, help="JSON, instead of the sweep's own")
     parser.add_argument("--parent", type=int, help="leave when this process is gone")
-    parser.add_argument("--gpu-share", type=float, default=1.0, help="part of the GPU's memory that it may take")
     parser.add_argument("--train", default=TRAINER, metavar="MODULE:FUNCTION", help="training function")
     options = parser.parse_args(arguments)
     with stop_on_signals(options.parent, patient=True) as stop:
@@ -113,7 +111,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             keep_freed_memory()
             n_processes = manifest.launcher.gpus_per_run
             train = train_on(n_processes, options.sweep_dir) if n_processes > 1 else load_train(options.train)
-            limit_gpu_memory(runtime.device, options.gpu_share)
             work(manifest.jobs, Store(options.sweep_dir.parent), runtime, stop, train)
         except HarnessError as error:
             print(error, file=sys.stderr)

@@ -113,18 +113,18 @@ def test_a_training_that_exits_is_a_failure(job, runtime, store):
 
 def starve(sizes):
     def train(job, runtime, store, oversight):
-        sizes.append(runtime.micro_batch)
+        sizes.append((runtime.micro_batch, runtime.gpu_share))
         raise MemoryError("no room")
 
     return train
 
 
-def test_want_of_memory_is_met_once_with_half_the_micro_batch(job, runtime, store):
-    runtime, sizes = dataclasses.replace(runtime, micro_batch=6, max_attempts=9), []
+def test_want_of_memory_is_met_once_with_half_the_micro_batch_and_all_of_the_gpu(job, runtime, store):
+    runtime, sizes = dataclasses.replace(runtime, micro_batch=6, gpu_share=0.25, max_attempts=9), []
     assert execute(job, runtime, store, Stop(), starve(sizes)).kind == "failed"
     assert newest_end(job, store) == End("out_of_memory", "MemoryError: no room")
     assert execute(job, runtime, store, Stop(), starve(sizes)).kind == "gave_up"
-    assert sizes == [6, 3]
+    assert sizes == [(6, 0.25), (3, 1.0)]
     assert store.read(job.runs[0].run_id).reason == "failed after 2 attempts: MemoryError: no room"
 
 
@@ -145,7 +145,7 @@ def test_the_retry_for_want_of_memory_waits_until_it_is_alone(make_plan, runtime
     third = Job((make_plan("seed=3"),))
     assert execute(third, runtime, store, Stop(), meanwhile).kind == "completed"
     assert execute(hungry, runtime, store, Stop(), alone).kind == "completed"
-    assert sizes == [6, "taken", 3, "taken"]
+    assert sizes == [(6, 1.0), "taken", 3, "taken"]
     assert attempt_numbers(store.run_dir(hungry.job_id)) == [1, 2]
     assert store.read(hungry.job_id).runtime["micro_batch"] == 3
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from scaling_harness.memory import is_out_of_memory, kernel_kills, peak_memory_bytes
+from scaling_harness.memory import is_out_of_memory, kernel_kills, limit_gpu_memory, peak_memory_bytes
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,14 @@ def test_what_torch_says_without_memory_is_understood():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(1 << 60, dtype=torch.uint8)
     assert is_out_of_memory(caught.value)
+
+
+def test_a_gpus_memory_is_limited_and_freed_again(monkeypatch):
+    asked = []
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda *of: asked.append(of))
+    for device, share in (("cuda", 0.25), ("cuda:1", 1.0), ("cpu", 0.5)):
+        limit_gpu_memory(device, share)
+    assert asked == [(0.25, None), (1.0, 1)]
 
 
 def test_the_kernel_tells_its_kills_and_peaks():

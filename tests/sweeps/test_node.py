@@ -21,12 +21,12 @@ from sweeps.supervise import share_devices
 SLOW = 400
 
 
-def start(store, *options):
+def start(store, *options, **environment):
     path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2])])
     command = [sys.executable, "-m", "sweeps.node", str(store.sweep_dir("fake")), "--train", "fake_training:train"]
     return subprocess.Popen(
         [*command, *options],
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": path, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -55,12 +55,13 @@ def test_a_signal_however_often_saves_every_run_and_says_that_work_is_left(make_
     assert (node.returncode, said) == (WORK_LEFT, "")
     assert all(store.checkpoint_path(run.run_id).exists() for run in manifest.runs)
 
-    node = start(store, "--slots", "2", "--log", "7_0")
+    node = start(store, "--slots", "2", "--log", "7_0", CUDA_VISIBLE_DEVICES="5")
     said, _ = node.communicate(timeout=60)
     assert (node.returncode, said) == (0, "")
     for run in manifest.runs:
         assert steps_taken(store, run.run_id) == list(range(1, run.n_steps + 1))
         assert attempt_numbers(store.run_dir(run.run_id)) == [1, 2]
+        assert store.read(run.run_id).runtime["gpu_share"] == 0.5
     logs = sorted(store.sweep_dir("fake").glob("logs/*"))
     assert [path.name for path in logs] == ["7_0.0.out", "7_0.1.out"]
     assert read_attempt(store.run_dir(run.run_id), 2).log in map(str, logs)

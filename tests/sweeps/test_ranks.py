@@ -1,6 +1,7 @@
 """One run on two processes (torchrun, gloo), as a sweep trains it."""
 
 import dataclasses
+import json
 import os
 import subprocess
 import threading
@@ -12,13 +13,14 @@ from scaling_harness.attempts import read_end
 from scaling_harness.claim import ClaimLost, Interrupted, take
 from scaling_harness.execute import execute
 from scaling_harness.files import read_jsonl
+from scaling_harness.memory import is_out_of_memory
 from scaling_harness.plan import Job
 from scaling_harness.stop import Stop
 from scaling_harness.store import Store
 from scaling_harness.trainer import train
 from sweeps.manifest import Manifest, write_manifest
 from sweeps.rank import Delegate
-from sweeps.ranks import train_on
+from sweeps.ranks import error_file, reason, train_on
 
 
 @pytest.fixture
@@ -70,6 +72,21 @@ def test_the_reason_of_a_failure_comes_back(shared):
     assert outcome.kind == "failed"
     assert "no-such-device" in outcome.reason
     assert read_end(store.run_dir(plan.run_id), 1).reason == outcome.reason
+
+
+def test_want_of_memory_explains_what_other_processes_then_say(tmp_path):
+    def say(rank, words, errno=None):
+        (tmp_path / error_file(rank)).write_text(json.dumps({"reason": words, "errno": errno}))
+
+    assert "exit code 3" in str(reason(tmp_path, 3, killed=False))
+    say("1", "RuntimeError: Connection closed by peer", 104)
+    assert str(reason(tmp_path, 1, killed=False)) == "RuntimeError: Connection closed by peer"
+    assert reason(tmp_path, 1, killed=False).__cause__.errno == 104
+    assert is_out_of_memory(reason(tmp_path, 1, killed=True))
+    say("0", "OutOfMemoryError: CUDA out of memory")
+    found = reason(tmp_path, 1, killed=False)
+    assert is_out_of_memory(found)
+    assert str(found).startswith("OutOfMemoryError")
 
 
 @pytest.fixture
