@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from scaling_harness.record import METRICS_FILE, RECORD_FILE, RunRecord, read_re
 
 MANIFEST_FILE = "sweep.json"
 NOT_RECIPE = {"model.n_layer", "model.d_model", "model.n_head", "model.d_head", "budget.n_steps", "seed"}
+NOT_RECIPE |= {"optim.lr.horizon", "budget.batch_rule.horizon"}
 
 
 def find_run_dirs(directory: Path) -> list[Path]:
@@ -94,16 +95,20 @@ def record_row(record: RunRecord, run_dir: Path) -> dict[str, Any]:
     return row | {"science": recipe_fields(record.config)}
 
 
-def recipe_fields(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Science settings that one scaling law takes as fixed, as dotted names."""
-    fields = {}
-    for key, value in config.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            fields |= recipe_fields(value, f"{name}.")
-        elif name not in NOT_RECIPE:
-            fields[name] = value
+def recipe_fields(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Science settings that one scaling law takes as fixed, as dotted names; of what a rule decides, the rule."""
+    fields = {name: value for name, value in _dotted(config) if name not in NOT_RECIPE}
+    if "budget.batch_rule.rule" in fields:
+        del fields["budget.batch_tokens"]
     return fields
+
+
+def _dotted(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _dotted(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def recipe(config: Mapping[str, Any]) -> str:

@@ -114,7 +114,7 @@ def _adapter(schema: type[T]) -> TypeAdapter[T]:
 
 _TAGS = {
     *("tokens", "flops", "tokens_per_param", "cosine", "constant", "wsd", "sotu", "files", "hf", "bytes", "bpe"),
-    *("power", "kaplan2020", "constrained-float", "tagged-union[PowerLr,KaplanLr]"),
+    *("number", "power", "named"),
     *("local", "slurm"),
 }
 """Names of variants that pydantic puts into the path of a problem; the user never wrote them."""

@@ -6,7 +6,16 @@ run's identity; `runtime` and `wandb` say where and how it runs and never do.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    ConfigDict,
+    Discriminator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Tag,
+)
 from pydantic.dataclasses import dataclass
 
 _STRICT = ConfigDict(extra="forbid")
@@ -111,9 +120,15 @@ class HfData(_Data):
 DataConfig = Annotated[SotuData | FilesData | HfData, Field(discriminator="kind")]
 
 
+@dataclass(frozen=True, config=_STRICT, kw_only=True)
+class _Rule:
+    horizon: PositiveFloat | None = None
+    """D at which the rule is taken; null for that of the run."""
+
+
 @dataclass(frozen=True, config=_STRICT)
-class PowerLr:
-    """Peak learning rate as a power law: `value` at the reference size and horizon."""
+class PowerRule(_Rule):
+    """A power law of one's own: `value` at the reference size and horizon."""
 
     value: PositiveFloat
     n_exponent: float
@@ -126,18 +141,38 @@ class PowerLr:
 
 
 @dataclass(frozen=True, config=_STRICT)
-class KaplanLr:
-    """LR(N) = factor (0.003239 - 0.0001395 ln N), N non-embedding (Kaplan et al. 2020, D.1)."""
+class NamedRule(_Rule):
+    """A rule of `recipes.RECIPES`, times a factor."""
 
+    rule: Literal["kaplan2020", "deepseek2024", "porian2024", "steplaw2025"]
     factor: PositiveFloat = 1.0
-    rule: Literal["kaplan2020"] = "kaplan2020"
+
+
+Rule = PowerRule | NamedRule
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, dict | PowerRule | NamedRule):
+        name = value.get("rule") if isinstance(value, dict) else value.rule
+        return "power" if name == "power" else "named"
+    return "number"
+
+
+FloatOrRule = Annotated[
+    Annotated[PositiveFloat, Tag("number")] | Annotated[PowerRule, Tag("power")] | Annotated[NamedRule, Tag("named")],
+    Discriminator(_kind),
+]
+IntOrRule = Annotated[
+    Annotated[PositiveInt, Tag("number")] | Annotated[PowerRule, Tag("power")] | Annotated[NamedRule, Tag("named")],
+    Discriminator(_kind),
+]
 
 
 @dataclass(frozen=True, config=_STRICT)
 class OptimConfig:
     """AdamW. With `mup` the learning rate is that of width 64; see `model.lr_multipliers`."""
 
-    lr: PositiveFloat | Annotated[PowerLr | KaplanLr, Field(discriminator="rule")]
+    lr: FloatOrRule
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)]
     beta2: Annotated[float, Field(ge=0.0, lt=1.0)]
     eps: PositiveFloat
@@ -192,7 +227,7 @@ ScheduleConfig = Annotated[CosineSchedule | ConstantSchedule | WsdSchedule, Fiel
 
 @dataclass(frozen=True, config=_STRICT, kw_only=True)
 class _Budget:
-    batch_tokens: PositiveInt
+    batch_tokens: IntOrRule
     """Tokens a step: whole contexts."""
 
 

@@ -3,9 +3,9 @@
 What is derived is derived here and nowhere else; `sweep plan` prints it before anything is trained.
 """
 
+import dataclasses
 import hashlib
 import json
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,16 +18,16 @@ from scaling_harness.batches import n_unique_tokens
 from scaling_harness.config import (
     CosineSchedule,
     FlopsBudget,
-    KaplanLr,
     ModelConfig,
-    PowerLr,
     RatioBudget,
+    Rule,
     RunConfig,
     TokensBudget,
     Warmup,
     WsdSchedule,
 )
 from scaling_harness.errors import UserError
+from scaling_harness.recipes import Scale, batch_tokens, learning_rate
 from scaling_harness.schedule import DecayShape, lr_multiplier
 from scaling_harness.tokens import DataInfo
 
@@ -41,6 +41,8 @@ class Plan:
 
     config: RunConfig
     data: DataInfo
+    batch_tokens: int
+    """Tokens a step."""
     n_steps: int
     n_unique_tokens: int
     warmup_steps: int
@@ -49,11 +51,6 @@ class Plan:
     params: dict[str, int]
     n_params: dict[str, int]
     flops_per_token: dict[str, float]
-
-    @property
-    def batch_tokens(self) -> int:
-        """Tokens a step."""
-        return self.config.budget.batch_tokens
 
     @property
     def batch_seqs(self) -> int:
@@ -95,12 +92,18 @@ class Plan:
             "numerics_version": NUMERICS_VERSION,
             "model": _model_science(self.config.model),
             "data": {"data_id": self.data.data_id, "kind": self.config.data.kind},
-            "optim": _plain(self.config.optim),
+            "optim": _plain(self.config.optim) | {"lr": _rule_science(self.config.optim.lr)},
             "schedule": _plain(self.config.schedule),
-            "budget": {"batch_tokens": self.batch_tokens, "n_steps": self.n_steps},
+            "budget": self._budget_science,
             "evaluation": _plain(self.config.evaluation),
             "seed": self.config.seed,
         }
+
+    @property
+    def _budget_science(self) -> dict[str, Any]:
+        decided = {"batch_tokens": self.batch_tokens, "n_steps": self.n_steps}
+        rule = self.config.budget.batch_tokens
+        return decided if isinstance(rule, int) else decided | {"batch_rule": _rule_science(rule)}
 
     @cached_property
     def fingerprint(self) -> str:
@@ -167,8 +170,10 @@ def resolve(config: RunConfig, data: DataInfo) -> Plan:
     model = config.model
     params, matmul = _count(model, data.vocab_size)
     n_params = counts.n_params(params, data.vocab_size, model.d_model)
-    n_steps = _n_steps(config, n_params)
-    n_tokens = n_steps * config.budget.batch_tokens
+    at = Scale(n_params, _n_tokens(config.budget, n_params), model.n_layer, model.d_model, model.n_ctx)
+    batch = batch_tokens(config.budget.batch_tokens, at)
+    n_steps = _n_steps(at.n_tokens, batch, model.n_ctx)
+    n_tokens = n_steps * batch
     n_unique = n_unique_tokens(data.n_train_tokens, model.n_ctx)
     _check_unique(n_tokens, n_unique, config.data.max_epochs)
     flops = counts.flops_per_token(
@@ -177,10 +182,11 @@ def resolve(config: RunConfig, data: DataInfo) -> Plan:
     return Plan(
         config=config,
         data=data,
+        batch_tokens=batch,
         n_steps=n_steps,
         n_unique_tokens=n_unique,
-        warmup_steps=_warmup_steps(config.schedule.warmup, n_steps, config.budget.batch_tokens),
-        learning_rate=_learning_rate(config, n_params, n_tokens),
+        warmup_steps=_warmup_steps(config.schedule.warmup, n_steps, batch),
+        learning_rate=learning_rate(config.optim.lr, dataclasses.replace(at, n_tokens=n_tokens)),
         params=params,
         n_params=n_params,
         flops_per_token=flops if matmul is None else flops | {"matmul": matmul},
@@ -194,18 +200,14 @@ def _count(model: ModelConfig, vocab_size: int) -> tuple[dict[str, int], float |
     return counts.decoder_params(*shape), None
 
 
-def _n_steps(config: RunConfig, n_params: dict[str, int]) -> int:
-    budget, n_ctx = config.budget, config.model.n_ctx
-    if budget.batch_tokens % n_ctx:
-        lower = max(1, budget.batch_tokens // n_ctx) * n_ctx
-        raise UserError(
-            f"budget.batch_tokens {budget.batch_tokens} is not a whole number of contexts of {n_ctx}; try {lower}"
-        )
-    n_tokens = _n_tokens(budget, n_params)
-    n_steps = round(n_tokens / budget.batch_tokens)
+def _n_steps(n_tokens: float, batch: int, n_ctx: int) -> int:
+    if batch % n_ctx:
+        lower = max(1, batch // n_ctx) * n_ctx
+        raise UserError(f"budget.batch_tokens {batch} is not a whole number of contexts of {n_ctx}; try {lower}")
+    n_steps = round(n_tokens / batch)
     if n_steps < 1:
         raise UserError(
-            f"a budget of {n_tokens:.0f} tokens is less than one step of {budget.batch_tokens}; "
+            f"a budget of {n_tokens:.0f} tokens is less than one step of {batch}; "
             "raise the budget or lower budget.batch_tokens"
         )
     return n_steps
@@ -238,20 +240,6 @@ def _warmup_steps(warmup: Warmup, n_steps: int, batch_tokens: int) -> int:
     return round(steps)
 
 
-def _learning_rate(config: RunConfig, n_params: dict[str, int], n_tokens: int) -> float:
-    lr = config.optim.lr
-    if isinstance(lr, PowerLr):
-        by_size = (n_params["with_head"] / lr.n_params) ** lr.n_exponent
-        return lr.value * by_size * (n_tokens / lr.n_tokens) ** lr.d_exponent
-    if isinstance(lr, KaplanLr):
-        n = n_params["non_embedding"]
-        value = lr.factor * (0.003239 - 0.0001395 * math.log(n))
-        if value <= 0:
-            raise UserError(f"the rule kaplan2020 gives the learning rate {value:.2g} at N = {n}; set optim.lr")
-        return value
-    return lr
-
-
 def _decay(config: RunConfig, n_steps: int, warmup_steps: int) -> tuple[DecayShape, int, float]:
     schedule = config.schedule
     if isinstance(schedule, CosineSchedule):
@@ -266,6 +254,12 @@ def _model_science(model: ModelConfig) -> dict[str, Any]:
     plain = _plain(model)
     del plain["d_head"]
     return plain | {"n_head": model.heads}
+
+
+def _rule_science(setting: float | Rule) -> Any:
+    """A number, or a rule without a horizon where it has none of its own."""
+    plain = _plain(setting)
+    return {k: v for k, v in plain.items() if (k, v) != ("horizon", None)} if isinstance(plain, dict) else plain
 
 
 def _plain(config: Any) -> dict[str, Any]:

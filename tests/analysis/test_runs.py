@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.records import recipe as recipe_of
 from analysis.runs import load_curve, load_runs, read_all
 from analysis.tables import parse_columns
 from scaling_harness.errors import HarnessError, UserError
@@ -183,3 +184,13 @@ def test_a_column_of_text_called_c_is_not_the_compute(tmp_path):
     assert runs.dropped == ()
     assert runs.frame.C.tolist() == [6e12, 2.4e13]
     assert any("C holds no number" in note for note in runs.notes)
+
+
+def test_a_rule_for_the_batch_is_one_recipe_whatever_it_gives(record):
+    def recipe(batch, **more):
+        config = record("x", 10**5, 10**6, 3.0).config
+        return recipe_of(config | {"budget": {"batch_tokens": batch, "n_steps": 9, **more}})
+
+    assert recipe(128, batch_rule={"rule": "r"}) == recipe(256, batch_rule={"rule": "r", "horizon": 1e6})
+    assert recipe(128, batch_rule={"rule": "r"}) != recipe(128, batch_rule={"rule": "s"})
+    assert recipe(128) != recipe(256)

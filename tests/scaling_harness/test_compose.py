@@ -1,7 +1,7 @@
 import pytest
 
 from scaling_harness.compose import CONF_DIR, compose, run_config, sweep_config
-from scaling_harness.config import KaplanLr, PowerLr
+from scaling_harness.config import NamedRule, PowerRule
 from scaling_harness.errors import UserError
 
 
@@ -42,7 +42,9 @@ def test_a_group_has_at_least_two_options():
         ("budget=epochs", "flops tokens tokens_per_param"),
         ("schedule.warmup.amount=3", "between 0 and 1"),
         ("data=files", "data.path must be given"),
-        ("optim.lr={rule: mine}", "optim.lr"),
+        ("optim.lr={rule: mine}", "^optim.lr.rule is 'mine': Input should be 'kaplan2020'"),
+        ("optim.lr=-1", "^optim.lr is -1: Input should be greater than 0$"),
+        ("budget.batch_tokens={rule: steplaw2025, facto: 2}", "^budget.batch_tokens.facto is not .* mean factor"),
         ("model", "missing EQUAL"),
     ],
 )
@@ -53,11 +55,13 @@ def test_bad_configuration_is_a_sentence(override, sentence):
     assert error.value.exit_code == 2
 
 
-def test_learning_rate_is_a_number_or_a_rule():
+def test_learning_rate_and_batch_are_a_number_or_a_rule():
     assert composed("optim.lr=0.01").optim.lr == 0.01
-    assert composed("optim=kaplan").optim.lr == KaplanLr(1.0)
-    rule = "optim.lr={rule: power, value: 0.01, n_exponent: 0, d_exponent: -0.3, n_params: 1e5, n_tokens: 1e6}"
-    assert composed(rule).optim.lr == PowerLr(0.01, 0.0, -0.3, 1e5, 1e6)
+    assert composed("optim=kaplan").optim.lr == NamedRule(rule="kaplan2020")
+    rule = "{rule: power, value: 64, n_exponent: 0, d_exponent: 0.3, n_params: 1e5, n_tokens: 1e6}"
+    power = PowerRule(value=64.0, n_exponent=0.0, d_exponent=0.3, n_params=1e5, n_tokens=1e6)
+    assert composed(f"optim.lr={rule}").optim.lr == power
+    assert composed(f"budget.batch_tokens={rule}").budget.batch_tokens == power
 
 
 def test_one_run_is_not_a_sweep():

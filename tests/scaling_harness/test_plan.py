@@ -67,6 +67,10 @@ def test_evaluation_steps_end_with_the_run_and_are_log_spaced(make_plan):
         (("budget.n_tokens=10",), "less than one step of 32"),
         (("schedule.warmup={unit: steps, amount: 50}",), "a warm-up of 50 steps is 50 steps, the run has 20"),
         (("budget.n_tokens=1000000000",), "are available at one epoch"),
+        (
+            ("budget.batch_tokens={rule: kaplan2020}",),
+            "kaplan2020 has no batch_tokens; give a number, or one of deepseek",
+        ),
         (("optim=kaplan", "model.d_model=2000000", "model.n_ctx=32"), "kaplan2020 gives the learning rate"),
     ],
 )
@@ -86,6 +90,22 @@ def test_learning_rate_rules(make_plan):
     assert make_plan(rule).learning_rate == pytest.approx(0.01 / 2)
     kaplan = make_plan("optim=kaplan").learning_rate
     assert kaplan == pytest.approx(0.003239 - 0.0001395 * math.log(3072))
+
+
+def test_a_rule_for_the_batch_gives_whole_contexts_and_is_part_of_the_identity(make_plan):
+    rule = "budget.batch_tokens={{rule: power, value: 64, n_exponent: 0, d_exponent: 1, n_params: 1, n_tokens: {at}}}"
+    plan = make_plan(rule.format(at=800))
+    assert (plan.batch_tokens, plan.batch_seqs, plan.n_steps, plan.n_tokens) == (64, 2, 10, 640)  # 51.2 before rounding
+    assert make_plan(rule.format(at=1e6)).batch_tokens == 32
+    same_numbers = make_plan("budget.batch_tokens=64")
+    assert same_numbers.n_steps == plan.n_steps
+    assert same_numbers.fingerprint != plan.fingerprint
+
+
+def test_a_rule_may_be_taken_at_a_horizon_of_its_own(make_plan):
+    rule = "optim.lr={{rule: steplaw2025{more}}}"
+    own, fixed = make_plan(rule.format(more="")), make_plan(rule.format(more=", horizon: 6400"))
+    assert fixed.learning_rate / own.learning_rate == pytest.approx(10**0.307)
 
 
 def test_schedule_of_a_plan(make_plan):
