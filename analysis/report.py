@@ -16,6 +16,7 @@ from rich.table import Table
 
 from analysis import report_sources as sources
 from analysis import report_tables as tables
+from analysis.aims import Aim, judge
 from analysis.cells import design_cells
 from analysis.envelope import curves_of
 from analysis.exact_flops import exact_allocation
@@ -46,6 +47,7 @@ SECTIONS = (
     ("headline", "Exponents"),
     ("forecast", "Forecast"),
     ("noise", "Fit against noise"),
+    ("aims", "Aims of the sweep"),
     ("counts", "Other counts of N and C"),
     ("figures", "Figures"),
     ("warnings", "Warnings"),
@@ -60,7 +62,7 @@ SECTIONS = (
 class ReportPaths:
     """What was written, and the analysis it shows (None, with ``reason``, where no law could be fitted).
 
-    ``figures`` are the PNG and PDF files, those that could be drawn.
+    ``figures`` are the PNG and PDF files, those that could be drawn; ``aims`` what the sweep wanted and got.
     """
 
     html: Path
@@ -68,6 +70,7 @@ class ReportPaths:
     figures: tuple[Path, ...]
     analysis: Analysis | None
     reason: str | None
+    aims: tuple[Aim, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -127,13 +130,14 @@ def write_report(
     out_dir = out_dir or (path if path.is_dir() else path.with_name(f"{path.stem}-report"))
     sweep = _read(path, count, columns)
     analysis, reason = _analyse(sweep, hold_out, resamples)
+    aims = tuple(judge(analysis, sweep.manifest.get("aims", {}))) if analysis else ()
     material = _material(sweep.runs, analysis, reason)
     shown, written = _draw(material, out_dir / "figures")
-    context = _context(path, sweep, material, shown)
+    context = _context(path, sweep, material, shown) | {"aims": tables.aims(aims)}
     html, summary = out_dir / "report.html", out_dir / "summary.json"
     write_text(html, _template().render(context))
-    write_json(summary, _document(sweep, analysis, reason))
-    return ReportPaths(html, summary, written, analysis, reason)
+    write_json(summary, _document(sweep, analysis, reason) | {"aims": [aim.to_dict() for aim in aims]})
+    return ReportPaths(html, summary, written, analysis, reason, aims)
 
 
 def print_headline(paths: ReportPaths) -> None:
@@ -150,6 +154,8 @@ def print_headline(paths: ReportPaths) -> None:
     (console if console.is_terminal else Console(width=WIDE)).print(shown)
     print(forecast_line(paths.analysis))
     print(tables.noise_sentence(paths.analysis))
+    for line in tables.aim_lines(paths.aims):
+        print(line)
 
 
 def _read(path: Path, count: Count, columns: str | Mapping[str, str] | None) -> _Sweep:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from analysis.aims import Aim
 from analysis.exact_flops import ExactAllocation
 from analysis.figures.style import Labels
 from analysis.published import PUBLISHED
@@ -101,6 +102,23 @@ def parameters(analysis: Analysis) -> Table:
             for name, e in every.items()
         ],
     )
+
+
+def aims(found: Sequence[Aim]) -> Table:
+    """What the sweep wanted of its law, and what it got."""
+    rows = [(aim.what, aim.wanted, number(aim.measured), "met" if aim.met else "missed") for aim in found]
+    return table(("aim", "wanted", "measured", "verdict"), rows)
+
+
+def aim_lines(found: Sequence[Aim]) -> list[str]:
+    """The same for a terminal: how many are met, and each that is missed."""
+    if not found:
+        return []
+    missed = [f"  {aim.what}: {number(aim.measured)}, wanted {aim.wanted}" for aim in found if not aim.met]
+    return [
+        f"{len(found) - len(missed)} of {len(found)} aims of the sweep are met{', missed:' if missed else ''}",
+        *missed,
+    ]
 
 
 def noise_sentence(analysis: Analysis) -> str:

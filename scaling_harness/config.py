@@ -353,6 +353,19 @@ class Grid:
     """Dotted science fields and the values each takes, such as `optim.lr: [0.001, 0.002]`."""
 
 
+AimName = Literal[
+    "budgets",
+    "decades",
+    "residual_ratio",
+    "half_width",
+    "difference",
+    "forecast_gap",
+    "forecast_error",
+    "forecast_skill",
+    "offset",
+]
+
+
 @dataclass(frozen=True, config=_STRICT)
 class SweepConfig:
     """Runs described as data."""
@@ -366,3 +379,5 @@ class SweepConfig:
     """Largest budgets that the report leaves out of the fit and forecasts."""
     law: Literal["chinchilla", "tied", "skaling"] = "chinchilla"
     """Of approach 3, the forecast and the checks of the report; said before training, so that no loss decides it."""
+    aims: dict[AimName, float] = Field(default_factory=dict)
+    """What the law should reach, each with its limit: the report says what is met (`analysis.aims`)."""

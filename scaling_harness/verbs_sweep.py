@@ -233,6 +233,7 @@ def _manifest(options: Namespace) -> "Manifest":
         question=described.question,
         hold_out=described.hold_out,
         law=described.law,
+        aims=described.aims,
         runtime=config.runtime,
         wandb=config.wandb,
         jobs=expand(document),

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -42,6 +42,8 @@ class Manifest:
     """Version of the code that trains it; None where it cannot be told."""
     law: str = "chinchilla"
     """Of the report; see `SweepConfig.law`."""
+    aims: Mapping[str, float] = field(default_factory=dict)
+    """Of the report; see `SweepConfig.aims`."""
 
     @property
     def runs(self) -> tuple[Plan, ...]:
@@ -99,6 +101,7 @@ def write_manifest(sweep_dir: Path, manifest: Manifest) -> None:
         "question": manifest.question,
         "hold_out": manifest.hold_out,
         "law": manifest.law,
+        "aims": dict(manifest.aims),
         "runtime": dataclasses.asdict(manifest.runtime),
         "wandb": dataclasses.asdict(manifest.wandb),
         "launcher": dataclasses.asdict(manifest.launcher),
@@ -137,6 +140,7 @@ def read_manifest(sweep_dir: Path) -> Manifest:
         question=document["question"],
         hold_out=document["hold_out"],
         law=document.get("law", "chinchilla"),
+        aims=document.get("aims", {}),
         runtime=runtime,
         wandb=wandb,
         jobs=_jobs(path, document, {"runtime": document["runtime"], "wandb": document["wandb"]}),
