@@ -113,6 +113,7 @@ def _add_sweep(sweep: argparse.ArgumentParser) -> None:
     sweep.add_argument(
         "--mode", choices=("offline", "online"), default="offline", help="mirror: to wandb (%(default)s)"
     )
+    sweep.add_argument("--again", action="store_true", help="probe: also where there was one before")
     _add_mix_versions(sweep)
     _add_json(sweep)
 

@@ -12,6 +12,7 @@ from scaling_harness.verbs import composed, print_rows
 if TYPE_CHECKING:
     from scaling_harness.store import Store
     from sweeps.manifest import Manifest
+    from sweeps.probe import Probe
 
 
 def sweep(options: Namespace) -> int:
@@ -177,28 +178,42 @@ def _mirror(options: Namespace) -> int:
 
 def _probe(options: Namespace) -> int:
     from scaling_harness.store import Store
-    from sweeps import probe
+    from sweeps import cost
     from sweeps.estimate import runs_at_once
     from sweeps.manifest import devices
+    from sweeps.probe import PROBE_FILE, kept
 
     manifest = _manifest(options)
     store = Store(Path(manifest.runtime.runs_dir))
     sweep_dir = store.sweep_dir(manifest.name)
-    speed = probe.kept(sweep_dir)
-    finished = probe.compare(manifest.jobs, store, speed) if speed else None
-    at_once = runs_at_once(manifest.runtime, manifest.launcher)
-    if speed is None or not finished or not finished.n_jobs:
-        here = manifest.launcher.slots if manifest.launcher.kind == "slurm" else at_once
-        speed, finished = probe.probe(manifest.jobs, manifest.runtime, here), None
-        probe.keep(sweep_dir, speed)
+    if options.again:
+        (sweep_dir / PROBE_FILE).unlink(missing_ok=True)
+    probe = kept(sweep_dir) or _take_probe(manifest, store)
+    finished = cost.settle(sweep_dir, manifest.jobs, store)
     left = [job for job in manifest.jobs if not all(store.is_finished(run.run_id) for run in job.runs)]
-    found = probe.forecast(left, speed, at_once, devices(manifest.runtime, manifest.launcher))
+    at_once = runs_at_once(manifest.runtime, manifest.launcher)
+    found = cost.forecast(left, probe.speed, at_once, devices(manifest.runtime, manifest.launcher))
     if options.json:
         document = {**found, "finished": finished and {**vars(finished), "error": finished.error}}
-        print(json.dumps({"name": manifest.name, "speed": vars(speed), **document}))
+        print(json.dumps({"name": manifest.name, "probe": dataclasses.asdict(probe), **document}))
     else:
-        print(probe.sentence(found, finished))
+        print(cost.sentence(found, probe), *([cost.verdict(finished)] if finished else []), sep="\n")
     return 0
+
+
+def _take_probe(manifest: "Manifest", store: "Store") -> "Probe":
+    """Probe where the sweep would be trained: here, or on a node of the partition."""
+    from sweeps.estimate import n_workers
+    from sweeps.launch import check
+    from sweeps.probe import prepare, probe
+    from sweeps.wait_for_probe import wait_for_probe
+
+    check(manifest, store)
+    sweep_dir = store.sweep_dir(manifest.name)
+    folder = prepare(sweep_dir, manifest)
+    if manifest.launcher.kind == "local":
+        return probe(folder, n_workers(manifest.runtime))
+    return wait_for_probe(folder, manifest.launcher, manifest.runtime.threads)
 
 
 _ACTIONS = {
@@ -266,12 +281,15 @@ def _launch(manifest: "Manifest", store: "Store") -> int:
 
 def _train_here(manifest: "Manifest", store: "Store") -> int:
     from scaling_harness.wandb_mirror import mirror
+    from sweeps.cost import settle, verdict
     from sweeps.pool import run_sweep
 
     summary = run_sweep(manifest, store, manifest.runtime)
     if summary.interrupted:
         return 130
     mirror((run.run_id for run in manifest.runs), store, manifest.wandb, manifest.name)
+    if finished := settle(store.sweep_dir(manifest.name), manifest.jobs, store):
+        print(verdict(finished))
     if summary.n_failed:
         raise HarnessError(f"{summary.n_failed} runs failed; `scaling-harness sweep status {manifest.name}` says why")
     return 0

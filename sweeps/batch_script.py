@@ -7,8 +7,9 @@ from pathlib import Path
 
 from scaling_harness.launchers import SlurmLauncher
 from sweeps.manifest import LOGS
-from sweeps.supervise import import_path
+from sweeps.slots import import_path
 
+NODE = 'sweeps.node --log "$task"'
 _SCRIPT = """\
 #!/bin/bash
 {directives}
@@ -19,7 +20,7 @@ trap 'stopped=1; [ -z "$node" ] || kill -TERM "$node"' USR2 TERM
 task=${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}
 {setup}
 
-{command} --log "$task" &
+{command} &
 node=$!
 [ -z "$stopped" ] || kill -TERM "$node"
 stopped=
@@ -40,7 +41,9 @@ _MAX_RESTARTS = 200
 """Of a task; a guard against one that only dies."""
 
 
-def batch_script(launcher: SlurmLauncher, sweep_dir: Path, threads: int, first: int, last: int, cap: int | None) -> str:
+def batch_script(
+    launcher: SlurmLauncher, sweep_dir: Path, threads: int, tasks: tuple[int, int], cap: int | None, program: str = NODE
+) -> str:
     """Write the script of one array.
 
     Parameters
@@ -48,24 +51,29 @@ def batch_script(launcher: SlurmLauncher, sweep_dir: Path, threads: int, first: 
     launcher : SlurmLauncher
         What to ask SLURM for.
     sweep_dir : Path
-        Folder of the sweep, absolute.
+        Folder of the sweep, or what else the program has a manifest in; absolute.
     threads : int
         Of a training process.
-    first, last : int
-        Indices of the array.
+    tasks : (int, int)
+        First and last index of the array.
     cap : int or None
         Tasks that may run at once.
+    program : str
+        Python module and its options besides the folder and the slots.
 
     Returns
     -------
     str
     """
-    options = [*_directives(launcher, sweep_dir, threads), f"--array={first}-{last}" + (f"%{cap}" if cap else "")]
+    options = [
+        *_directives(launcher, sweep_dir, threads),
+        f"--array={tasks[0]}-{tasks[1]}" + (f"%{cap}" if cap else ""),
+    ]
     return _SCRIPT.format(
         max_restarts=_MAX_RESTARTS,
         directives="\n".join(f"#SBATCH {option}" for option in [*options, *launcher.sbatch]),
         setup="\n".join([*_environment(launcher), *launcher.setup]),
-        command=f"{_python(launcher)} -m sweeps.node {shlex.quote(str(sweep_dir))} --slots {launcher.slots}",
+        command=f"{_python(launcher)} -m {program} --slots {launcher.slots} {shlex.quote(str(sweep_dir))}",
     )
 
 

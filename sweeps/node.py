@@ -17,9 +17,11 @@ from scaling_harness.errors import HarnessError
 from scaling_harness.execute import TRAINER
 from scaling_harness.stop import Stop, stop_on_signals
 from scaling_harness.store import Store
+from sweeps.cost import settle
 from sweeps.launch import check_node
 from sweeps.manifest import LOGS, Manifest, read_manifest
-from sweeps.supervise import Pool, share_devices, supervise
+from sweeps.slots import share_devices, share_memory, visible_devices
+from sweeps.supervise import Pool, supervise
 
 WORK_LEFT = 75
 """Exit code after an order to stop (sysexits.h: try again later)."""
@@ -63,19 +65,20 @@ def _keep_busy(options: argparse.Namespace, stop: Stop) -> int:
     if _is_done(manifest, store):
         return 0
     check_node(manifest, store)
-    devices = [device for device in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if device]
-    per_run = manifest.launcher.gpus_per_run
-    share = min(1.0, len(devices) / (options.slots * per_run)) if devices else 1.0
-    runtime = dataclasses.replace(manifest.runtime, gpu_share=min(manifest.runtime.gpu_share, share))
+    shared = options.slots, manifest.launcher.gpus_per_run, visible_devices()
+    runtime = share_memory(manifest.runtime, *shared)
     command = [sys.executable, "-m", "sweeps.worker", str(options.sweep_dir)]
     command += ["--runtime", json.dumps(dataclasses.asdict(runtime))]
     command += ["--parent", str(os.getpid()), "--train", options.train]
     log = options.sweep_dir / LOGS / options.log
-    pool = Pool(command, manifest.runtime.threads, log, share_devices(options.slots, per_run, devices))
+    pool = Pool(command, manifest.runtime.threads, log, share_devices(*shared))
     with pool.ended():
         pool.start_all()
         supervise(pool, manifest, store, stop, lambda _: None)
-    return WORK_LEFT if stop.requested and not _is_done(manifest, store) else 0
+    if _is_done(manifest, store):
+        settle(options.sweep_dir, manifest.jobs, store)
+        return 0
+    return WORK_LEFT if stop.requested else 0
 
 
 def _is_done(manifest: Manifest, store: Store) -> bool:

@@ -1,76 +1,110 @@
-"""What a sweep will cost on this machine, from a few timed steps of its smallest and its largest shape.
+"""How fast this machine trains a sweep, from timed steps of its smallest and its largest shape.
 
-No torch here: the steps are taken by processes of their own, as many at once as there will be.
+`python -m sweeps.probe FOLDER --slots K` does so on a node. No torch here: the steps are taken by processes of their
+own (`stopwatch`), as many side by side as runs will be.
 """
 
-import contextlib
+import argparse
 import dataclasses
 import json
-import math
-import multiprocessing
+import socket
 import statistics
+import subprocess
+import sys
 import tempfile
-import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from scaling_harness.claim import Interrupted
-from scaling_harness.config import RuntimeConfig
 from scaling_harness.errors import HarnessError
+from scaling_harness.execute import TRAINER
 from scaling_harness.files import write_json
-from scaling_harness.plan import Job
 from scaling_harness.provenance import now
-from scaling_harness.store import Store
 from sweeps.estimate import Speed, job_seconds, step_seconds
+from sweeps.manifest import Manifest, read_manifest, write_manifest
+from sweeps.slots import environment, share_devices, share_memory, visible_devices
+from sweeps.stopwatch import SHORT, Times, of_length
 
 PROBE_FILE = "probe.json"
-TOLERANCE = 0.2
-_PROBE_S = 6.0
-_ENDLESS = 1_000_000
-"""Steps: neither the end nor an evaluation falls into the seconds of a probe."""
-_SHORT = 20
-_LEAST_STEPS = 4
+FOLDER = "probe"
+"""Below that of the sweep: a manifest of the two jobs that are timed."""
+_SECONDS = 1.5
+"""Of each shape in each round."""
+_ROUNDS = 4
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Seconds that finished jobs were estimated at, and took; of one process, summed."""
+class Probe:
+    """What was found, when and where; `sweeps.cost` compares it with what the runs then took."""
 
-    n_jobs: int
-    estimated_s: float
-    took_s: float
-
-    @property
-    def error(self) -> float:
-        """How much longer they took, as a part of the estimate."""
-        return self.took_s / self.estimated_s - 1.0
+    at: str
+    where: str
+    at_once: int
+    """Runs side by side."""
+    speed: Speed
 
 
-def probe(jobs: Sequence[Job], runtime: RuntimeConfig, at_once: int, seconds: float = _PROBE_S) -> Speed:
-    """Time steps of the smallest and the largest shape.
+def prepare(sweep_dir: Path, manifest: Manifest) -> Path:
+    """Write a manifest of the smallest and the largest job, in a folder of its own.
 
     Parameters
     ----------
-    jobs : sequence of Job
-        Those of the sweep.
-    runtime : RuntimeConfig
-        Where and how they will be trained.
-    at_once : int
-        Copies that run side by side, as the sweep's runs will.
-    seconds : float
-        For each of the two.
+    sweep_dir : Path
+        Folder of the sweep.
+    manifest : Manifest
+        The sweep.
 
     Returns
     -------
-    Speed
+    Path
+        The folder.
     """
-    smallest, largest = (pick(jobs, key=lambda job: sum(step_seconds(job))) for pick in (min, max))
-    (small_s, short_s), (large_s, _) = (_time(job, runtime, at_once, seconds) for job in (smallest, largest))
+    jobs = sorted((job for job in manifest.jobs if not job.needs), key=lambda job: sum(step_seconds(job)))
+    ends = (jobs[0], jobs[-1]) if len(jobs) > 1 else (jobs[0],)
+    write_manifest(sweep_dir / FOLDER, dataclasses.replace(manifest, jobs=ends))
+    return sweep_dir / FOLDER
+
+
+def probe(folder: Path, at_once: int, seconds: float = _SECONDS, rounds: int = _ROUNDS, train: str = TRAINER) -> Probe:
+    """Time steps of the jobs in a folder, and keep what was found beside it.
+
+    Parameters
+    ----------
+    folder : Path
+        That of `prepare`.
+    at_once : int
+        Copies side by side, as the sweep's runs will be.
+    seconds : float
+        Of each shape in each round.
+    rounds : int
+        Spread over time; medians are taken.
+    train : str
+        `module:function`, instead of `trainer.train`.
+
+    Returns
+    -------
+    Probe
+
+    Raises
+    ------
+    HarnessError
+        The steps could not be taken.
+    """
+    manifest = read_manifest(folder)
+    with tempfile.TemporaryDirectory() as out:
+        paths = [Path(out) / str(slot) for slot in range(at_once)]
+        _run(folder, manifest, paths, ["--seconds", str(seconds), "--rounds", str(rounds), "--train", train])
+        found = [Times(**json.loads(path.read_bytes())) for path in paths]
+    small_s, large_s, short_s = (
+        statistics.median(s for times in found for s in getattr(times, name))
+        for name in ("small_s", "large_s", "short_s")
+    )
+    smallest, largest = manifest.jobs[0], manifest.jobs[-1]
     speed = solve(step_seconds(smallest), step_seconds(largest), small_s, large_s)
-    return dataclasses.replace(speed, job_s=max(0.0, short_s - job_seconds(_of_length(smallest, _SHORT), speed)))
+    job_s = max(0.0, short_s - job_seconds(of_length(smallest, SHORT), speed))
+    result = Probe(now(), socket.gethostname(), at_once, dataclasses.replace(speed, job_s=job_s))
+    keep(folder.parent, result)
+    return result
 
 
 def solve(smallest: tuple[float, float], largest: tuple[float, float], smallest_s: float, largest_s: float) -> Speed:
@@ -98,12 +132,12 @@ def solve(smallest: tuple[float, float], largest: tuple[float, float], smallest_
     return Speed(factor, factor)
 
 
-def keep(sweep_dir: Path, speed: Speed) -> None:
-    """Write `probe.json`, to be compared with what the runs take."""
-    write_json(sweep_dir / PROBE_FILE, {"at": now(), **dataclasses.asdict(speed)})
+def keep(sweep_dir: Path, probe: Probe) -> None:
+    """Write `probe.json`; what was compared with an earlier probe goes."""
+    write_json(sweep_dir / PROBE_FILE, dataclasses.asdict(probe))
 
 
-def kept(sweep_dir: Path) -> Speed | None:
+def kept(sweep_dir: Path) -> Probe | None:
     """Read what `keep` wrote; None where there was no probe.
 
     Raises
@@ -114,88 +148,61 @@ def kept(sweep_dir: Path) -> Speed | None:
     path = sweep_dir / PROBE_FILE
     try:
         document = json.loads(path.read_bytes())
-        return Speed(document["step"], document["matmul"], document["job_s"])
+        return Probe(document["at"], document["where"], document["at_once"], Speed(**document["speed"]))
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
         raise HarnessError(f"{path} is damaged: delete it and probe again") from error
 
 
-def compare(jobs: Sequence[Job], store: Store, speed: Speed) -> Comparison:
-    """Set the estimate of completed jobs beside the seconds that their records say."""
-    estimated_s, took_s, n_jobs = 0.0, 0.0, 0
-    for job in jobs:
-        if all(store.is_finished(run.run_id) for run in job.runs):
-            records = [store.read(run.run_id) for run in job.runs]
-            if all(record.status == "completed" for record in records):
-                n_jobs += 1
-                estimated_s += job_seconds(job, speed)
-                took_s += sum(record.wall_s for record in records)
-    return Comparison(n_jobs, estimated_s, took_s)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Probe the machine that this runs on.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The command line without the program's name.
+
+    Returns
+    -------
+    int
+        0, or the exit code of the error, whose sentence is on stderr.
+    """
+    parser = argparse.ArgumentParser(prog="python -m sweeps.probe", description="Time steps of a sweep's shapes.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--slots", type=int, default=1, metavar="K", help="runs at once")
+    options = parser.parse_args(arguments)
+    try:
+        probe(options.folder, options.slots)
+    except HarnessError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
 
 
-def forecast(jobs: Sequence[Job], speed: Speed, at_once: int, devices: tuple[str, float]) -> dict[str, Any]:
-    """Sum what jobs will take: hours of the clock, and hours of the devices that runs keep busy."""
-    hours = sum(job_seconds(job, speed) for job in jobs) / 3600
-    device, amount = devices
-    n_runs = sum(len(job.runs) for job in jobs)
-    return {"n_left": n_runs, "hours": hours / min(at_once, max(1, len(jobs))), f"{device}_hours": hours * amount}
+def _run(folder: Path, manifest: Manifest, outs: Sequence[Path], options: Sequence[str]) -> None:
+    """Run stopwatches side by side, one a path; what one says on its way out is said."""
+    per_run = manifest.launcher.gpus_per_run
+    shared = len(outs), per_run, visible_devices()
+    settings = json.dumps(dataclasses.asdict(share_memory(manifest.runtime, *shared)))
+    together = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={per_run}"] if per_run > 1 else []
+    command = [sys.executable, *together, "-m", "sweeps.stopwatch", str(folder), "--runtime", settings, *options]
+    common = environment(manifest.runtime.threads)
+    processes = [
+        subprocess.Popen([*command, "--out", str(out)], env={**common, **share}, stderr=subprocess.PIPE, text=True)
+        for out, share in zip(outs, share_devices(*shared), strict=True)
+    ]
+    try:
+        said = [process.communicate()[1] for process in processes]
+    finally:
+        for process in processes:
+            process.terminate()
+            process.wait()
+    for process, words in zip(processes, said, strict=True):
+        if process.returncode:
+            last = (words.strip().splitlines() or [f"exit code {process.returncode}"])[-1]
+            raise HarnessError(f"the probe could not train: {last}")
 
 
-def sentence(found: Mapping[str, Any], finished: Comparison | None) -> str:
-    """Say what `forecast` and `compare` found."""
-    device = next(key for key in found if key.endswith("_hours"))
-    said = f"{found['n_left']} runs left: {found['hours']:.3g} hours, {found[device]:.3g} {device.replace('_', ' ')}"
-    if finished is None:
-        return said
-    verdict = "within" if abs(finished.error) <= TOLERANCE else "NOT within"
-    took = (
-        f"{finished.n_jobs} jobs took {finished.took_s / 3600:.3g} hours, {finished.error:+.0%} of the probe's estimate"
-    )
-    return f"{said}\n{took}: {verdict} {TOLERANCE:.0%}"
-
-
-def _time(job: Job, runtime: RuntimeConfig, at_once: int, seconds: float) -> tuple[float, float]:
-    """Seconds of a step and of a short job, the means over processes side by side."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(at_once, mp_context=context) as pool:
-        found = [pool.submit(_time_here, job, runtime, seconds) for _ in range(at_once)]
-        step_s, short_s = zip(*(future.result() for future in found), strict=True)
-    return statistics.mean(step_s), statistics.mean(short_s)
-
-
-def _time_here(job: Job, runtime: RuntimeConfig, seconds: float) -> tuple[float, float]:
-    """Seconds of a step, the mean of the second half of those taken, and of a short job, in a store thrown away."""
-    from scaling_harness.allocator import keep_freed_memory
-    from scaling_harness.trainer import train
-
-    keep_freed_memory()
-    watch = _Stopwatch(seconds)
-    with tempfile.TemporaryDirectory() as directory:
-        store = Store(Path(directory))
-        with contextlib.suppress(Interrupted):
-            train(_of_length(job, _ENDLESS), runtime, store, watch)
-        settled = watch.times[len(watch.times) // 2 :]
-        start = time.monotonic()
-        train(_of_length(job, _SHORT), runtime, store, _Stopwatch(math.inf))
-        return (settled[-1] - settled[0]) / (len(settled) - 1), time.monotonic() - start
-
-
-def _of_length(job: Job, n_steps: int) -> Job:
-    return dataclasses.replace(job, runs=tuple(dataclasses.replace(run, n_steps=n_steps) for run in job.runs))
-
-
-class _Stopwatch:
-    """The oversight of a run that is timed."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self.times: list[float] = []
-
-    def tick(self, step: int) -> None:
-        self.times.append(time.monotonic())
-        if len(self.times) > _LEAST_STEPS and self.times[-1] - self.times[0] > self._seconds:
-            raise Interrupted(f"timed to step {step}")
-
-    def confirm(self) -> None:
-        """Nobody else has this run."""
+if __name__ == "__main__":
+    sys.exit(main())

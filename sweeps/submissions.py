@@ -71,6 +71,36 @@ def submit(manifest: Manifest, launcher: SlurmLauncher, store: Store) -> str:
     )
 
 
+def submit_probe(launcher: SlurmLauncher, folder: Path, threads: int) -> str:
+    """Submit a task that probes the machine it gets, unless one waits or runs.
+
+    Parameters
+    ----------
+    launcher : SlurmLauncher
+        What to ask SLURM for.
+    folder : Path
+        That of `probe.prepare`.
+    threads : int
+        Of a training process.
+
+    Returns
+    -------
+    str
+        Id of its job.
+
+    Raises
+    ------
+    UserError
+        SLURM refuses, or the folder cannot be written.
+    """
+    folder = folder.resolve()
+    with _alone(folder):
+        jobs = [row.job_id for row in submissions(folder)]
+        if live_tasks(jobs):
+            return jobs[-1]
+        return _note(folder, batch_script(launcher, folder, threads, (0, 0), None, "sweeps.probe"), 1).job_id
+
+
 def submissions(sweep_dir: Path) -> list[Submission]:
     """Read what was submitted so far."""
     return [Submission(**row) for row in read_jsonl(sweep_dir / _FILE)]
@@ -82,10 +112,14 @@ def _submit(launcher: SlurmLauncher, sweep_dir: Path, threads: int, n_tasks: int
     for start in range(0, n_tasks, size):
         n = min(size, n_tasks - start)
         cap = None if launcher.cap is None else max(1, launcher.cap * n // n_tasks)
-        script = batch_script(launcher, sweep_dir, threads, 0, n - 1, cap)
-        submission = Submission(submit_script(script), now(), n, script)
-        _append(sweep_dir, submission)
-        yield submission
+        script = batch_script(launcher, sweep_dir, threads, (0, n - 1), cap)
+        yield _note(sweep_dir, script, n)
+
+
+def _note(sweep_dir: Path, script: str, n_tasks: int) -> Submission:
+    submission = Submission(submit_script(script), now(), n_tasks, script)
+    _append(sweep_dir, submission)
+    return submission
 
 
 def _append(sweep_dir: Path, submission: Submission) -> None:

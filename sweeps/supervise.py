@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from scaling_harness.files import explain_os_errors
 from scaling_harness.memory import kernel_kills
 from scaling_harness.store import Store
 from sweeps.manifest import CANCELLED, Manifest
+from sweeps.slots import environment
 
 POLL_S = 0.25
 _GRACE_S = 60.0
@@ -54,15 +54,14 @@ class Pool:
     log : Path
         Beginning of the names of the files that their output goes to.
     environments : sequence of mapping
-        For each slot, what its worker's environment has besides; see `share_devices`.
+        For each slot, what its worker's environment has besides; see `slots.share_devices`.
     """
 
     def __init__(
         self, command: Sequence[str], threads: int, log: Path, environments: Sequence[Mapping[str, str]]
     ) -> None:
         self._command, self._log, self._environments = command, log, environments
-        numbers = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
-        self._common = {**os.environ, **numbers, "PYTHONPATH": import_path()}
+        self._common = environment(threads)
         self._workers: list[_Worker] = []
 
     def __len__(self) -> int:
@@ -172,34 +171,6 @@ def supervise(
         look(told)
         time.sleep(POLL_S if len(pool) else 0.0)
     return told
-
-
-def import_path() -> str:
-    """What can be imported here, as PYTHONPATH of another process: a user's own architecture, for one."""
-    return os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-
-
-def share_devices(slots: int, per_run: int, devices: Sequence[str]) -> list[dict[str, str]]:
-    """Give each slot its GPUs.
-
-    Parameters
-    ----------
-    slots : int
-        Runs at once.
-    per_run : int
-        GPUs of a run; several slots share one only where it is 1.
-    devices : sequence of str
-        As in `CUDA_VISIBLE_DEVICES`; none for a machine without.
-
-    Returns
-    -------
-    list of dict
-        The environment that says so, for each slot.
-    """
-    if not devices:
-        return [{} for _ in range(slots)]
-    starts = (slot * per_run % len(devices) for slot in range(slots))
-    return [{"CUDA_VISIBLE_DEVICES": ",".join(devices[start : start + per_run])} for start in starts]
 
 
 def _check_exit(worker: Exit) -> None:

@@ -159,6 +159,16 @@ def test_two_launchers_at_once_and_a_third_afterwards_train_nothing_twice(make_s
     assert all(outcomes(sweep, run_id) == ["completed"] for run_id in sweep.run_ids)
 
 
+def test_a_probe_times_the_node_that_it_gets(make_sweep):
+    sweep = make_sweep(seeds=(0,))
+    sweep.pace(0)
+    said = sweep.call("probe", *sweep.slurm_overrides())
+    assert "3 runs left: " in said
+    assert "gpu hours (timed " in said
+    assert ": 2 at once on " in said
+    assert not list(sweep.store.run_dir("x").parent.iterdir())
+
+
 def test_a_partition_that_does_not_exist(make_sweep, slurm):
     sweep = make_sweep()
     said = sweep.call("run", *sweep.slurm_overrides("launcher.partition=gpu"), expect=2)

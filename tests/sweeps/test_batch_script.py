@@ -26,7 +26,7 @@ touch {folder}/ready
 
 def script(sweep_dir: Path, **options) -> str:
     launcher = launcher_config({"launcher": {**DEFAULTS, **options}})
-    return batch_script(launcher, sweep_dir, 2, 0, 7, launcher.cap)
+    return batch_script(launcher, sweep_dir, 2, (0, 7), launcher.cap)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from sweeps.cancel import cancel
 from sweeps.launch import check_node
 from sweeps.manifest import CANCELLED, read_listing
 from sweeps.node import WORK_LEFT
-from sweeps.supervise import share_devices
+from sweeps.slots import share_devices
 
 SLOW = 400
 

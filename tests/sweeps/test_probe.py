@@ -1,13 +1,42 @@
-import dataclasses
+"""How fast a machine is, by a stopwatch and a trainer whose pace is known."""
 
 import pytest
 
 from scaling_harness.errors import HarnessError
-from scaling_harness.execute import execute
 from scaling_harness.plan import Job
-from scaling_harness.stop import Stop
-from sweeps.estimate import Speed, job_seconds
-from sweeps.probe import PROBE_FILE, Comparison, compare, forecast, keep, kept, probe, sentence, solve
+from sweeps import stopwatch
+from sweeps.estimate import Speed, job_seconds, step_seconds
+from sweeps.manifest import Manifest, read_manifest
+from sweeps.probe import PROBE_FILE, kept, prepare, probe, solve
+
+
+class Clock:
+    """A time of its own, and a trainer that spends it: ten times slower in its second round of steps."""
+
+    def __init__(self, monkeypatch):
+        self.now, self.lengths, self.factors = 0.0, [], iter((1.0, 10.0, 1.0))
+        monkeypatch.setattr(stopwatch.time, "monotonic", lambda: self.now)
+
+    def train(self, job, runtime, store, oversight):
+        run = job.runs[0]
+        self.lengths.append(run.n_steps)
+        assert not store.runs_dir.exists() or not list(store.runs_dir.iterdir())
+        if run.config.model.d_model == 16 and run.n_steps > 100:
+            self.factor = next(self.factors)
+        self.now += 5.0
+        for step in range(run.n_steps):
+            self.now += self.factor * run.config.model.d_model * (3.0 if step < 3 else 1.0)
+            oversight.tick(step + 1)
+
+
+def test_settled_steps_are_timed_in_turn_and_the_short_job_as_a_whole(make_plan, monkeypatch):
+    small, large = (Job((make_plan(f"model.d_model={size}"),)) for size in (16, 32))
+    clock = Clock(monkeypatch)
+    found = stopwatch.measure(small, large, small.runs[0].config.runtime, 1000.0, 3, clock.train)
+    assert found.small_s == (16.0, 160.0, 16.0)
+    assert found.large_s == (32.0, 320.0, 32.0)
+    assert found.short_s[0] == 5.0 + 16.0 * (stopwatch.SHORT + 6)
+    assert clock.lengths[2::3] == [stopwatch.SHORT] * 3
 
 
 def test_a_machine_of_known_speed_is_found_again():
@@ -25,38 +54,38 @@ def test_the_default_speed_is_the_estimates_own(make_plan):
     assert job_seconds(job, Speed(2.0, 2.0, 0.5)) == pytest.approx(2 * job_seconds(job) + 0.5)
 
 
-def test_real_steps_are_timed_and_nothing_is_left_behind(make_plan):
-    jobs = [Job((make_plan(f"model.d_model={size}"),)) for size in (16, 32)]
-    runtime = jobs[0].runs[0].config.runtime
-    found = probe(jobs, runtime, at_once=1, seconds=0.05)
-    assert found.step > 0
-    assert found.matmul > 0
-    assert found.job_s >= 0
+@pytest.fixture
+def sizes(make_plan):
+    """A sweep of three sizes, the middle one first."""
+    jobs = tuple(Job((make_plan(f"model.d_model={size}"),)) for size in (32, 64, 16))
+    config = jobs[0].runs[0].config
+    return Manifest("sizes", "?", 0, config.runtime, config.wandb, jobs)
 
 
-def test_the_estimate_is_kept_and_compared_with_what_it_took(make_manifest, tmp_path):
-    import fake_training
+def test_real_steps_of_both_ends_are_timed_and_kept(sizes, tmp_path):
+    folder = prepare(tmp_path / "sizes", sizes)
+    found = probe(folder, at_once=1, seconds=0.02, rounds=1)
+    assert found.speed.step > 0
+    assert found.speed.matmul > 0
+    assert found.at_once == 1
+    assert kept(tmp_path / "sizes") == found
+    assert sorted(path.name for path in (tmp_path / "sizes").iterdir()) == ["probe", "probe.json"]
 
-    manifest, store = make_manifest(1, 500, 2)
-    assert kept(tmp_path) is None
-    one = job_seconds(manifest.jobs[0], Speed(1.0, 1.0))
-    keep(tmp_path, Speed(0.9 / one, 0.9 / one))
-    for job in manifest.jobs[:2]:
-        execute(job, manifest.runtime, store, Stop(), fake_training.train)
-    found = compare(manifest.jobs, store, kept(tmp_path))
-    assert (found.n_jobs, found.took_s) == (1, 1.0)
-    assert found.error == pytest.approx(1 / 0.9 - 1)
+
+def test_the_smallest_and_the_largest_are_chosen_of_those_that_need_no_other(sizes, tmp_path):
+    timed = read_manifest(prepare(tmp_path / "sizes", sizes)).jobs
+    assert [job.runs[0].config.model.d_model for job in timed] == [16, 64]
+    assert sum(step_seconds(timed[0])) < sum(step_seconds(timed[1]))
+
+
+def test_a_probe_that_cannot_train_says_why(sizes, tmp_path):
+    folder = prepare(tmp_path / "sizes", sizes)
+    with pytest.raises(HarnessError, match=r"the probe could not train: .*no_such_function"):
+        probe(folder, at_once=1, train="scaling_harness.stop:no_such_function")
+    assert kept(tmp_path / "sizes") is None
+
+
+def test_a_damaged_probe_is_a_sentence(tmp_path):
     (tmp_path / PROBE_FILE).write_text("{")
     with pytest.raises(HarnessError, match="probe again"):
         kept(tmp_path)
-
-
-def test_hours_of_the_clock_and_of_devices_are_said(make_plan):
-    jobs = [Job((make_plan(f"seed={seed}"),)) for seed in range(4)]
-    an_hour = Speed(*[3600 / job_seconds(jobs[0])] * 2)
-    found = forecast(jobs, an_hour, 2, ("gpu", 0.25))
-    assert found == pytest.approx({"n_left": 4, "hours": 2.0, "gpu_hours": 1.0})
-    assert sentence(found, None) == "4 runs left: 2 hours, 1 gpu hours"
-    late = Comparison(2, 3600.0, 4500.0)
-    assert sentence(found, late).endswith("2 jobs took 1.25 hours, +25% of the probe's estimate: NOT within 20%")
-    assert sentence(found, dataclasses.replace(late, took_s=4000.0)).endswith(": within 20%")

@@ -1,10 +1,15 @@
 """`sweep run launcher=slurm` and what follows, with SLURM's commands faked; tests/cluster has the real ones."""
 
 import json
+import time
+from types import SimpleNamespace
 
 import pytest
 
 from scaling_harness.cli import main
+from sweeps import wait_for_probe
+from sweeps.estimate import Speed
+from sweeps.probe import Probe, keep
 
 GRID = "[{shapes: [[1, 16]], budgets: {n_tokens: [320, 640]}, seeds: [0, 1]}]"
 
@@ -140,3 +145,32 @@ def test_versions_are_not_mixed_unless_told(sweep, slurm, tmp_path, monkeypatch)
     code, said = sweep("run", "launcher=slurm", "--mix-versions")
     assert code == 0
     assert "warning" in said
+
+
+def test_a_probe_is_taken_by_a_task_and_awaited(sweep, slurm, tmp_path, monkeypatch):
+    def find(_seconds):
+        slurm.set_queue()
+        keep(tmp_path / "runs" / "mine", Probe("2026-01-01T00:00:00+00:00", "n7", 2, Speed(2.0, 2.0)))
+
+    monkeypatch.setattr(wait_for_probe, "time", SimpleNamespace(sleep=find, monotonic=time.monotonic))
+    slurm.set_queue(("101_0", "RUNNING"))
+    code, said = sweep("probe", "launcher=slurm", "launcher.slots=2", "launcher.gpus=1")
+    assert code == 0
+    assert "probe 101 is in SLURM's queue" in said
+    assert "4 runs left: " in said
+    assert "gpu hours (timed 2026-01-01T00:00:00+00:00: 2 at once on n7)" in said
+    (script,) = slurm.scripts
+    assert "#SBATCH --array=0-0\n" in script
+    assert f" -m sweeps.probe --slots 2 {tmp_path / 'runs' / 'mine' / 'probe'} &" in script
+    sweep("probe", "launcher=slurm")
+    assert len(slurm.scripts) == 1
+
+    slurm.set_queue(("101_0", "PENDING"))
+    sweep("probe", "launcher=slurm", "--again")
+    assert len(slurm.scripts) == 1
+    monkeypatch.setattr(wait_for_probe, "_SEEN_LATE_S", 0.0)
+    (tmp_path / "runs" / "mine" / "probe" / "logs" / "102_0.out").write_text("no GPU\nno such device\n")
+    code, said = sweep("probe", "launcher=slurm", "--again")
+    assert code == 1
+    assert "probe 102 found nothing; its output: " in said
+    assert "no such device" in said
