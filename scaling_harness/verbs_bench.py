@@ -1,16 +1,17 @@
-"""The verb `bench`: how fast fits and sweeps are, and how often intervals cover. Imports stand inside."""
+"""The verb `bench`: how fast fits, sweeps and training are, and how often intervals cover. Imports stand inside."""
 
 import dataclasses
 import json
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from scaling_harness.errors import UserError
 
 
 def bench(options: Namespace) -> int:
-    """Measure the fitter, or what a sweep costs besides training, on this machine."""
-    return {"fit": _fit, "coverage": _coverage, "sweep": _sweep}[options.action](options)
+    """Measure the fitter, training, or what a sweep costs besides it, on this machine."""
+    return {"fit": _fit, "coverage": _coverage, "sweep": _sweep, "train": _train}[options.action](options)
 
 
 def _fit(options: Namespace) -> int:
@@ -54,3 +55,29 @@ def _sweep(options: Namespace) -> int:
         rows = [vars(row) for row in measure(Path(directory), options.runs, options.drained, options.workers)]
     print_rows(options, rows, rows)
     return 0
+
+
+def _train(options: Namespace) -> int:
+    from scaling_harness.bench.speed import BATCHES, SIZES, speed
+    from scaling_harness.bench.speed_table import as_json, print_speed
+
+    sizes = _numbers("--sizes", options.sizes, SIZES)
+    batches = [int(batch) for batch in _numbers("--batches", options.batches, BATCHES)]
+    if options.rounds < 1 or options.seconds <= 0 or options.stack < 1:
+        raise UserError("--rounds and --stack start at 1, --seconds above 0")
+    config_dir = Path(options.config_dir) if options.config_dir else None
+    settings = (sizes, batches, options.stack, options.rounds, options.seconds)
+    found = list(speed(options.overrides, config_dir, *settings))
+    print(json.dumps(as_json(found))) if options.json else print_speed(found)
+    return 0
+
+
+def _numbers(option: str, given: str | None, default: Sequence[float]) -> list[float]:
+    """Positive numbers, comma-separated."""
+    try:
+        numbers = [float(word) for word in given.split(",")] if given else list(default)
+    except ValueError:
+        numbers = []
+    if not numbers or min(numbers) < 1:
+        raise UserError(f"{option} is {given!r}: give numbers of at least 1, comma-separated")
+    return numbers

@@ -1,0 +1,1 @@
+"""Training measured: a plain baseline, and our trainer beside it on the same machine."""
