@@ -13,7 +13,7 @@ from scaling_harness.record import METRICS_FILE, RECORD_FILE, RunRecord, read_re
 
 MANIFEST_FILE = "sweep.json"
 NOT_RECIPE = {"model.n_layer", "model.d_model", "model.n_head", "model.d_head", "budget.n_steps", "seed"}
-NOT_RECIPE |= {"optim.lr.horizon", "budget.batch_rule.horizon"}
+NOT_RECIPE |= {"optim.lr.horizon", "budget.batch_rule.horizon", "evaluation.noise_every", "evaluation.noise_seqs"}
 
 
 def find_run_dirs(directory: Path) -> list[Path]:

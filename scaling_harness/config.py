@@ -272,6 +272,10 @@ class EvaluationConfig:
     """Size of the slice used at the end, for every evaluation set."""
     extra_sets: tuple[str, ...] = ()
     """Other distributions: `code` (the Python standard library), or paths of text files."""
+    noise_every: NonNegativeInt = 512
+    """Steps between measurements of the gradient noise scale; 0 for none."""
+    noise_seqs: Annotated[int, Field(ge=2)] = 8
+    """Sequences a measurement takes: with one every 512 steps it costs at most 8/512 of the training."""
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -1,9 +1,11 @@
 """`metrics.jsonl`: a run's curve, appended in order, cut back when a run goes on from a checkpoint. No torch."""
 
+import math
 import os
 from pathlib import Path
 
 from scaling_harness.files import explain_os_errors, read_jsonl
+from scaling_harness.noise_scale import Measurement, latest, noise_scale
 from scaling_harness.record import EvalLoss
 
 
@@ -23,6 +25,7 @@ class Curve:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("ab")
             self._file.truncate(n_bytes)
+        self._measurements = measurements(path) if n_bytes else []
 
     def step(self, step: int, tokens: int, flops: float, loss: float, lr: float, grad_norm: float) -> None:
         """Add what one step did; 9 digits keep a 32-bit float whole."""
@@ -36,6 +39,19 @@ class Curve:
         self._write(
             f'{{"step": {step}, "tokens": {tokens}, "flops": {flops:.9g}, "valid_loss": {_json(valid.loss_nats)}, '
             f'"valid_stderr": {_json(valid.stderr_nats)}}}\n'
+        )
+
+    def noise(self, tokens: int, flops: float, found: Measurement, n_ctx: int) -> None:
+        """Add a measurement, and B_simple with its 95 % interval over the last third of the steps so far."""
+        if math.isfinite(found.grad_sq + found.trace):  # else the run is about to diverge
+            self._measurements.append(found)
+        scale = noise_scale(latest(self._measurements, found.step))
+        low, high = scale.ci95_seqs or (None, None)
+        self._write(
+            f'{{"step": {found.step}, "tokens": {tokens}, "flops": {flops:.9g}, "grad_sq": {_json(found.grad_sq)}, '
+            f'"grad_trace": {_json(found.trace)}, "noise_scale_seqs": {_json(scale.seqs)}, '
+            f'"noise_scale_seqs_low": {_json(low)}, "noise_scale_seqs_high": {_json(high)}, '
+            f'"noise_scale_tokens": {_json(scale.seqs and scale.seqs * n_ctx)}}}\n'
         )
 
     def _write(self, line: str) -> None:
@@ -66,6 +82,12 @@ def last_tenth_loss(path: Path, n_steps: int) -> float | None:
     return sum(losses) / len(losses) if losses else None
 
 
-def _json(value: float) -> str:
+def measurements(path: Path) -> list[Measurement]:
+    """The measurements of the gradient noise scale in a run's curve."""
+    rows = [row for row in read_jsonl(path) if row.get("grad_sq") is not None and row["grad_trace"] is not None]
+    return [Measurement(row["step"], row["grad_sq"], row["grad_trace"]) for row in rows]
+
+
+def _json(value: float | None) -> str:
     """JSON has no NaN and no infinity."""
-    return f"{value:.9g}" if abs(value) < float("inf") else "null"
+    return "null" if value is None or not math.isfinite(value) else f"{value:.9g}"

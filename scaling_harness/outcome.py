@@ -3,11 +3,13 @@
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from scaling_harness.config import RuntimeConfig
-from scaling_harness.curve import last_tenth_loss
+from scaling_harness.curve import last_tenth_loss, measurements
 from scaling_harness.files import read_jsonl
 from scaling_harness.memory import peak_memory_bytes
+from scaling_harness.noise_scale import summary
 from scaling_harness.plan import Plan
 from scaling_harness.provenance import now, provenance
 from scaling_harness.record import EvalLoss, RunRecord, Status
@@ -89,6 +91,7 @@ def record_of(
         spent_flops=tokens * run.flops_per_token["6nd_with_head"],
         losses=measured.losses,
         train_loss_nats=last_tenth_loss(path, run.n_steps) if stopped is None else None,
+        noise=_noise(path, run) if stopped is None else None,
         wall_s=measured.wall_s,
         tokens_per_s=tokens / measured.wall_s if measured.wall_s > 0 else 0.0,
         peak_memory_bytes=peak_memory_bytes(),
@@ -103,6 +106,13 @@ def record_of(
         provenance={**provenance(), "started": measured.started, "ended": now()},
         warnings=warnings,
     )
+
+
+def _noise(path: Path, run: Plan) -> dict[str, Any] | None:
+    evaluation, n_ctx = run.config.evaluation, run.config.model.n_ctx
+    if not evaluation.noise_every:
+        return None
+    return summary(measurements(path), run.n_steps, evaluation.noise_seqs, n_ctx)
 
 
 def _steps_done(path: Path) -> int:

@@ -17,6 +17,7 @@ from scaling_harness.architecture import custom_counts
 from scaling_harness.batches import n_unique_tokens
 from scaling_harness.config import (
     CosineSchedule,
+    EvaluationConfig,
     FlopsBudget,
     ModelConfig,
     RatioBudget,
@@ -85,6 +86,11 @@ class Plan:
         fractions = (100.0 ** (i / n_points - 1) for i in range(1, n_points + 1))
         return tuple(sorted({max(1, round(self.n_steps * x)) for x in fractions}))
 
+    def measures_noise_at(self, step: int) -> bool:
+        """Whether the gradient noise scale is measured after so many steps."""
+        every = self.config.evaluation.noise_every
+        return every > 0 and step % every == 0
+
     @cached_property
     def science(self) -> dict[str, Any]:
         """The fields that decide the numbers, as plain data: what the fingerprint is taken of."""
@@ -95,7 +101,7 @@ class Plan:
             "optim": _plain(self.config.optim) | {"lr": _rule_science(self.config.optim.lr)},
             "schedule": _plain(self.config.schedule),
             "budget": self._budget_science,
-            "evaluation": _plain(self.config.evaluation),
+            "evaluation": _evaluation_science(self.config.evaluation),
             "seed": self.config.seed,
         }
 
@@ -260,6 +266,12 @@ def _rule_science(setting: float | Rule) -> Any:
     """A number, or a rule without a horizon where it has none of its own."""
     plain = _plain(setting)
     return {k: v for k, v in plain.items() if (k, v) != ("horizon", None)} if isinstance(plain, dict) else plain
+
+
+def _evaluation_science(evaluation: EvaluationConfig) -> dict[str, Any]:
+    """Without what came later and changes no number, where it has its default: older runs keep their identity."""
+    later = {"noise_every": EvaluationConfig.noise_every, "noise_seqs": EvaluationConfig.noise_seqs}
+    return {key: value for key, value in _plain(evaluation).items() if later.get(key) != value}
 
 
 def _plain(config: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from scaling_harness.errors import HarnessError
 from scaling_harness.files import write_json
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Bumped by hand whenever a field of `RunRecord` changes its name, unit or meaning."""
 
 RECORD_FILE = "record.json"
@@ -73,6 +73,8 @@ class RunRecord:
     """Final losses by evaluation set; `valid` is the held-out part of the training distribution."""
     train_loss_nats: float | None
     """Mean training loss over the last tenth of the steps."""
+    noise: dict[str, Any] | None
+    """Gradient noise scale over the last third of the steps: see `noise_scale.summary`; None where not measured."""
     wall_s: float
     tokens_per_s: float
     peak_memory_bytes: int
@@ -118,6 +120,8 @@ def read_record(path: Path) -> RunRecord:
 
 def _from_document(file: Path, document: Any) -> RunRecord:
     version = document.get("schema_version") if isinstance(document, dict) else None
+    if version == 1:  # the same without the noise scale
+        document, version = document | {"noise": None, "schema_version": SCHEMA_VERSION}, SCHEMA_VERSION
     if version != SCHEMA_VERSION:
         raise HarnessError(
             f"{file} has schema version {version}, this code reads {SCHEMA_VERSION}: "

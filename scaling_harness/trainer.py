@@ -20,6 +20,8 @@ from scaling_harness.errors import HarnessError
 from scaling_harness.evaluate import evaluate
 from scaling_harness.memory import forget_peak_memory, limit_gpu_memory
 from scaling_harness.model import Decoder, LanguageModel, OneRun
+from scaling_harness.noise import measure, next_windows
+from scaling_harness.noise_scale import Measurement
 from scaling_harness.optim import FlatAdamW
 from scaling_harness.outcome import Measured, record_of
 from scaling_harness.parallel import Ranks
@@ -150,10 +152,13 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
         self.recent.norms.append(self.optimizer.step(lr_R, self.runs[0].config.optim.grad_clip))
         self.step += 1
         is_point = self.step in self.runs[0].eval_steps
-        if is_point or len(self.recent.losses) == FLUSH_STEPS:
+        is_noise = self.runs[0].measures_noise_at(self.step)
+        if is_point or is_noise or len(self.recent.losses) == FLUSH_STEPS:
             self._flush()
         if is_point:
             self._validate()
+        if is_noise:
+            self._measure_noise()
         if time.monotonic() - self.saved > self.runtime.checkpoint_every_s:
             self.save()
 
@@ -207,6 +212,18 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
         for r, loss in enumerate(losses):
             if r not in self.diverged:
                 self.curves[r].evaluation(self.step, tokens, flops, loss)
+
+    def _measure_noise(self) -> None:
+        """Add the gradient noise scale at the present parameters to the curves."""
+        for r, curve in enumerate(self.curves):
+            run = self.runs[r]
+            if r not in self.diverged:
+                windows = next_windows(self.samplers[r], self.step, run.config.evaluation.noise_seqs)
+                with self._autocast():
+                    found = measure(self.model, r, torch.from_numpy(windows).to(self.device))
+                tokens = self.step * run.batch_tokens
+                flops = tokens * run.flops_per_token["6nd_with_head"]
+                curve.noise(tokens, flops, Measurement(self.step, *found), run.config.model.n_ctx)
 
     def save(self) -> None:
         """Write a checkpoint, unless the job is no longer ours."""

@@ -89,6 +89,7 @@ def make_record(run_id, n_params, n_tokens, loss, seed=0, **changes):
         spent_flops=6.0 * n_params["with_head"] * n_tokens,
         losses={"valid": EvalLoss(loss, 0.001, 4096), "code": EvalLoss(loss + 1, 0.001, 4096)},
         train_loss_nats=loss,
+        noise=None,
         wall_s=2.0,
         tokens_per_s=n_tokens / 2.0,
         peak_memory_bytes=10**8,

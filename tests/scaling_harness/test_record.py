@@ -30,6 +30,7 @@ def a_record(**changes) -> RunRecord:
         spent_flops=2.5e7,
         losses={"valid": EvalLoss(2.5, 0.01, 4096)},
         train_loss_nats=2.6,
+        noise=None,
         wall_s=1.0,
         tokens_per_s=1024.0,
         peak_memory_bytes=1,
@@ -49,7 +50,7 @@ def test_round_trip(tmp_path):
     ("change", "sentence"),
     [
         (lambda text: text[: len(text) // 2], "not JSON"),
-        (lambda text: text.replace('"schema_version": 1', '"schema_version": 99'), "schema version 99"),
+        (lambda text: text.replace('"schema_version": 2', '"schema_version": 99'), "schema version 99"),
         (lambda text: text.replace('"epochs"', '"epoch"'), "epoch, epochs"),
         (lambda text: "[]", "schema version None"),
     ],
@@ -69,3 +70,12 @@ def test_no_record_means_not_finished(tmp_path):
 
 def test_every_field_is_json(tmp_path):
     assert json.loads(json.dumps(dataclasses.asdict(a_record())))["losses"]["valid"]["n_tokens"] == 4096
+
+
+def test_a_record_of_version_1_is_read_without_noise_scale(tmp_path):
+    write_record(tmp_path, a_record())
+    path = tmp_path / "record.json"
+    document = json.loads(path.read_text()) | {"schema_version": 1}
+    del document["noise"]
+    path.write_text(json.dumps(document))
+    assert read_record(tmp_path) == a_record()
