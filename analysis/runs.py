@@ -1,6 +1,6 @@
 """The tidy table of runs that every fit reads, with what was left out and why."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -60,6 +60,7 @@ def load_runs(
     drop_worst: int = 0,
     keep_repeats: bool = False,
     keep_recipes: bool = False,
+    may_differ: Collection[str] = (),
 ) -> Runs:
     """Read a sweep directory or a table.
 
@@ -77,6 +78,8 @@ def load_runs(
         Keep runs that saw tokens more than once, for a law of repeated data (column U, unique tokens).
     keep_recipes : bool
         Keep runs of several recipes side by side, for a table; a fit takes one.
+    may_differ : collection of str
+        Science fields, such as `optim.lr`, in which recipes may differ.
 
     Returns
     -------
@@ -100,7 +103,7 @@ def load_runs(
     if runs.frame.empty:
         raise HarnessError(f"no run of {path} can be fitted: {_first_reasons(runs.dropped)}")
     if not keep_recipes:
-        _refuse_mixed(runs.frame, path)
+        _refuse_mixed(runs.frame, path, may_differ)
     return replace(runs, frame=runs.frame.drop(columns="science", errors="ignore"))
 
 
@@ -184,15 +187,18 @@ def _first_reasons(dropped: Any) -> str:
     return "; ".join(reasons[:3]) or "it is empty"
 
 
-def _refuse_mixed(frame: pd.DataFrame, path: Path) -> None:
+def _refuse_mixed(frame: pd.DataFrame, path: Path, may_differ: Collection[str]) -> None:
     """One law holds for one recipe: settings other than shape, length and seed must agree."""
     if "science" not in frame or len(set(frame["recipe"])) == 1:
         return
-    parts = [f"{name} ({', '.join(values[:4])})" for name, values in differing_fields(frame).items()]
-    raise UserError(
-        f"{path} mixes {len(set(frame['recipe']))} recipes, which one law cannot describe; they differ in "
-        f"{'; '.join(parts)}. Fit them apart"
-    )
+    found = differing_fields(frame).items()
+    ignored = tuple(f"{name}." for name in may_differ)
+    parts = [f"{name} ({', '.join(values[:4])})" for name, values in found if not f"{name}.".startswith(ignored)]
+    if parts:
+        raise UserError(
+            f"{path} mixes {len(set(frame['recipe']))} recipes, which one law cannot describe; they differ in "
+            f"{'; '.join(parts)}. Fit them apart"
+        )
 
 
 def load_curve(run: Mapping[str, Any] | pd.Series | Path | str) -> pd.DataFrame:

@@ -40,6 +40,10 @@ def parser() -> argparse.ArgumentParser:
     table.add_argument("--csv", metavar="F", help="write the table there")
     _add_json(table)
 
+    rule = verbs.add_parser("rule", help="best learning rate and batch of each N and D of a sweep, and their laws")
+    _add_place(rule)
+    _add_json(rule)
+
     _add_fit(verbs.add_parser("fit", help="fit laws to runs or to a table"))
     _add_forecast(verbs.add_parser("forecast", help="best N and D of a budget, a loss, or the compute it takes"))
     _add_compare(verbs.add_parser("compare", help="exponents of fits side by side, and what may not be compared"))
@@ -72,9 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parse(arguments)
     try:
-        from scaling_harness import verbs, verbs_analysis, verbs_bench, verbs_forecast, verbs_sweep
+        from scaling_harness import verbs, verbs_analysis, verbs_bench, verbs_forecast, verbs_recipe, verbs_sweep
 
-        modules = (verbs_analysis, verbs_forecast, verbs_bench, verbs_sweep, verbs)
+        modules = (verbs_analysis, verbs_forecast, verbs_bench, verbs_recipe, verbs_sweep, verbs)
         verb = next(getattr(module, options.verb) for module in modules if hasattr(module, options.verb))
         return verb(options)
     except UserError as error:
@@ -224,9 +228,13 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout and nothing else")
 
 
-def _add_runs(parser: argparse.ArgumentParser, counts: str | None = None) -> None:
-    parser.add_argument("runs", metavar="RUNS", help="a sweep (name or folder), or a CSV, JSONL or Parquet table")
+def _add_place(parser: argparse.ArgumentParser, what: str = "a sweep (name or folder)") -> None:
+    parser.add_argument("runs", metavar="RUNS", help=what)
     parser.add_argument("--runs-dir", default="runs", metavar="DIR", help="where sweeps are (default: %(default)s)")
+
+
+def _add_runs(parser: argparse.ArgumentParser, counts: str | None = None) -> None:
+    _add_place(parser, "a sweep (name or folder), or a CSV, JSONL or Parquet table")
     if counts:
         parser.add_argument("--count", metavar="COUNT", help=counts)
         return
