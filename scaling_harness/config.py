@@ -144,7 +144,7 @@ class PowerRule(_Rule):
 class NamedRule(_Rule):
     """A rule of `recipes.RECIPES`, times a factor."""
 
-    rule: Literal["kaplan2020", "deepseek2024", "porian2024", "steplaw2025"]
+    rule: Literal["kaplan2020", "deepseek2024", "porian2024", "steplaw2025", "sweep2026"]
     factor: PositiveFloat = 1.0
 
 

@@ -19,6 +19,7 @@ def rule(options: Namespace) -> int:
     """Best learning rate and batch of every N and D of a sweep, the laws through them, and the published rules."""
     from analysis.optima import SETTINGS, find_rules
     from analysis.runs import load_runs
+    from scaling_harness.recipes import RECIPES
 
     path = find_runs(options)
     runs = load_runs(path, may_differ=SETTINGS.values())
@@ -28,7 +29,8 @@ def rule(options: Namespace) -> int:
     found = find_rules(runs.frame)
     published = _published(runs.frame, found.optima)
     if options.json:
-        print(json.dumps(found.to_dict() | {"published": published}))
+        sources = {name: recipe.source for name, recipe in RECIPES.items()}
+        print(json.dumps(found.to_dict() | {"published": published, "sources": sources}))
         return 0
     print_rows(options, None, [_optimum_row(optimum) for optimum in found.optima])
     for name, law in found.laws.items():
@@ -37,6 +39,8 @@ def rule(options: Namespace) -> int:
         print(f"\n{SETTINGS[name]}: no law: {reason}")
     print()
     print_rows(options, None, published)
+    for name, recipe in RECIPES.items():
+        print(f"{name}: {recipe.source}")
     return 0
 
 

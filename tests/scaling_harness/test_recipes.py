@@ -59,3 +59,20 @@ def test_a_factor_multiplies_the_rule():
     assert recipes.learning_rate(NamedRule(rule="porian2024", factor=3.0), SMALL) == pytest.approx(
         3 * lr("porian2024", SMALL)
     )
+
+
+def test_our_rule_is_near_the_minima_it_was_fitted_to():
+    # Learning rate of lowest loss in sweep lr-batch, 2 layers of width 16, 32, 64 (sweeps/README.md).
+    minima = {
+        (10240, 300032): 0.00464,
+        (10240, 1200128): 0.00340,
+        (32768, 300032): 0.00432,
+        (32768, 1200128): 0.00331,
+        (114688, 300032): 0.00626,
+        (114688, 1200128): 0.00269,
+    }
+    for (n, d), best in minima.items():
+        at = Scale({"non_embedding": 1, "with_head": n, "total": 1}, d, 2, 16, 128)
+        assert abs(math.log(lr("sweep2026", at) / best)) < 2 * 0.19
+        assert batch("sweep2026", at) == 128
+    assert batch("sweep2026", Scale({}, 1.0, 2, 16, 256)) == 256
