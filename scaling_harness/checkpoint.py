@@ -7,23 +7,30 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from scaling_harness.files import write_atomically
 
 
 @dataclass(frozen=True)
+class Reached:
+    """How far one run is, besides parameters and moments."""
+
+    metrics_bytes: int = 0
+    """Length of its `metrics.jsonl`: what follows is cut when it goes on."""
+    first_loss: float | None = None
+    """Divergence is judged against it; None before the first step."""
+    wall_s: float = 0.0
+    """Its share of the seconds spent so far, over all attempts."""
+
+
+@dataclass(frozen=True)
 class Progress:
-    """How far a job is, besides parameters and moments."""
+    """How far a job is."""
 
     step: int
-    wall_s: float
-    """Seconds spent so far, over all attempts."""
-    metrics_bytes: tuple[int, ...]
-    """Length of each run's `metrics.jsonl` at this step: what follows is cut when the job goes on."""
-    first_losses: tuple[float, ...]
-    """Each run's loss at its first step: divergence is judged against it."""
-    diverged: Mapping[int, str]
-    """Why each run that has diverged, by position, takes no further part."""
+    """The same for all its runs."""
+    runs: tuple[Reached, ...]
 
 
 def save(path: Path, fingerprints: Sequence[str], optimizer: Mapping[str, Any], progress: Progress) -> None:
@@ -34,16 +41,17 @@ def save(path: Path, fingerprints: Sequence[str], optimizer: Mapping[str, Any], 
     path : Path
         Of `Store.checkpoint_path`.
     fingerprints : sequence of str
-        The runs of the job, in order: a checkpoint of others is not read.
+        The runs that still take part, by row: a checkpoint without them is not read.
     optimizer : mapping
         Tensors, of `FlatAdamW.state_dict`.
     progress : Progress
-        The rest.
+        The rest; its runs in the same order.
     """
     document = {
         "fingerprints": list(fingerprints),
         "optimizer": dict(optimizer),
-        "progress": {**vars(progress), "diverged": dict(progress.diverged)},
+        "step": progress.step,
+        "runs": [vars(run) for run in progress.runs],
     }
     write_atomically(path, lambda file: torch.save(document, file))
 
@@ -56,22 +64,29 @@ def load(path: Path, fingerprints: Sequence[str], device: str) -> tuple[dict[str
     path : Path
         Of `Store.checkpoint_path`.
     fingerprints : sequence of str
-        The runs it must be of.
+        The runs wanted; others in it have ended since.
     device : str
         Where its tensors go.
 
     Returns
     -------
     tuple, str or None
-        The optimizer's state and the progress; a sentence why it cannot be used; None where there is none.
+        The optimizer's state and the progress, of the runs wanted alone and in their order; a sentence why it cannot
+        be used; None where there is none.
     """
     if not path.exists():
         return None
     try:
         document = torch.load(path, map_location=device, weights_only=True)
-        progress = Progress(**document["progress"])
-        if document["fingerprints"] != list(fingerprints):
+        if not set(fingerprints) <= set(document["fingerprints"]):
             return "the checkpoint was of other runs: started from the beginning"
-    except (RuntimeError, EOFError, KeyError, TypeError, ValueError, OSError, pickle.UnpicklingError) as error:
+        rows = [document["fingerprints"].index(wanted) for wanted in fingerprints]
+        progress = Progress(document["step"], tuple(Reached(**document["runs"][row]) for row in rows))
+        return select(document["optimizer"], rows), progress
+    except (RuntimeError, EOFError, LookupError, TypeError, ValueError, OSError, pickle.UnpicklingError) as error:
         return f"the checkpoint was damaged ({type(error).__name__}): started from the beginning"
-    return document["optimizer"], progress
+
+
+def select(state: Mapping[str, Tensor], rows: Sequence[int]) -> dict[str, Tensor]:
+    """State of some runs of a stack, by their rows; what all runs have in common has no row."""
+    return {name: tensor[list(rows)] if tensor.ndim else tensor for name, tensor in state.items()}

@@ -297,6 +297,9 @@ class RuntimeConfig:
     data_dir: str
     gpu_share: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     """Part of its GPU's memory that a process may take; that of several slots on one GPU is set by the launcher."""
+    memory_gb: PositiveFloat | None = None
+    """Memory of a worker, or of its GPU: a stack that would not fit is split when planned. Null for an equal share of
+    the memory of the machine that plans."""
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -378,7 +381,7 @@ class SweepConfig:
     question: str
     grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
     stack: PositiveInt = 1
-    """Runs that differ in their seed alone and are trained in lockstep, at most; 1 trains each on its own."""
+    """Runs of one shape and batch that are trained in lockstep, at most; 1 trains each on its own."""
     hold_out: NonNegativeInt = 1
     """Largest budgets that the report leaves out of the fit and forecasts."""
     law: Literal["chinchilla", "tied", "skaling"] = "chinchilla"

@@ -215,10 +215,7 @@ def _roomier(job: "Job", runtime: RuntimeConfig) -> RuntimeConfig:
 
 
 def _unfinished(job: "Job", store: Store) -> "Job | None":
-    rest = tuple(run for run in job.runs if not store.is_finished(run.run_id))
-    if len(rest) == len(job.runs):
-        return job
-    return dataclasses.replace(job, runs=rest) if rest else None
+    return job.without({run.run_id for run in job.runs if store.is_finished(run.run_id)})
 
 
 def _raise_storage_failure(error: BaseException) -> None:

@@ -4,6 +4,7 @@ Every parameter has the run axis first; plain training is R = 1. Shapes:
 R run, B batch, T time, N = B T positions, D d_model, H head, K d_head, F d_ff, V vocabulary, S = R B sequences.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -112,6 +113,10 @@ class LanguageModel(nn.Module):
         """Learning rate and decay by parameter name."""
         raise NotImplementedError
 
+    def alone(self, run: int) -> "LanguageModel":
+        """One of the runs as a model of its own, which shares its parameters."""
+        raise NotImplementedError
+
 
 class Decoder(LanguageModel):
     """The built-in architecture, in two parametrisations.
@@ -155,6 +160,12 @@ class Decoder(LanguageModel):
 
     def _role(self, name: str) -> _Role:
         return self._roles[name.rpartition(".")[2]]
+
+    def alone(self, run: int) -> "Decoder":  # noqa: D102
+        own = {id(p): nn.Parameter(p.detach()[run : run + 1], requires_grad=False) for p in self.parameters()}
+        one = copy.deepcopy(self, own)  # what the memo holds is not copied
+        one.n_runs = 1
+        return one
 
     def group_of(self, name: str) -> str:
         """Which of `counts.GROUPS` a parameter belongs to."""
@@ -271,6 +282,9 @@ class OneRun(LanguageModel):
             f"module.{name}": UpdateRule(self._lr_multipliers.get(name, 1.0), decay=parameter.ndim >= 2)
             for name, parameter in self.module.named_parameters()
         }
+
+    def alone(self, run: int) -> "OneRun":  # noqa: ARG002, D102
+        return self
 
     def loss(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:  # noqa: D102
         return self.token_losses(tokens_RBT, targets_RBT).mean((1, 2))

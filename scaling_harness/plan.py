@@ -6,6 +6,7 @@ What is derived is derived here and nowhere else; `sweep plan` prints it before 
 import dataclasses
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -73,6 +74,11 @@ class Plan:
         """C of the whole run by every convention."""
         return {name: flops * self.n_tokens for name, flops in self.flops_per_token.items()}
 
+    def spent(self, steps: int) -> tuple[int, float]:
+        """Tokens and FLOPs, 6ND with head, of some steps."""
+        tokens = steps * self.batch_tokens
+        return tokens, tokens * self.flops_per_token["6nd_with_head"]
+
     def lr_at(self, step: int) -> float:
         """Learning rate at a 0-based step."""
         shape, start, final = _decay(self.config, self.n_steps, self.warmup_steps)
@@ -135,13 +141,17 @@ class Job:
     """The unit that is planned, claimed and executed: one or more runs, after the jobs it needs."""
 
     runs: tuple[Plan, ...]
-    """Runs trained in lockstep: same shape, batch and steps."""
+    """Runs trained in lockstep: same shape and batch."""
     needs: tuple[str, ...] = ()
     """job_ids whose checkpoints must exist first."""
+    planned_as: str | None = None
+    """job_id of the whole stack, where runs that have ended are left out."""
 
     @property
     def job_id(self) -> str:
-        """The run's own id; for a stack, a hash of its runs' fingerprints."""
+        """The run's own id; for a stack, a hash of its runs' fingerprints, whether all are left or not."""
+        if self.planned_as:
+            return self.planned_as
         if len(self.runs) == 1:
             return self.runs[0].run_id
         prints = "".join(run.fingerprint for run in self.runs)
@@ -151,6 +161,13 @@ class Job:
     def train_flops(self) -> float:
         """6ND with head of all runs: what orders jobs, longest first."""
         return sum(run.train_flops["6nd_with_head"] for run in self.runs)
+
+    def without(self, run_ids: Collection[str]) -> "Job | None":
+        """What is left of it, still under its id, where some of its runs have ended; None where all have."""
+        rest = tuple(run for run in self.runs if run.run_id not in run_ids)
+        if len(rest) == len(self.runs):
+            return self
+        return dataclasses.replace(self, runs=rest, planned_as=self.job_id) if rest else None
 
 
 def resolve(config: RunConfig, data: DataInfo) -> Plan:

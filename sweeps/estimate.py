@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from scaling_harness.config import RuntimeConfig
 from scaling_harness.launchers import Launcher
-from scaling_harness.plan import Job
+from scaling_harness.plan import Job, Plan
 
 OVERHEAD_S = 0.5e-3
 LAYER_S = 0.8e-3
@@ -29,18 +29,24 @@ class Speed:
 def job_seconds(job: Job, speed: Speed = Speed()) -> float:
     """Estimate one job on one thread of the machine the constants were measured on, or on one of another speed.
 
-    Steps cost a fixed time and their matrix products; evaluations are forward passes, a third of training's FLOPs.
+    Steps cost a fixed time, as long as the longest run goes on, and each run its matrix products; evaluations are
+    forward passes, a third of training's FLOPs.
     """
-    run = job.runs[0]
-    step_s, matmul_s = step_seconds(job)
+    fixed_s, matmul_s = step_seconds(job)
+    steps = [run.n_steps for run in job.runs]
+    n_products = sum(steps) + sum(map(_evaluated_steps, job.runs))
+    return speed.job_s + speed.step * fixed_s * max(steps) + speed.matmul * matmul_s / len(steps) * n_products
+
+
+def _evaluated_steps(run: Plan) -> float:
+    """Training steps that would cost the FLOPs of a run's evaluations."""
     evaluation = run.config.evaluation
     evaluated = evaluation.n_tokens * len(run.eval_steps) + evaluation.final_n_tokens * (1 + len(run.data.extra))
-    evaluated_steps = evaluated / 3 / run.batch_tokens
-    return speed.job_s + speed.step * step_s * run.n_steps + speed.matmul * matmul_s * (run.n_steps + evaluated_steps)
+    return evaluated / 3 / run.batch_tokens
 
 
 def step_seconds(job: Job) -> tuple[float, float]:
-    """Estimate a step there: what is fixed, and its matrix products."""
+    """Estimate a step there of all its runs: what is fixed, and its matrix products."""
     run = job.runs[0]
     tokens = len(job.runs) * run.batch_tokens
     return OVERHEAD_S + LAYER_S * run.config.model.n_layer, tokens * run.flops_per_token["matmul"] / FLOPS_PER_S

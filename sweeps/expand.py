@@ -1,7 +1,6 @@
 """From a sweep described as data to the jobs that would train it. Plain dataclass code: no torch, no Hydra."""
 
 import itertools
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +13,7 @@ from scaling_harness.config import DataConfig, FlopsAxis, Grid, RunConfig, Token
 from scaling_harness.errors import UserError
 from scaling_harness.plan import Job, Plan, resolve
 from scaling_harness.tokens import DataInfo, prepare
+from sweeps.stacks import group
 
 DataKey = tuple[DataConfig, tuple[str, ...]]
 _SCIENCE = ("model", "data", "optim", "schedule", "budget", "evaluation")
@@ -78,34 +78,6 @@ def resolve_all(
         plan = resolve(config, known[key])
         plans.setdefault(plan.fingerprint, plan)
     return tuple(plans.values())
-
-
-def group(plans: Iterable[Plan], stack: int) -> tuple[Job, ...]:
-    """Group plans into jobs, longest first.
-
-    Parameters
-    ----------
-    plans : iterable of Plan
-        Distinct runs.
-    stack : int
-        At most this many runs that differ in their seed alone make one job.
-
-    Returns
-    -------
-    tuple of Job
-    """
-    alike: dict[str, list[Plan]] = {}
-    for plan in plans:
-        key = plan.fingerprint
-        if stack > 1 and plan.config.model.target is None:
-            key = json.dumps({**plan.science, "seed": None}, sort_keys=True)
-        alike.setdefault(key, []).append(plan)
-    jobs = [
-        Job(tuple(members[start : start + stack]))
-        for members in alike.values()
-        for start in range(0, len(members), stack)
-    ]
-    return tuple(sorted(jobs, key=lambda job: (-job.train_flops, job.job_id)))
 
 
 def _points(grid: Grid, base: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -80,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sweeps.rank")
     parser.add_argument("sweep_dir", type=Path)
     parser.add_argument("runs", nargs="+", metavar="RUN")
+    parser.add_argument("--job", required=True, help="job_id, which names the checkpoint")
     parser.add_argument("--runtime", type=json.loads, required=True, help="JSON")
     parser.add_argument("--folder", type=Path, required=True, help="for the order to stop, and for an error")
     parser.add_argument("--worker", type=int, required=True, help="process that holds the claim")
@@ -88,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _train(options: argparse.Namespace, stop: Stop) -> None:
     plans = {run.run_id: run for run in read_manifest(options.sweep_dir).runs}
-    job = Job(tuple(plans[run_id] for run_id in options.runs))
+    job = Job(tuple(plans[run_id] for run_id in options.runs), planned_as=options.job)
     store = Store(options.sweep_dir.parent)
     oversight = Delegate(job, store, options.worker, stop, options.folder / STOP_FILE)
     load_train()(job, validate(RuntimeConfig, options.runtime), store, oversight)

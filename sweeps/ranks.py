@@ -96,7 +96,8 @@ def _command(n_processes: int, sweep_dir: Path, job: Job, runtime: RuntimeConfig
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n_processes}"]
     settings = json.dumps(dataclasses.asdict(runtime))
     options = [str(sweep_dir), "--runtime", settings, "--folder", str(folder), "--worker", str(os.getpid())]
-    return [*torchrun, "-m", "sweeps.rank", *options, *(run.run_id for run in job.runs)]
+    named = ["--job", job.job_id, *(run.run_id for run in job.runs)]
+    return [*torchrun, "-m", "sweeps.rank", *options, *named]
 
 
 def _watch(torchrun: "subprocess.Popen[bytes]", stop_file: Path, oversight: Oversight) -> Interrupted | None:

@@ -84,6 +84,6 @@ def _row(job: Job, run: Plan, state: str) -> dict[str, Any]:
         "batch_tokens": run.batch_tokens,
         "learning_rate": run.learning_rate,
         "train_flops": run.train_flops["6nd_with_head"],
-        "estimated_s": job_seconds(job) / len(job.runs),
+        "estimated_s": job_seconds(job) * run.n_steps / sum(other.n_steps for other in job.runs),
         "state": state,
     }

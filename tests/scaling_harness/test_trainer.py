@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from scaling_harness import trainer
+from scaling_harness import stack, trainer
 from scaling_harness.claim import Interrupted
 from scaling_harness.errors import HarnessError
 from scaling_harness.plan import Job
@@ -120,7 +120,7 @@ def test_a_kill_during_evaluation(undisturbed, tmp_path, monkeypatch):
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(trainer, "evaluate", die)
+        patch.setattr(stack, "evaluate", die)
         with pytest.raises(Killed):
             train(tmp_path / "cut", plan, checkpoint_every_s=1e-9)
     (resumed,) = train(tmp_path / "cut", plan)

@@ -48,12 +48,6 @@ def test_anything_else_may_vary(document):
     assert len(plans) == 16
 
 
-def test_seeds_are_stacked_when_asked(document):
-    jobs = expand(sweep(document, {**GRID, "seeds": [0, 1, 2]}, stack=2))
-    assert sorted(len(job.runs) for job in jobs) == [1] * 4 + [2] * 4
-    assert all(len({(r.config.model.d_model, r.n_steps) for r in job.runs}) == 1 for job in jobs)
-
-
 @pytest.mark.parametrize(
     ("grid", "sentence"),
     [
