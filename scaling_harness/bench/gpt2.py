@@ -123,7 +123,7 @@ def _loop(run: Plan, curve: Curve, oversight: Oversight) -> EvalLoss | None:
             curve.step(step + 1, seen, flops, loss.item(), run.lr_at(step), norm.item())
         oversight.tick(step + 1)
     windows = evaluation_windows(open_tokens(run.data.valid_path), T, run.config.evaluation.final_n_tokens)
-    (found,) = evaluate(OneRun(model, {}), windows, V, "cpu")
+    found = evaluate(OneRun(model, {}), windows, V, "cpu")
     return found if np.isfinite(found.loss_nats) else None
 
 
