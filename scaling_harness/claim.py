@@ -40,6 +40,10 @@ class ClaimLost(HarnessError):
     """A newer attempt at a run exists: whatever this one would write is no longer wanted."""
 
 
+class Died(HarnessError):
+    """The process that trained was killed, or ended without a word; its worker lives."""
+
+
 class Oversight(Protocol):
     """What a trainer tells, and asks of, whoever started it."""
 

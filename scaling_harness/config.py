@@ -300,6 +300,8 @@ class RuntimeConfig:
     memory_gb: PositiveFloat | None = None
     """Memory of a worker, or of its GPU: a stack that would not fit is split when planned. Null for an equal share of
     the memory of the machine that plans."""
+    isolate: bool = False
+    """Whether each job is trained in a fresh process, not in its worker's."""
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from scaling_harness.allocator import keep_freed_memory
 from scaling_harness.attempts import End, counted_failures, ran_out_of_memory
-from scaling_harness.claim import Claim, ClaimLost, Interrupted, Oversight, is_held, take
+from scaling_harness.claim import Claim, ClaimLost, Died, Interrupted, Oversight, is_held, take
 from scaling_harness.config import RuntimeConfig
 from scaling_harness.device import place_on_device
 from scaling_harness.errors import HarnessError
@@ -174,6 +174,10 @@ def _attempt(
         return Outcome("interrupted", str(order))
     except ClaimLost:
         raise
+    except Died as death:
+        # Whether it counts is told by the checkpoint, as when the worker itself dies: see `counted_failures`.
+        claim.end("died", str(death))
+        return Outcome("failed", str(death))
     except (Exception, SystemExit) as error:
         _raise_storage_failure(error)
         _write_error(job, store, error)

@@ -1,10 +1,19 @@
 """Leaving in order: a signal asks, the work at hand is saved. Standard library only."""
 
 import contextlib
+import ctypes
 import os
 import signal
 from collections.abc import Iterator
 from types import FrameType
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when the one that started it ends, however it does; only Linux can."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Stop:

@@ -22,6 +22,7 @@ from scaling_harness.files import write_json
 from scaling_harness.provenance import now
 from sweeps.estimate import Speed, job_seconds, step_seconds
 from sweeps.manifest import Manifest, read_manifest, write_manifest
+from sweeps.ranks import start_command
 from sweeps.slots import environment, share_devices, share_memory, visible_devices
 from sweeps.stopwatch import SHORT, Times, of_length
 
@@ -185,8 +186,7 @@ def _run(folder: Path, manifest: Manifest, outs: Sequence[Path], options: Sequen
     per_run = manifest.launcher.gpus_per_run
     shared = len(outs), per_run, visible_devices()
     settings = json.dumps(dataclasses.asdict(share_memory(manifest.runtime, *shared)))
-    together = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={per_run}"] if per_run > 1 else []
-    command = [sys.executable, *together, "-m", "sweeps.stopwatch", str(folder), "--runtime", settings, *options]
+    command = start_command(per_run, "sweeps.stopwatch", [str(folder), "--runtime", settings, *options])
     common = environment(manifest.runtime.threads)
     processes = [
         subprocess.Popen([*command, "--out", str(out)], env={**common, **share}, stderr=subprocess.PIPE, text=True)

@@ -1,9 +1,10 @@
-"""One of the processes that train a job together, started by torchrun: `python -m sweeps.rank`; see `sweeps.ranks`."""
+"""A process that trains a job for its worker, alone or with others: `python -m sweeps.rank`; see `sweeps.ranks`."""
 
 import argparse
 import contextlib
 import json
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,25 +13,33 @@ from scaling_harness.attempts import attempt_numbers, read_attempt
 from scaling_harness.claim import ClaimLost, Interrupted
 from scaling_harness.compose import validate
 from scaling_harness.config import RuntimeConfig
-from scaling_harness.execute import load_train, one_line
+from scaling_harness.execute import TRAINER, load_train, one_line
 from scaling_harness.files import write_json
 from scaling_harness.plan import Job
-from scaling_harness.stop import Stop, stop_on_signals
+from scaling_harness.stop import Stop, die_with_parent, stop_on_signals
 from scaling_harness.store import Store
 from sweeps.manifest import read_manifest
-from sweeps.ranks import STOP_FILE, error_file
+from sweeps.ranks import STEP_FILE, STOP_FILE, error_file
+
+_NOTE_S = 1.0
+"""How often a process tells its worker the step, at most."""
 
 
 class Delegate:
     """The `Oversight` of a process whose worker holds the claim."""
 
-    def __init__(self, job: Job, store: Store, worker: int, stop: Stop, stop_file: Path) -> None:
+    def __init__(self, job: Job, store: Store, worker: int, stop: Stop, folder: Path) -> None:
         self._directories = [store.run_dir(run.run_id) for run in job.runs]
-        self._worker, self._stop, self._stop_file = worker, stop, stop_file
+        self._worker, self._stop, self._folder = worker, stop, folder
+        self._noted = 0.0
 
     def tick(self, step: int) -> None:
-        """See `Oversight`: the worker passes an order on as a file, and is to be alive."""
-        if self._stop() or self._stop_file.exists() or not self._worker_lives():
+        """See `Oversight`: the worker passes an order on as a file, is told how far it is, and is to be alive."""
+        if time.monotonic() - self._noted > _NOTE_S:
+            with contextlib.suppress(OSError):
+                (self._folder / STEP_FILE).write_text(str(step))
+            self._noted = time.monotonic()
+        if self._stop() or (self._folder / STOP_FILE).exists() or not self._worker_lives():
             raise Interrupted(f"stopped at step {step}")
 
     def confirm(self) -> None:
@@ -49,7 +58,7 @@ class Delegate:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train runs together with the other processes; 0 when they are trained or saved.
+    """Train runs, together with the other processes where there are; 0 when they are trained or saved.
 
     Parameters
     ----------
@@ -60,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
     """
+    die_with_parent()
     options = _parser().parse_args(arguments)
     keep_freed_memory()
     with stop_on_signals(patient=True) as stop:
@@ -82,7 +92,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("runs", nargs="+", metavar="RUN")
     parser.add_argument("--job", required=True, help="job_id, which names the checkpoint")
     parser.add_argument("--runtime", type=json.loads, required=True, help="JSON")
-    parser.add_argument("--folder", type=Path, required=True, help="for the order to stop, and for an error")
+    parser.add_argument("--folder", type=Path, required=True, help="for the step, the order to stop, and an error")
+    parser.add_argument("--train", default=TRAINER, metavar="MODULE:FUNCTION", help="training function")
     parser.add_argument("--worker", type=int, required=True, help="process that holds the claim")
     return parser
 
@@ -91,8 +102,8 @@ def _train(options: argparse.Namespace, stop: Stop) -> None:
     plans = {run.run_id: run for run in read_manifest(options.sweep_dir).runs}
     job = Job(tuple(plans[run_id] for run_id in options.runs), planned_as=options.job)
     store = Store(options.sweep_dir.parent)
-    oversight = Delegate(job, store, options.worker, stop, options.folder / STOP_FILE)
-    load_train()(job, validate(RuntimeConfig, options.runtime), store, oversight)
+    oversight = Delegate(job, store, options.worker, stop, options.folder)
+    load_train(options.train)(job, validate(RuntimeConfig, options.runtime), store, oversight)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One run on several processes: the worker that holds its claim starts torchrun, and watches over it. No torch."""
+"""A job in one or several processes of its own: the worker that holds its claim starts them, and watches. No torch."""
 
 import dataclasses
 import json
@@ -7,25 +7,29 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scaling_harness.claim import Interrupted, Oversight
+from scaling_harness.claim import Died, Interrupted, Oversight
 from scaling_harness.config import RuntimeConfig
 from scaling_harness.errors import HarnessError
-from scaling_harness.execute import Train
+from scaling_harness.execute import TRAINER, Train
 from scaling_harness.memory import is_out_of_memory, kernel_kills
 from scaling_harness.plan import Job
 from scaling_harness.record import RunRecord
 from scaling_harness.store import Store
+from sweeps.slots import environment
 from sweeps.status import last_row
+from sweeps.supervise import exit_sentence
 
-STOP_FILE = "stop"
+STOP_FILE, STEP_FILE = "stop", "step"
+"""In a folder that a worker and its processes have in common: there when they are to stop; how far they are."""
 _POLL_S = 0.25
 
 
-def train_on(n_processes: int, sweep_dir: Path) -> Train:
-    """Make a training function that has each job trained by several processes; see `sweeps.rank`.
+def train_on(n_processes: int, sweep_dir: Path, target: str = TRAINER) -> Train:
+    """Make a training function that has each job trained by fresh processes; see `sweeps.rank`.
 
     Parameters
     ----------
@@ -33,6 +37,8 @@ def train_on(n_processes: int, sweep_dir: Path) -> Train:
         Of a run; each takes its share of every batch.
     sweep_dir : Path
         Folder of the sweep, whose manifest the processes read.
+    target : str
+        `module:function`, instead of `trainer.train`.
 
     Returns
     -------
@@ -43,19 +49,22 @@ def train_on(n_processes: int, sweep_dir: Path) -> Train:
     def train(job: Job, runtime: RuntimeConfig, store: Store, oversight: Oversight) -> list[RunRecord]:
         kills = kernel_kills()
         with tempfile.TemporaryDirectory() as folder:
-            command = _command(n_processes, sweep_dir, job, runtime, Path(folder))
-            with subprocess.Popen(command, stdin=subprocess.DEVNULL) as torchrun:
+            options = [str(sweep_dir), "--folder", folder, "--worker", str(os.getpid()), "--train", target]
+            options += ["--runtime", json.dumps(dataclasses.asdict(runtime))]
+            options += ["--job", job.job_id, *(run.run_id for run in job.runs)]
+            command, env = start_command(n_processes, "sweeps.rank", options), environment(runtime.threads)
+            with subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL) as process:
                 try:
-                    order = _watch(torchrun, Path(folder) / STOP_FILE, oversight)
+                    order = _watch(process, Path(folder), oversight)
                 except BaseException:
-                    torchrun.terminate()
+                    process.terminate()
                     raise
             if not all(store.is_finished(run.run_id) for run in job.runs):
                 oversight.confirm()
                 if order is not None:
                     step = last_row(store.metrics_path(job.runs[0].run_id)).get("step", 0)
                     raise Interrupted(f"stopped at step {step}")
-                raise reason(Path(folder), torchrun.returncode, killed=kernel_kills() > kills)
+                raise reason(Path(folder), process.returncode, killed=kernel_kills() > kills)
         return [store.read(run.run_id) for run in job.runs]
 
     return train
@@ -89,26 +98,24 @@ def reason(folder: Path, code: int, killed: bool) -> Exception:
         return starved[0]
     if killed:
         return MemoryError("the kernel killed a process for want of memory")
-    return errors[0] if errors else HarnessError(f"torchrun ended with exit code {code}; the worker's log says more")
+    return errors[0] if errors else Died(f"the training process: {exit_sentence(code)}; the worker's log may say more")
 
 
-def _command(n_processes: int, sweep_dir: Path, job: Job, runtime: RuntimeConfig, folder: Path) -> list[str]:
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n_processes}"]
-    settings = json.dumps(dataclasses.asdict(runtime))
-    options = [str(sweep_dir), "--runtime", settings, "--folder", str(folder), "--worker", str(os.getpid())]
-    named = ["--job", job.job_id, *(run.run_id for run in job.runs)]
-    return [*torchrun, "-m", "sweeps.rank", *options, *named]
+def start_command(n_processes: int, module: str, options: Sequence[str]) -> list[str]:
+    """Words that start a module of Python, under torchrun where as several processes."""
+    together = ["-m", "sweeps.torchrun", "--standalone", f"--nproc-per-node={n_processes}"] if n_processes > 1 else []
+    return [sys.executable, *together, "-m", module, *options]
 
 
-def _watch(torchrun: "subprocess.Popen[bytes]", stop_file: Path, oversight: Oversight) -> Interrupted | None:
+def _watch(process: "subprocess.Popen[bytes]", folder: Path, oversight: Oversight) -> Interrupted | None:
     """Keep the claim alive until the processes have left; the order to leave, if there was one."""
     order = None
-    while torchrun.poll() is None:
+    while process.poll() is None:
         try:
-            oversight.tick(0)
+            oversight.tick(_step(folder / STEP_FILE))
         except Interrupted as interrupted:
             order = interrupted
-            stop_file.touch()
+            (folder / STOP_FILE).touch()
             oversight.confirm()
         time.sleep(_POLL_S)
     return order
@@ -119,3 +126,11 @@ def _error(said: dict[str, Any]) -> HarnessError:
     if said["errno"] is not None:
         error.__cause__ = OSError(said["errno"], said["reason"])
     return error
+
+
+def _step(path: Path) -> int:
+    """Step that processes have come to; it may be read while it is written."""
+    try:
+        return int(path.read_text() or 0)
+    except FileNotFoundError:
+        return 0

@@ -21,6 +21,7 @@ from scaling_harness.config import RuntimeConfig
 from scaling_harness.execute import TRAINER, Train, load_train
 from scaling_harness.files import write_json
 from scaling_harness.plan import Job
+from scaling_harness.stop import die_with_parent
 from scaling_harness.store import Store
 from sweeps.manifest import read_manifest
 
@@ -84,6 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
     """
+    die_with_parent()
     options = _parser().parse_args(arguments)
     keep_freed_memory()
     manifest = read_manifest(options.folder)

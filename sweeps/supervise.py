@@ -166,7 +166,7 @@ def supervise(
             deaths = deaths + 1 if len(left) == n_left else 1
             n_left = len(left)
             if deaths > allowed:
-                raise HarnessError(f"{deaths} workers died one after another, the last {_sentence(worker.code)}")
+                raise HarnessError(f"{deaths} workers died one after another, the last {exit_sentence(worker.code)}")
             pool.start(worker.slot)
         look(told)
         time.sleep(POLL_S if len(pool) else 0.0)
@@ -184,10 +184,11 @@ def _end(code: int, kills: int) -> End:
     """How a worker ended that said nothing itself; `kills` are the kernel's for want of memory before."""
     if code == -signal.SIGKILL and kernel_kills() > kills:
         return End("out_of_memory", "killed by the kernel for want of memory")
-    return End("died", _sentence(code))
+    return End("died", exit_sentence(code))
 
 
-def _sentence(code: int) -> str:
+def exit_sentence(code: int) -> str:
+    """Say how a process ended, by its exit code as `subprocess` has it."""
     if code > 0:
         return f"ended with exit code {code}"
     name = signal.Signals(-code).name

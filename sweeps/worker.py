@@ -110,7 +110,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             runtime = validate(RuntimeConfig, options.runtime) if options.runtime else manifest.runtime
             keep_freed_memory()
             n_processes = manifest.launcher.gpus_per_run
-            train = train_on(n_processes, options.sweep_dir) if n_processes > 1 else load_train(options.train)
+            apart = n_processes > 1 or runtime.isolate
+            train = train_on(n_processes, options.sweep_dir, options.train) if apart else load_train(options.train)
             work(manifest.jobs, Store(options.sweep_dir.parent), runtime, stop, train)
         except HarnessError as error:
             print(error, file=sys.stderr)

@@ -11,7 +11,7 @@ from scaling_harness.outcome import Measured, record_of
 from scaling_harness.provenance import now
 from scaling_harness.record import EvalLoss, write_record
 
-RAISES, KILLED_ONCE, KILLED_ALWAYS, SLOW, DIVERGES, STUCK = 100, 200, 300, 400, 500, 600
+RAISES, KILLED_ONCE, KILLED_ALWAYS, SLOW, DIVERGES, STUCK, HANGS_ONCE = 100, 200, 300, 400, 500, 600, 700
 """Seeds from one of these to the next share a fate; below the first, all goes well."""
 
 
@@ -57,6 +57,9 @@ def _meet(fate, step, metrics):
         time.sleep(0.05)
     if fate == STUCK:
         time.sleep(60)
+    if fate == HANGS_ONCE and step == 2 and not (mark := metrics.with_name("hung")).exists():
+        mark.touch()
+        time.sleep(600)
 
 
 def __getattr__(name):

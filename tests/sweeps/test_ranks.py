@@ -1,11 +1,14 @@
 """One run on two processes (torchrun, gloo), as a sweep trains it."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +16,7 @@ from scaling_harness.attempts import read_end
 from scaling_harness.claim import ClaimLost, Interrupted, take
 from scaling_harness.execute import execute
 from scaling_harness.files import read_jsonl
+from scaling_harness.launchers import LocalLauncher
 from scaling_harness.memory import is_out_of_memory
 from scaling_harness.plan import Job
 from scaling_harness.stop import Stop
@@ -20,7 +24,8 @@ from scaling_harness.store import Store
 from scaling_harness.trainer import train
 from sweeps.manifest import Manifest, write_manifest
 from sweeps.rank import Delegate
-from sweeps.ranks import error_file, reason, train_on
+from sweeps.ranks import STEP_FILE, error_file, reason, train_on
+from sweeps.slots import environment
 
 
 @pytest.fixture
@@ -74,6 +79,42 @@ def test_the_reason_of_a_failure_comes_back(shared):
     assert read_end(store.run_dir(plan.run_id), 1).reason == outcome.reason
 
 
+def processes(sweep_dir):
+    """Those whose command line names a sweep."""
+    for folder in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if folder.name.isdigit() and str(sweep_dir) in (folder / "cmdline").read_text():
+                yield int(folder.name)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process die with its parent")
+def test_a_killed_worker_takes_its_processes_with_it_and_the_run_goes_on_elsewhere(make_manifest):
+    import fake_training
+
+    manifest, store = make_manifest(fake_training.STUCK)
+    sweep_dir, (job,) = store.sweep_dir("fake"), manifest.jobs
+    write_manifest(sweep_dir, dataclasses.replace(manifest, launcher=LocalLauncher(gpus_per_run=2)))
+    command = [sys.executable, "-m", "sweeps.worker", str(sweep_dir), "--train", "fake_training:train"]
+    with subprocess.Popen(command, env=environment(1)) as worker:
+        deadline = time.monotonic() + 60.0
+        while len(losses(store, job.runs[0])) < 2:  # one of each process, which sleeps from then on
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert len(list(processes(sweep_dir))) == 4  # with torchrun
+        worker.kill()
+    deadline = time.monotonic() + 10.0
+    while list(processes(sweep_dir)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+    def elsewhere(job, *rest):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(fake_training, "STUCK", -1)
+            return fake_training.train(job, *rest)
+
+    assert execute(job, manifest.runtime, store, Stop(), elsewhere).kind == "completed"
+
+
 def test_want_of_memory_explains_what_other_processes_then_say(tmp_path):
     def say(rank, words, errno=None):
         (tmp_path / error_file(rank)).write_text(json.dumps({"reason": words, "errno": errno}))
@@ -94,7 +135,7 @@ def delegate(shared, tmp_path):
     """The oversight of a process of a run, for a worker that runs or has ended, and the worker."""
     plan, store, _ = shared
     worker = subprocess.Popen(["sleep", "60"])
-    yield Delegate(Job((plan,)), store, worker.pid, Stop(), tmp_path / "stop"), worker
+    yield Delegate(Job((plan,)), store, worker.pid, Stop(), tmp_path), worker
     worker.kill()
     worker.wait()
 
@@ -102,6 +143,7 @@ def delegate(shared, tmp_path):
 def test_a_process_of_a_run_stops_when_it_is_told_or_its_worker_is_gone(delegate, tmp_path):
     oversight, worker = delegate
     oversight.tick(3)
+    assert (tmp_path / STEP_FILE).read_text() == "3"
     (tmp_path / "stop").touch()
     with pytest.raises(Interrupted, match="step 4"):
         oversight.tick(4)
@@ -119,7 +161,7 @@ def test_a_process_of_a_run_writes_nothing_once_its_worker_was_overtaken(delegat
     with pytest.raises(ClaimLost, match="attempt 1"):
         oversight.confirm()
     claim.end("interrupted")
-    mine = Delegate(Job((plan,)), store, os.getpid(), Stop(), store.runs_dir / "stop")
+    mine = Delegate(Job((plan,)), store, os.getpid(), Stop(), store.runs_dir)
     claim = take(plan.run_id, [plan.run_id], store)
     mine.confirm()
     claim.end("interrupted")

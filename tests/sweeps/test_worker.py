@@ -1,7 +1,9 @@
 import dataclasses
+import os
 
 import pytest
 
+from scaling_harness.attempts import attempt_numbers, read_attempt, read_end
 from scaling_harness.claim import take
 from scaling_harness.plan import Job
 from scaling_harness.stop import Stop
@@ -83,6 +85,16 @@ def test_a_stop_ends_it_between_and_within_jobs(fake):
     assert order == [manifest.jobs[0].job_id]
     assert not store.is_finished(order[0])
     assert store.checkpoint_path(order[0]).exists()
+
+
+def test_isolated_jobs_fail_and_die_in_processes_of_their_own(make_manifest):
+    manifest, store = make_manifest(200, 100, max_attempts=2, isolate=True)
+    assert main([str(store.sweep_dir("fake")), "--train", "fake_training:train"]) == 0
+    killed, raises = (store.run_dir(run.run_id) for run in manifest.runs)
+    assert [read_end(killed, number).outcome for number in attempt_numbers(killed)] == ["died", "completed"]
+    assert "killed by SIGKILL" in read_end(killed, 1).reason
+    assert read_attempt(killed, 1).pid == read_attempt(killed, 2).pid == os.getpid()
+    assert store.read(raises.name).reason == "failed after 2 attempts: ValueError: the seed is unlucky"
 
 
 def test_the_command_trains_a_sweep_and_says_what_is_wrong(make_manifest, tmp_path, capsys):
