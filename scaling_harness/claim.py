@@ -61,7 +61,7 @@ class Claim:
 
     def __init__(self) -> None:
         self._held: list[tuple[Path, int, int]] = []
-        self._began = time.monotonic()
+        self._began = self._moved = time.monotonic()
 
     def heartbeat(self) -> None:
         """Renew the lease. A beat that cannot be written is let pass: `confirm` finds out what it cost."""
@@ -69,14 +69,25 @@ class Claim:
             with contextlib.suppress(OSError):
                 os.utime(descriptor)
 
+    def move(self) -> None:
+        """Note that the training goes on; see `beating`."""
+        self._moved = time.monotonic()
+
     @contextlib.contextmanager
-    def beating(self) -> Iterator[None]:
-        """Renew the lease from a thread: a step, an evaluation or a compilation may take longer than it lasts."""
+    def beating(self, hang_s: float) -> Iterator[None]:
+        """Renew the lease from a thread: a step, an evaluation or a compilation may take longer than it lasts.
+
+        Parameters
+        ----------
+        hang_s : float
+            Not where nothing has moved for so many seconds: the lease is to end, and another process to take over.
+        """
         done = threading.Event()
 
         def beat() -> None:
             while not done.wait(HEARTBEAT_S):
-                self.heartbeat()
+                if time.monotonic() - self._moved <= hang_s:
+                    self.heartbeat()
 
         thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
         thread.start()
@@ -94,6 +105,7 @@ class Claim:
         ClaimLost
             One does, or the run's folder is gone.
         """
+        self.move()
         self.heartbeat()
         for directory, number, _ in self._held:
             newest = max(attempt_numbers(directory), default=0)

@@ -300,6 +300,8 @@ class RuntimeConfig:
     memory_gb: PositiveFloat | None = None
     """Memory of a worker, or of its GPU: a stack that would not fit is split when planned. Null for an equal share of
     the memory of the machine that plans."""
+    hang_s: PositiveFloat = 1800.0
+    """Seconds without a step or a checkpoint after which a run is given to another process, and its own is killed."""
     isolate: bool = False
     """Whether each job is trained in a fresh process, not in its worker's."""
 

@@ -133,8 +133,12 @@ class _Watch:
     def __init__(self, claim: Claim, stop: Stop) -> None:
         self._claim = claim
         self._stop = stop
+        self._step = -1
 
     def tick(self, step: int) -> None:
+        if step != self._step:
+            self._step = step
+            self._claim.move()
         if self._stop():
             raise Interrupted(f"stopped at step {step}")
 
@@ -167,7 +171,7 @@ def _attempt(
         return _give_up(job, runtime, store, claim, past, now(), wall_s=0.0)
     started, clock = now(), time.monotonic()
     try:
-        with claim.beating():
+        with claim.beating(runtime.hang_s):
             records = train(job, runtime, store, oversight)
     except Interrupted as order:
         claim.end("interrupted", str(order))

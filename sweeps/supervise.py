@@ -14,6 +14,7 @@ from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.files import explain_os_errors
 from scaling_harness.memory import kernel_kills
 from scaling_harness.store import Store
+from sweeps.hangs import Hangs
 from sweeps.manifest import CANCELLED, Manifest
 from sweeps.slots import environment
 
@@ -21,6 +22,7 @@ POLL_S = 0.25
 _GRACE_S = 60.0
 """Time for workers told to stop: a step, an evaluation and a checkpoint."""
 _LAST_BYTES = 4096
+_HUNG = "killed because it hung: no step and no checkpoint for longer than runtime.hang_s"
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,17 @@ class Pool:
                 said = _last_line(worker.log, worker.log_start)
                 yield Exit(worker.slot, worker.process.pid, worker.process.returncode, said)
 
+    @property
+    def pids(self) -> set[int]:
+        """Processes of the workers."""
+        return {worker.process.pid for worker in self._workers}
+
+    def kill(self, pid: int) -> None:
+        """Kill one."""
+        for worker in self._workers:
+            if worker.process.pid == pid:
+                worker.process.kill()
+
     def terminate(self) -> None:
         """Ask all to save and leave."""
         for worker in self._workers:
@@ -152,7 +165,11 @@ def supervise(
     allowed = len(pool) * manifest.runtime.max_attempts
     cancelled = store.sweep_dir(manifest.name) / CANCELLED
     told, deaths, n_left, kills = False, 0, len(manifest.runs), kernel_kills()
+    hangs, hung = Hangs([run.run_id for run in manifest.runs], store), set()
     while len(pool):
+        for pid in hangs.find(pool.pids):
+            pool.kill(pid)
+            hung.add(pid)
         if not told and (stop() or cancelled.exists()):
             told = True
             pool.terminate()
@@ -161,7 +178,7 @@ def supervise(
                 continue
             _check_exit(worker)
             left = [run.run_id for run in manifest.runs if not store.is_finished(run.run_id)]
-            bury(left, store, worker.pid, _end(worker.code, kills))
+            bury(left, store, worker.pid, End("died", _HUNG) if worker.pid in hung else _end(worker.code, kills))
             kills = kernel_kills()
             deaths = deaths + 1 if len(left) == n_left else 1
             n_left = len(left)

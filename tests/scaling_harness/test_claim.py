@@ -116,7 +116,7 @@ def test_an_owner_who_is_busy_for_longer_than_the_lease_keeps_its_run(store, mon
     age(store)
     path = attempts.attempt_path(store.run_dir("run"), 1)
     old = path.stat().st_mtime
-    with owner.beating():
+    with owner.beating(hang_s=60.0):
         while path.stat().st_mtime == old:
             time.sleep(0.01)
         assert take("job", ["run"], store) is None
@@ -125,6 +125,23 @@ def test_an_owner_who_is_busy_for_longer_than_the_lease_keeps_its_run(store, mon
     assert thief is not None
     owner.end("interrupted")
     thief.end("completed")
+
+
+def test_an_owner_in_whom_nothing_moves_beats_no_more_until_it_does(store, monkeypatch):
+    monkeypatch.setattr("scaling_harness.claim.HEARTBEAT_S", 0.01)
+    owner = take("job", ["run"], store)
+    path = attempts.attempt_path(store.run_dir("run"), 1)
+    with owner.beating(hang_s=0.2):
+        time.sleep(0.3)
+        silent = path.stat().st_mtime_ns
+        time.sleep(0.1)
+        assert path.stat().st_mtime_ns == silent
+        deadline = time.monotonic() + 20.0
+        while path.stat().st_mtime_ns == silent:
+            assert time.monotonic() < deadline
+            owner.move()
+            time.sleep(0.01)
+    owner.end("completed")
 
 
 def test_without_locks_the_lease_decides(store, monkeypatch):

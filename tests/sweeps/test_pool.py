@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from scaling_harness.attempts import attempt_numbers, read_attempt
+from scaling_harness.attempts import attempt_numbers, read_attempt, read_end
 from scaling_harness.errors import HarnessError, UserError
 from sweeps.cancel import cancel
 from sweeps.manifest import read_listing
@@ -197,6 +197,16 @@ def test_a_killed_worker_is_replaced_and_its_run_tried_again(make_manifest):
     striker.join()
     assert summary.n_done == 1
     assert attempt_numbers(store.run_dir(run_id)) == [1, 2]
+
+
+def test_a_worker_that_hangs_is_killed_and_its_run_tried_again(make_manifest, monkeypatch):
+    monkeypatch.setenv("SCALING_HARNESS_LEASE_S", "1")
+    manifest, store = make_manifest(700, workers=1, hang_s=1.0)
+    out, err = launch(store).communicate(timeout=60)
+    assert "'n_done': 1" in out, err
+    directory = store.run_dir(manifest.runs[0].run_id)
+    assert [read_end(directory, number).outcome for number in attempt_numbers(directory)] == ["died", "completed"]
+    assert "it hung" in read_end(directory, 1).reason
 
 
 def test_what_keeps_a_worker_from_working_ends_the_launch(make_manifest):
