@@ -60,7 +60,7 @@ class Comparison:
     Attributes
     ----------
     table : DataFrame
-        One row a source: law, count and its exponents.
+        One row a source: law, count, its exponents, and how much its settings were tuned.
     differences : tuple of Difference
     refused : tuple of {"what", "pair", "reason"}
         What may not be compared.
@@ -132,6 +132,7 @@ def _table(sources: Sequence[Source]) -> pd.DataFrame:
             "law": source.law.name if source.law else None,
             "count": source.conventions.get("count"),
             **{name: str(estimate) for name, estimate in source.exponents.items()},
+            "tuning": source.settings.get("tuning") or "not known",
         }
         for source in sources
     ]

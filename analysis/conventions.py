@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from analysis.result import FitResult
 from analysis.runs import Runs
+from analysis.tuning import tuning_of
 
 FIELDS = ("vocab_size", "data_id", "n_ctx", "recipe")
 SAME_COMPUTE = 0.01
@@ -80,4 +82,5 @@ def describe(result: FitResult, runs: Runs, source: Mapping[str, Any]) -> FitRes
         Arguments of `runs.load_runs` that give the runs again.
     """
     more = {"conventions": conventions_of(runs), "rows": rows_id(runs), "source": dict(source)}
+    more["tuning"] = tuning_of(Path(source["path"])) if "path" in source else None
     return dataclasses.replace(result, settings={**result.settings, **more})

@@ -40,6 +40,10 @@ def parser() -> argparse.ArgumentParser:
     table.add_argument("--csv", metavar="F", help="write the table there")
     _add_json(table)
 
+    _add_tune(
+        verbs.add_parser("tune", help="search settings for each size, architecture and data set of a sweep alike")
+    )
+
     rule = verbs.add_parser("rule", help="best learning rate and batch of each N and D of a sweep, and their laws")
     _add_place(rule)
     _add_json(rule)
@@ -57,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     reproduce = verbs.add_parser("reproduce", help="the main job: sweep, fits, figures, report")
     reproduce.add_argument("--tier", choices=("mini", "quick", "standard"), default="quick")
     _add_overrides(reproduce)
+    _add_tuned(reproduce)
     _add_mix_versions(reproduce)
     return root
 
@@ -76,9 +81,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parse(arguments)
     try:
-        from scaling_harness import verbs, verbs_analysis, verbs_bench, verbs_forecast, verbs_recipe, verbs_sweep
+        from scaling_harness import (
+            verbs,
+            verbs_analysis,
+            verbs_bench,
+            verbs_forecast,
+            verbs_recipe,
+            verbs_sweep,
+            verbs_tune,
+        )
 
-        modules = (verbs_analysis, verbs_forecast, verbs_bench, verbs_recipe, verbs_sweep, verbs)
+        modules = (verbs_analysis, verbs_forecast, verbs_bench, verbs_recipe, verbs_tune, verbs_sweep, verbs)
         verb = next(getattr(module, options.verb) for module in modules if hasattr(module, options.verb))
         return verb(options)
     except UserError as error:
@@ -118,8 +131,23 @@ def _add_sweep(sweep: argparse.ArgumentParser) -> None:
         "--mode", choices=("offline", "online"), default="offline", help="mirror: to wandb (%(default)s)"
     )
     sweep.add_argument("--again", action="store_true", help="probe: also where there was one before")
+    _add_tuned(sweep)
     _add_mix_versions(sweep)
     _add_json(sweep)
+
+
+def _add_tune(tune: argparse.ArgumentParser) -> None:
+    tune.add_argument("name", metavar="NAME", help="a file of conf/sweep, without .yaml")
+    _add_overrides(tune)
+    tune.add_argument("--over", required=True, metavar="FIELD,...", help="such as optim.lr,budget.batch")
+    tune.add_argument(
+        "--trials", type=int, default=12, metavar="K", help="settings tried for each group (default: %(default)s)"
+    )
+    _add_json(tune)
+
+
+def _add_tuned(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tuned", metavar="NAME", help="with the settings that `tune NAME` found")
 
 
 def _add_mix_versions(parser: argparse.ArgumentParser) -> None:

@@ -66,7 +66,7 @@ RECIPES: dict[str, Recipe] = {
         batch_tokens=lambda at: 0.58 * at.n_tokens**0.571,
     ),
     "sweep2026": Recipe(
-        "sweep lr-batch of this repository (2026-11-22): muP, embedded corpus; N with the head of 1e4 to 1.1e5, D of 3e5 "
+        "sweep lr-batch of this repository (2026-11-22): muP, embedded corpus; N with head of 1e4 to 1.1e5, D of 3e5 "
         "and 1.2e6, six minima, rms 19 %; standard errors: value 7.9 %, exponent of N .080 (it may be 0), of D .114. "
         "The batch is a bound, not a law: the smallest of 128, 256 and 512 tokens was best at all six",
         learning_rate=_sweep2026_lr,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.verbs import composed, print_rows
+from scaling_harness.verbs_tune import keep_effort, tuned_overrides
 
 if TYPE_CHECKING:
     from scaling_harness.store import Store
@@ -24,7 +25,7 @@ def reproduce(options: Namespace) -> int:
     """Run the main job: the tier's sweep, fits, figures, report."""
     options.name = f"reproduce-{options.tier}"
     code = _run(options)
-    return code or _report_reproduction(Path(_manifest(options).runtime.runs_dir) / options.name)
+    return code or _report_reproduction(Path(planned(options).runtime.runs_dir) / options.name)
 
 
 def _report_reproduction(sweep_dir: Path) -> int:
@@ -40,7 +41,7 @@ def _plan(options: Namespace) -> int:
     from scaling_harness.store import Store
     from sweeps.table import print_plan
 
-    manifest = _manifest(options)
+    manifest = planned(options)
     rows, totals = _cost(manifest, Store(Path(manifest.runtime.runs_dir)))
     if options.json:
         print(json.dumps({"name": manifest.name, "question": manifest.question, "totals": totals, "runs": rows}))
@@ -63,9 +64,10 @@ def _run(options: Namespace) -> int:
     from scaling_harness.store import Store
     from sweeps.manifest import MANIFEST_FILE, read_manifest
 
-    manifest = _manifest(options)
+    manifest = planned(options)
     store = Store(Path(manifest.runtime.runs_dir))
     if not (store.sweep_dir(manifest.name) / MANIFEST_FILE).exists():
+        keep_effort(options, store.sweep_dir(manifest.name))
         return _launch(manifest, store)
     known = read_manifest(store.sweep_dir(manifest.name))
     new = {run.fingerprint for run in manifest.runs} - {run.fingerprint for run in known.runs}
@@ -82,7 +84,7 @@ def _extend(options: Namespace) -> int:
     from scaling_harness.store import Store
     from sweeps.manifest import merge, read_manifest, write_manifest
 
-    added = _manifest(options)
+    added = planned(options)
     sweep_dir = Store(Path(added.runtime.runs_dir)).sweep_dir(added.name)
     known = read_manifest(sweep_dir)
     # Launcher and version are those of what was launched, which this is not.
@@ -183,7 +185,7 @@ def _probe(options: Namespace) -> int:
     from sweeps.manifest import devices
     from sweeps.probe import PROBE_FILE, kept
 
-    manifest = _manifest(options)
+    manifest = planned(options)
     store = Store(Path(manifest.runtime.runs_dir))
     sweep_dir = store.sweep_dir(manifest.name)
     if options.again:
@@ -236,12 +238,13 @@ def _store(options: Namespace) -> "Store":
     return Store(Path(run_config(composed(options)).runtime.runs_dir))
 
 
-def _manifest(options: Namespace) -> "Manifest":
+def planned(options: Namespace) -> "Manifest":
+    """Plan the sweep that a command line names, nothing written."""
     from scaling_harness.compose import launcher_config, run_config, sweep_config
     from sweeps.expand import expand
     from sweeps.manifest import Manifest
 
-    document = composed(options, f"sweep={options.name}")
+    document = composed(options, f"sweep={options.name}", *tuned_overrides(options))
     config, described = run_config(document), sweep_config(document)
     return Manifest(
         name=described.name,
@@ -270,7 +273,7 @@ def _launch(manifest: "Manifest", store: "Store") -> int:
     check(manifest, store)
     start(manifest, store)
     if manifest.launcher.kind == "local":
-        return _train_here(manifest, store)
+        return train_here(manifest, store)
     from sweeps.submissions import submit
     from sweeps.table import cost_sentence
 
@@ -279,7 +282,8 @@ def _launch(manifest: "Manifest", store: "Store") -> int:
     return 0
 
 
-def _train_here(manifest: "Manifest", store: "Store") -> int:
+def train_here(manifest: "Manifest", store: "Store") -> int:
+    """Train what is left of a sweep with the workers of this machine; 0, or 130 where it was interrupted."""
     from scaling_harness.wandb_mirror import mirror
     from sweeps.cost import settle, verdict
     from sweeps.pool import run_sweep

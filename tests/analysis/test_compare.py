@@ -49,6 +49,19 @@ def test_independent_fits_have_independent_errors(one, other):
     json.dumps(found.to_dict(), allow_nan=False)
 
 
+def test_each_side_says_how_much_it_was_tuned(tmp_path, isoflop):
+    sides = []
+    for name, tuned in (("plain", None), ("tuned", {"by": "pilot", "effort": "12 trials"})):
+        (tmp_path / name).mkdir()
+        if tuned:
+            (tmp_path / name / "tuned.json").write_text(json.dumps(tuned))
+        runs = Runs(isoflop, count="with_head")
+        source = {"path": str(tmp_path / name)}
+        sides.append(from_fit(describe(fit("chinchilla", runs, resamples=20), runs, source), name))
+    found = compare([*sides, open_source("published:besiroglu2024")])
+    assert list(found.table.tuning) == ["not tuned", "12 trials (tune pilot)", "not known"]
+
+
 def test_true_differences_are_found_and_absent_ones_are_not(one, other):
     assert difference(compare([one, other]), "a").estimate.value == pytest.approx(-0.03 / 0.73, abs=0.02)
     again = fitted(FIRST, seed=2)
