@@ -48,6 +48,10 @@ def parser() -> argparse.ArgumentParser:
     _add_place(rule)
     _add_json(rule)
 
+    transfer = verbs.add_parser("transfer", help="what the learning rate of the smallest width costs at larger ones")
+    _add_place(transfer)
+    _add_json(transfer)
+
     _add_fit(verbs.add_parser("fit", help="fit laws to runs or to a table"))
     _add_forecast(verbs.add_parser("forecast", help="best N and D of a budget, a loss, or the compute it takes"))
     _add_compare(verbs.add_parser("compare", help="exponents of fits side by side, and what may not be compared"))

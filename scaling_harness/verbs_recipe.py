@@ -1,4 +1,4 @@
-"""The verb `rule`. Every import that costs time stands inside the verb that needs it."""
+"""The verbs `rule` and `transfer`. Every import that costs time stands inside the verb that needs it."""
 
 import json
 from argparse import Namespace
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from analysis.optima import Best, Optimum
     from analysis.power_law import PowerLaw
+    from analysis.result import Estimate
+    from analysis.transfer import Transfer
 
 
 def rule(options: Namespace) -> int:
@@ -42,6 +44,33 @@ def rule(options: Namespace) -> int:
     for name, recipe in RECIPES.items():
         print(f"{name}: {recipe.source}")
     return 0
+
+
+def transfer(options: Namespace) -> int:
+    """What the learning rate found at the smallest width of a sweep costs at the others."""
+    from analysis.runs import load_runs
+    from analysis.transfer import transfers
+
+    path = find_runs(options)
+    runs = load_runs(path, may_differ=("optim.lr",))
+    if missing := {"d_model", "n_tokens", "lr", "seed"} - set(runs.frame):
+        raise UserError(f"{path} has no {', '.join(sorted(missing))}: `transfer` reads the records of a sweep")
+    say_dropped(runs.dropped)
+    found = transfers(runs.frame)
+    print_rows(options, [one.to_dict() for one in found], [_transfer_row(one) for one in found])
+    return 0
+
+
+def _transfer_row(found: "Transfer") -> dict[str, Any]:
+    row = {"width": found.d_model, "D": found.n_tokens, "seeds": found.n_seeds}
+    row |= {"lr of the smallest": found.lr_smallest, "L": found.loss_smallest}
+    row |= {"lr of this width": found.lr_own, "its L": found.loss_own}
+    return row | {"regret": _percent(found.regret) if found.regret else "unknown", "": found.problem}
+
+
+def _percent(estimate: "Estimate") -> str:
+    low, high = estimate.ci95 or (estimate.value, estimate.value)
+    return "{:.2g} % [{:.2g} %, {:.2g} %]".format(*(100 * x for x in (estimate.value, low, high)))
 
 
 def law_sentence(field: str, law: "PowerLaw") -> str:

@@ -1,5 +1,8 @@
-"""Coordinate check (Yang et al. 2022, arXiv 2203.03466, appendix D.1): with muP what each place of the network adds keeps
-its scale over the first steps whatever the width, which is what lets a learning rate transfer."""
+"""Coordinate check (Yang et al. 2022, arXiv 2203.03466, appendix D.1).
+
+With muP what each place of the network adds keeps its scale over the first steps whatever the width, which is what lets
+a learning rate transfer.
+"""
 
 import functools
 
@@ -16,8 +19,8 @@ STEPS, SEEDS = 4, (0, 1)
 VOCABULARY, N_CTX, N_SEQS = 64, 16, 4
 LR = 0.01
 GROWS, SHRINKS = 0.1, -0.4
-"""Slopes of ln rms against ln width that are allowed at any step. A matrix that learns too fast by the width has 1, too
-slow by it -1. Attention has -.3 over these widths, but -.2 from 128 to 256: coherence that a narrow model has by chance."""
+"""Slopes of ln rms against ln width that are allowed at any step; a matrix that learns too fast by the width has 1, too
+slow by it -1. Attention has -.3 over these widths, -.2 from 128 to 256: a narrow model adds up more by chance."""
 
 
 @functools.cache
