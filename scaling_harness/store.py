@@ -4,6 +4,7 @@
 `<runs_dir>/checkpoints/<job_id>.pt` is a job's last checkpoint, kept as long as it is needed.
 """
 
+import functools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +18,17 @@ class Store:
 
     runs_dir: Path
 
+    @functools.cached_property
+    def _folder(self) -> str:
+        return f"{self.runs_dir}/store"
+
     def run_dir(self, run_id: str) -> Path:
         """Folder of a run."""
-        return self.runs_dir.joinpath("store", run_id)
+        return Path(f"{self._folder}/{run_id}")
 
     def record_path(self, run_id: str) -> Path:
         """The record: its existence means finished, or finally failed."""
-        return self.runs_dir.joinpath("store", run_id, RECORD_FILE)
+        return Path(f"{self._folder}/{run_id}/{RECORD_FILE}")
 
     def metrics_path(self, run_id: str) -> Path:
         """The training curve, readable at any time."""
@@ -40,7 +45,7 @@ class Store:
     def is_finished(self, run_id: str) -> bool:
         """Whether a record exists, of whatever status."""
         # Asked most of all: 64 workers look at each run of a sweep, and pathlib takes longer than the file system.
-        return os.path.exists(os.path.join(self.runs_dir, "store", run_id, RECORD_FILE))
+        return os.path.exists(f"{self._folder}/{run_id}/{RECORD_FILE}")
 
     def read(self, run_id: str) -> RunRecord:
         """Read the record of a finished run; see `record.read_record`."""

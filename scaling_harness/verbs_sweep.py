@@ -232,10 +232,10 @@ _ACTIONS = {
 
 
 def _store(options: Namespace) -> "Store":
-    from scaling_harness.compose import run_config
+    from scaling_harness.compose import runs_dir
     from scaling_harness.store import Store
 
-    return Store(Path(run_config(composed(options)).runtime.runs_dir))
+    return Store(runs_dir(options.overrides, Path(options.config_dir) if options.config_dir else None))
 
 
 def planned(options: Namespace) -> "Manifest":

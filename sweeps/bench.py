@@ -74,9 +74,10 @@ def bench(directory: Path, planned: int, drained: int, workers: int, claimers: i
     """
     found = [_verb("plan", directory, _overrides(directory, "planned", planned), planned, "nothing begun")]
     manifest, store = _begin(directory, "planned", planned)
-    found.append(_verb("status", directory, _overrides(directory, "planned", planned), planned, "nothing begun"))
+    where = [f"runtime.runs_dir={store.runs_dir}"]
+    found.append(_verb("status", directory, where, planned, "nothing begun"))
     _finish_all(manifest, store)
-    found.append(_verb("status", directory, _overrides(directory, "planned", planned), planned, "all finished"))
+    found.append(_verb("status", directory, where, planned, "all finished"))
     found.append(_claim(*_begin(directory, "claimed", claimers * _CLAIMS), claimers))
     found.append(_drain(*_begin(directory, "drained", drained), workers))
     return found

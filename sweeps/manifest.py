@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic_core import from_json
+
 from scaling_harness.compose import launcher_config, validate
 from scaling_harness.config import RunConfig, RuntimeConfig, WandbConfig
 from scaling_harness.errors import HarnessError, UserError
@@ -203,7 +205,7 @@ def _run_document(run: Plan, base: dict[str, Any]) -> dict[str, Any]:
 def _read(sweep_dir: Path) -> tuple[Path, dict[str, Any]]:
     path = sweep_dir / MANIFEST_FILE
     try:
-        document = json.loads(path.read_bytes())
+        document = from_json(path.read_bytes())
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist: start the sweep with `scaling-harness sweep run NAME`") from error
     except ValueError as error:

@@ -127,8 +127,12 @@ def _look(run: Run, job_id: str, store: Store, begun: bool) -> RunStatus:
     directory = store.run_dir(run.run_id)
     numbers = attempt_numbers(directory)
     try:
-        with open(os.path.join(directory, RECORD_FILE), "rb") as file:
-            text = file.read()
+        # Ten thousand times: a file object costs more than its file.
+        descriptor = os.open(f"{directory}/{RECORD_FILE}", os.O_RDONLY)
+        try:
+            text = os.read(descriptor, os.fstat(descriptor).st_size)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         return _unfinished(run, job_id, directory, numbers)
     return _finished(run, job_id, _parse(text), directory, numbers)

@@ -73,11 +73,16 @@ def work(jobs: Sequence[Job], store: Store, runtime: RuntimeConfig, stop: Stop, 
             refusals = 0
             continue
         job = unfinished[job_id]
+        # Most of what it looks at others have finished by then: a job costs a look at its records, and no more.
+        if _is_finished(job, store):
+            del unfinished[job_id]
+            continue
         if _is_ready(job, by_id, store):
             outcome = execute(job, runtime, store, stop, train)
             _say(job, outcome)
             if outcome.kind != "finished":
-                refusals = min(refusals + 1, _MOST_DOUBLINGS) if outcome.kind == "taken" else 0
+                # There will be about as many workers next time.
+                refusals = min(refusals + 1, _MOST_DOUBLINGS) if outcome.kind == "taken" else max(0, refusals - 2)
             if outcome.kind == "gave_up":
                 breaker.check(jobs, store)
             if outcome.kind in _FINISHED:
