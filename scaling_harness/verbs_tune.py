@@ -25,6 +25,7 @@ RULED = ("optim.lr", "budget.batch_tokens")
 
 def tune(options: Namespace) -> int:
     """Search settings with the same effort for each size, horizon, architecture and data set of a sweep."""
+    from scaling_harness.compose import sweep_config
     from scaling_harness.store import Store
     from scaling_harness.verbs_sweep import planned
     from sweeps.tune import fields_named, groups_of
@@ -38,7 +39,8 @@ def tune(options: Namespace) -> int:
     store = Store(Path(manifest.runtime.runs_dir))
     groups = groups_of(manifest.runs)
     fields = fields_named(options.over.split(","), groups)
-    trials = _Trials(dataclasses.replace(manifest, name=f"{manifest.name}-tune", jobs=()), store)
+    stack = sweep_config(composed(options, f"sweep={options.name}")).stack
+    trials = _Trials(dataclasses.replace(manifest, name=f"{manifest.name}-tune", jobs=()), stack, store)
     found = tune_groups(groups, fields, options.trials, trials.train, store)
     document = _document(options, fields, found)
     write_text(store.sweep_dir(manifest.name) / TUNE_FILE, json.dumps(document, allow_nan=False))
@@ -49,8 +51,8 @@ def tune(options: Namespace) -> int:
 class _Trials:
     """The trials as a sweep of their own, which grows round by round."""
 
-    def __init__(self, manifest: "Manifest", store: "Store") -> None:
-        self._manifest, self._store = manifest, store
+    def __init__(self, manifest: "Manifest", stack: int, store: "Store") -> None:
+        self._manifest, self._stack, self._store = manifest, stack, store
 
     def train(self, plans: "Sequence[Plan]") -> None:
         from scaling_harness.verbs_sweep import train_here
@@ -58,7 +60,7 @@ class _Trials:
         from sweeps.launch import check, start
         from sweeps.manifest import merge
 
-        jobs = merge(self._manifest.jobs, group(plans, stack=1))
+        jobs = merge(self._manifest.jobs, group(plans, self._stack))
         self._manifest = dataclasses.replace(self._manifest, jobs=jobs)
         check(self._manifest, self._store)
         start(self._manifest, self._store)
