@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scaling_harness.functions import linear_cross_entropy, rms_norm, rotary_attention, squared_relu
+from scaling_harness.functions import linear_cross_entropy, rms_norm, rotary_attention, squared_relu, token_shift
 from scaling_harness.optim import UpdateRule
 
 
@@ -182,9 +182,10 @@ class Decoder(LanguageModel):
         """States before the head, x_RND."""
         R, B, T = tokens_RBT.shape
         D = self.embedding.shape[-1]
-        x_RND = self.embedding.gather(1, tokens_RBT.reshape(R, B * T, 1).expand(-1, -1, D))
+        rows_R11 = torch.arange(R, device=tokens_RBT.device).view(R, 1, 1) * self.embedding.shape[1]
+        x_RND = F.embedding((tokens_RBT + rows_R11).view(R, B * T), self.embedding.flatten(0, 1))
         if self._token_shift > 1:
-            x_RND = _shifted(x_RND.view(R, B, T, D), self._token_shift).view(R, B * T, D)
+            x_RND = token_shift(x_RND.view(R * B, T, D), self._token_shift).view(R, B * T, D)
         if self.position is not None:
             x_RND = (x_RND.view(R, B, T, D) + self.position[:, None, :T]).view(R, B * T, D)
         rotation = None if self.rotation_Tk is None else self.rotation_Tk[:T]
@@ -302,13 +303,6 @@ def _norm(x_RND: Tensor, gain_RD: Tensor | None) -> Tensor:
     if gain_RD is None:
         return rms_norm(x_RND)
     return F.layer_norm(x_RND, x_RND.shape[-1:]) * gain_RD[:, None]
-
-
-def _shifted(x_RBTD: Tensor, n_parts: int) -> Tensor:
-    """Channels in equal parts, part j read j positions before, zero before the first."""
-    T = x_RBTD.shape[2]
-    parts = x_RBTD.chunk(n_parts, -1)
-    return torch.cat([F.pad(part, (0, 0, j, 0))[:, :, :T] for j, part in enumerate(parts)], -1)
 
 
 def _rotation(n_ctx: int, d_head: int) -> Tensor:

@@ -130,18 +130,16 @@ def width(n_params: float, vocab_size: int) -> int:
 
 def _plans(size: float, batch: int, overrides: Sequence[str], config_dir: Path | None) -> tuple[Plan, Plan]:
     """Ours and the baseline's: the same data, shape and batch."""
+    any_shape = ["model.n_head=null", "model.d_head=16", "model.d_model=16"]
+    config = run_config(compose([*overrides, *any_shape], config_dir))
+    data = prepare(config.data, config.evaluation.extra_sets, Path(config.runtime.data_dir))
+    shape = ["model.n_layer=2", f"model.d_model={width(size, data.vocab_size)}"]
+    budget = ["budget=tokens", f"budget.batch_tokens={batch}", f"budget.n_tokens={batch}"]
     ours, baseline = (
-        run_config(compose([*groups, *overrides, f"budget.batch_tokens={batch}", "budget=tokens"], config_dir))
+        resolve(run_config(compose([*groups, *overrides, *shape, *budget], config_dir)), data)
         for groups in ([], ["model=gpt2", "optim=gpt2"])
     )
-    data = prepare(ours.data, ours.evaluation.extra_sets, Path(ours.runtime.data_dir))
-    shape = {"n_layer": 2, "d_model": width(size, data.vocab_size)}
-    plans = []
-    for config in (ours, baseline):
-        model = dataclasses.replace(config.model, **shape)
-        budget = dataclasses.replace(config.budget, n_tokens=batch)
-        plans.append(resolve(dataclasses.replace(config, model=model, budget=budget), data))
-    return plans[0], plans[1]
+    return ours, baseline
 
 
 def _sides(runtime: RuntimeConfig) -> dict[str, Side]:

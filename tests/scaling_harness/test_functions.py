@@ -1,7 +1,8 @@
 import torch
 import torch.nn.functional as F
 
-from scaling_harness.functions import linear_cross_entropy, rms_norm, rotary_attention, squared_relu
+from scaling_harness import functions
+from scaling_harness.functions import linear_cross_entropy, rms_norm, rotary_attention, squared_relu, token_shift
 from scaling_harness.model import fused_rotary_attention
 
 
@@ -47,6 +48,29 @@ def test_rotary_attention_sees_only_distances():
     qkv = random(1, 6, 3, 1, 4)
     early, late = rotation(12, 2)[:6], rotation(12, 2)[6:]
     torch.testing.assert_close(rotary_attention(qkv, early, 1.0), rotary_attention(qkv, late, 1.0))
+
+
+def test_attention_in_parts_is_the_same_to_the_bit(monkeypatch):
+    qkv = random(3, 9, 3, 2, 8).float().detach().requires_grad_()
+    turn = rotation(9, 4).to(torch.complex64)
+
+    def found():
+        mixed = rotary_attention(qkv, turn, 1.3)
+        return mixed, torch.autograd.grad(mixed.square().sum(), qkv)[0]
+
+    whole = found()
+    monkeypatch.setattr(functions, "_CACHED_WEIGHTS", 4 * 9 * 9)
+    assert all(torch.equal(a, b) for a, b in zip(whole, found(), strict=True))
+
+
+def test_token_shift_reads_earlier_positions():
+    x = random(2, 3, 8)
+    assert torch.autograd.gradcheck(lambda x: token_shift(x, 4), x)
+    shifted = token_shift(x, 4)
+    assert torch.equal(shifted[..., :2], x[..., :2])
+    assert torch.equal(shifted[:, 2, 4:6], x[:, 0, 4:6])
+    assert not shifted[:, :2, 4:6].any()
+    assert not shifted[..., 6:].any()
 
 
 def test_linear_cross_entropy_is_pytorchs_for_each_run():
