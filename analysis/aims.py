@@ -63,10 +63,11 @@ def judge(analysis: Analysis, limits: Mapping[str, float]) -> list[Aim]:
 
 
 def _aim(name: str, what: str, limit: float, value: float | None) -> Aim:
-    known = value is not None and bool(np.isfinite(value))
     least = name in AT_LEAST
-    met = known and (value >= limit * (1 - ROUNDING) if least else value <= limit)
-    return Aim(name, what, f"at {'least' if least else 'most'} {limit:g}", value if known else None, met)
+    wanted = f"at {'least' if least else 'most'} {limit:g}"
+    if value is None or not np.isfinite(value):
+        return Aim(name, what, wanted, None, False)
+    return Aim(name, what, wanted, value, bool(value >= limit * (1 - ROUNDING) if least else value <= limit))
 
 
 def _budgets(analysis: Analysis) -> Measured:

@@ -44,7 +44,7 @@ class Manifest:
     """Version of the code that trains it; None where it cannot be told."""
     law: str = "chinchilla"
     """Of the report; see `SweepConfig.law`."""
-    aims: Mapping[str, float] = field(default_factory=dict)
+    aims: Mapping[Any, float] = field(default_factory=dict)
     """Of the report; see `SweepConfig.aims`."""
 
     @property
