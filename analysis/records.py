@@ -26,17 +26,24 @@ def find_run_dirs(directory: Path) -> list[Path]:
     """
     manifest = directory / MANIFEST_FILE
     if manifest.exists():
-        return [directory.parent / "store" / run_id for run_id in _listed(manifest)]
+        return [directory.parent / "store" / run["run_id"] for run in _listed(manifest)]
     found = sorted(path.parent for path in directory.rglob(RECORD_FILE))
     if not found:
         raise UserError(f"{directory} holds neither {MANIFEST_FILE} nor any {RECORD_FILE}: run a sweep first")
     return found
 
 
-def _listed(manifest: Path) -> list[str]:
+def find_trunks(directory: Path, frame: pd.DataFrame) -> set[str]:
+    """run_ids of the runs that others branched from, by the records, or were to, by the sweep."""
+    manifest = directory / MANIFEST_FILE
+    planned = {run.get("trunk") for run in _listed(manifest)} if manifest.exists() else set()
+    return (planned | set(frame["trunk"])) - {None}
+
+
+def _listed(manifest: Path) -> list[dict[str, Any]]:
     try:
         document = json.loads(manifest.read_bytes())
-        return [run["run_id"] for job in document["jobs"] for run in job["runs"]]
+        return [{"run_id": run["run_id"], **run} for job in document["jobs"] for run in job["runs"]]
     except (ValueError, KeyError, TypeError) as error:
         raise HarnessError(f"{manifest} is damaged: delete it and start the sweep again; finished runs stay") from error
 
@@ -97,16 +104,17 @@ def record_row(record: RunRecord, run_dir: Path) -> dict[str, Any]:
 
 def recipe_fields(config: Mapping[str, Any]) -> dict[str, Any]:
     """Science settings that one scaling law takes as fixed, as dotted names; of what a rule decides, the rule."""
-    fields = {name: value for name, value in _dotted(config) if name not in NOT_RECIPE}
+    fields = {name: value for name, value in dotted(config) if name not in NOT_RECIPE}
     if "budget.batch_rule.rule" in fields:
         del fields["budget.batch_tokens"]
     return fields
 
 
-def _dotted(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def dotted(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Settings by their dotted names."""
     for key, value in config.items():
         if isinstance(value, Mapping):
-            yield from _dotted(value, f"{prefix}{key}.")
+            yield from dotted(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
 

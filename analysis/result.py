@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.stats import t as student
 
 from analysis.json_form import json_form
 from analysis.laws import FLOPS_PER_PARAM_TOKEN, LAWS, Array, Law, Optimum, derive
@@ -46,6 +47,16 @@ class Estimate:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON form."""
         return json_form({"value": self.value, "stderr": self.stderr, "ci95": self.ci95})
+
+    @classmethod
+    def of_mean(cls, values: ArrayLike) -> "Estimate":
+        """Mean of a sample with Student's interval; the mean alone where there is one value."""
+        sample = np.asarray(values, float)
+        if len(sample) < 2:
+            return cls(float(sample.mean()))
+        mean, stderr = float(sample.mean()), float(sample.std(ddof=1) / len(sample) ** 0.5)
+        half = float(student.ppf((1 + CI_LEVEL) / 2, len(sample) - 1)) * stderr
+        return cls(mean, stderr, (mean - half, mean + half))
 
     def __str__(self) -> str:
         if self.ci95 is None:

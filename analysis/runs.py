@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.laws import Rows
-from analysis.records import differing_fields, find_run_dirs, read_rows
+from analysis.records import differing_fields, find_run_dirs, find_trunks, read_rows
 from analysis.tables import LETTERS, parse_columns, read_table
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.files import read_jsonl
@@ -117,7 +117,9 @@ def _from_records(directory: Path, count: Count) -> Runs:
     frame, unread = read_rows(find_run_dirs(directory))
     if frame.empty:
         raise HarnessError(f"no run of {directory} has finished: {_first_reasons(unread)}")
-    return Runs(_choose_count(frame, count), tuple(unread), count)
+    runs = Runs(_choose_count(frame, count), tuple(unread), count)
+    trunks = frame.index[frame.run_id.isin(find_trunks(directory, frame))]
+    return _without(runs, dict.fromkeys(trunks, "a trunk: its learning rate has not decayed"))
 
 
 def _choose_count(frame: pd.DataFrame, count: Count) -> pd.DataFrame:

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
 
-from analysis.result import CI_LEVEL, Estimate
+from analysis.result import Estimate
 from scaling_harness.errors import HarnessError
 
 MIN_SEEDS = 2
@@ -112,7 +111,7 @@ def _compare(width: int, n_tokens: int, source: pd.DataFrame, own: pd.DataFrame)
         lr_own,
         float(np.exp(at_smallest)) if np.isfinite(at_smallest) else None,
         float(np.exp(here.loc[lr_own].mean())),
-        _by_seeds(np.array(regrets)) if known else None,
+        Estimate.of_mean(regrets) if known else None,
         _edges(source, own) if known else f"a run at width {width} with a rate that was best elsewhere is missing",
     )
 
@@ -129,9 +128,3 @@ def _edges(source: pd.DataFrame, own: pd.DataFrame) -> str | None:
         if _best(table) == edge
     ]
     return "; ".join(edges) or None
-
-
-def _by_seeds(values: np.ndarray) -> Estimate:
-    mean, stderr = float(values.mean()), float(values.std(ddof=1) / len(values) ** 0.5)
-    half = float(student.ppf((1 + CI_LEVEL) / 2, len(values) - 1)) * stderr
-    return Estimate(mean, stderr, (mean - half, mean + half))

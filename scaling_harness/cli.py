@@ -48,6 +48,11 @@ def parser() -> argparse.ArgumentParser:
     _add_place(rule)
     _add_json(rule)
 
+    pairs = verbs.add_parser("pairs", help="runs that differ in some settings alone: their losses and cost, in pairs")
+    _add_place(pairs)
+    pairs.add_argument("--by", required=True, metavar="FIELD,...", help="science fields, such as schedule.kind")
+    _add_json(pairs)
+
     transfer = verbs.add_parser("transfer", help="what the learning rate of the smallest width costs at larger ones")
     _add_place(transfer)
     _add_json(transfer)
@@ -90,12 +95,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             verbs_analysis,
             verbs_bench,
             verbs_forecast,
+            verbs_pairs,
             verbs_recipe,
             verbs_sweep,
             verbs_tune,
         )
 
-        modules = (verbs_analysis, verbs_forecast, verbs_bench, verbs_recipe, verbs_tune, verbs_sweep, verbs)
+        modules = (
+            verbs_analysis,
+            verbs_forecast,
+            verbs_bench,
+            verbs_recipe,
+            verbs_pairs,
+            verbs_tune,
+            verbs_sweep,
+            verbs,
+        )
         verb = next(getattr(module, options.verb) for module in modules if hasattr(module, options.verb))
         return verb(options)
     except UserError as error:

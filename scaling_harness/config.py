@@ -362,6 +362,8 @@ class Grid:
     seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
     over: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
     """Dotted science fields and the values each takes, such as `optim.lr: [0.001, 0.002]`."""
+    trunk: bool = False
+    """Whether runs that differ in their budget alone share the steps before their decays; for `schedule=wsd`."""
 
 
 AimName = Literal[

@@ -18,6 +18,7 @@ from scaling_harness.device import place_on_device
 from scaling_harness.errors import HarnessError
 from scaling_harness.files import explain_os_errors, write_text
 from scaling_harness.memory import is_out_of_memory
+from scaling_harness.orphans import orphans, record_orphans
 from scaling_harness.outcome import Measured, record_of
 from scaling_harness.provenance import now
 from scaling_harness.record import RunRecord, write_record
@@ -164,8 +165,14 @@ def _hold(
 
 
 def _attempt(
-    job: "Job", runtime: RuntimeConfig, store: Store, claim: Claim, oversight: Oversight, train: Train
+    whole: "Job", runtime: RuntimeConfig, store: Store, claim: Claim, oversight: Oversight, train: Train
 ) -> Outcome:
+    lost = orphans(whole, store)
+    job = record_orphans(whole, lost, runtime, store, claim) if lost else whole
+    if job is None:
+        reason = next(iter(lost.values()))
+        claim.end("gave_up", reason)
+        return Outcome("gave_up", reason)
     past = max((counted_failures(store.run_dir(run.run_id)) for run in job.runs), key=len)
     if _is_spent(past, runtime):
         return _give_up(job, runtime, store, claim, past, now(), wall_s=0.0)

@@ -27,6 +27,10 @@ class Measured:
     started: str
     warnings: list[str]
     device: str
+    trunk: str | None = None
+    """Whose steps it went on from; None where it took all of its own."""
+    start: int = 0
+    """How many those were."""
 
 
 def record_of(
@@ -62,8 +66,8 @@ def record_of(
     RunRecord
     """
     path = store.metrics_path(run.run_id)
-    n_steps = run.n_steps if stopped is None else _steps_done(path)
-    tokens = n_steps * run.batch_tokens
+    n_steps = run.n_steps - measured.start if stopped is None else _steps_done(path)
+    tokens, spent_flops = run.spent(n_steps)
     warnings = list(measured.warnings)
     if run.epochs > 1:
         warnings.append(f"training tokens were repeated: {run.epochs:.2f} epochs")
@@ -74,7 +78,7 @@ def record_of(
         name=run.name,
         fingerprint=run.fingerprint,
         job_id=job_id,
-        trunk=None,
+        trunk=measured.trunk,
         status="completed" if stopped is None else status,
         reason=stopped,
         config=run.science,
@@ -88,7 +92,7 @@ def record_of(
         batch_tokens=run.batch_tokens,
         learning_rate=run.learning_rate,
         train_flops=run.train_flops,
-        spent_flops=tokens * run.flops_per_token["6nd_with_head"],
+        spent_flops=spent_flops,
         losses=measured.losses,
         train_loss_nats=last_tenth_loss(path, run.n_steps) if stopped is None else None,
         noise=_noise(path, run) if stopped is None else None,
@@ -116,4 +120,5 @@ def _noise(path: Path, run: Plan) -> dict[str, Any] | None:
 
 
 def _steps_done(path: Path) -> int:
-    return max((row["step"] for row in read_jsonl(path)), default=0)
+    """Steps of its own: the curve of a branch begins late."""
+    return sum("loss" in row for row in read_jsonl(path))

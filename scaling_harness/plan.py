@@ -53,6 +53,10 @@ class Plan:
     params: dict[str, int]
     n_params: dict[str, int]
     flops_per_token: dict[str, float]
+    trunk: str | None = None
+    """run_id of the run that takes its steps before the decay. Like `branches`, a way to train it, not its identity."""
+    branches: tuple[tuple[int, str], ...] = ()
+    """Of a trunk: after how many steps which run_ids leave it."""
 
     @property
     def batch_seqs(self) -> int:
@@ -78,6 +82,16 @@ class Plan:
         """Tokens and FLOPs, 6ND with head, of some steps."""
         tokens = steps * self.batch_tokens
         return tokens, tokens * self.flops_per_token["6nd_with_head"]
+
+    @property
+    def decay_start(self) -> int:
+        """Steps before the decay: where a branch leaves its trunk."""
+        return _decay(self.config, self.n_steps, self.warmup_steps)[1]
+
+    @property
+    def own_steps(self) -> int:
+        """Steps without those of its trunk."""
+        return self.n_steps - (self.decay_start if self.trunk else 0)
 
     def lr_at(self, step: int) -> float:
         """Learning rate at a 0-based step."""
@@ -138,12 +152,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Job:
-    """The unit that is planned, claimed and executed: one or more runs, after the jobs it needs."""
+    """The unit that is planned, claimed and executed: one or more runs, after the trunks they need."""
 
     runs: tuple[Plan, ...]
     """Runs trained in lockstep: same shape and batch."""
-    needs: tuple[str, ...] = ()
-    """job_ids whose checkpoints must exist first."""
     planned_as: str | None = None
     """job_id of the whole stack, where runs that have ended are left out."""
 
@@ -158,9 +170,14 @@ class Job:
         return f"stack{len(self.runs)}-{hashlib.sha256(prints.encode()).hexdigest()[:12]}"
 
     @property
+    def needs(self) -> tuple[str, ...]:
+        """run_ids of the trunks that its runs leave."""
+        return tuple(run.trunk for run in self.runs if run.trunk)
+
+    @property
     def train_flops(self) -> float:
-        """6ND with head of all runs: what orders jobs, longest first."""
-        return sum(run.train_flops["6nd_with_head"] for run in self.runs)
+        """6ND with head of all runs, without those of their trunks: what orders jobs, longest first."""
+        return sum(run.spent(run.own_steps)[1] for run in self.runs)
 
     def without(self, run_ids: Collection[str]) -> "Job | None":
         """What is left of it, still under its id, where some of its runs have ended; None where all have."""

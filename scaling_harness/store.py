@@ -1,7 +1,8 @@
 """Where runs live: one folder a run, keyed by readable name and fingerprint, shared by all sweeps.
 
 `<runs_dir>/store/<run_id>/` holds `record.json` (finished, or finally failed), `metrics.jsonl` and the attempts at it;
-`<runs_dir>/checkpoints/<job_id>.pt` is a job's last checkpoint, kept as long as it is needed.
+`<runs_dir>/checkpoints/<job_id>.pt` is a job's last checkpoint, and
+`<run_id>-trunk.pt` the state that a trunk left for a branch, both kept as long as they are needed.
 """
 
 import functools
@@ -37,6 +38,10 @@ class Store:
     def checkpoint_path(self, job_id: str) -> Path:
         """A job's last checkpoint."""
         return self.runs_dir / "checkpoints" / f"{job_id}.pt"
+
+    def snapshot_path(self, run_id: str) -> Path:
+        """What its trunk leaves for a run to start from."""
+        return self.runs_dir / "checkpoints" / f"{run_id}-trunk.pt"
 
     def sweep_dir(self, name: str) -> Path:
         """Folder of a sweep: its list of runs, report and summary."""

@@ -89,6 +89,8 @@ class _Member:
     first_loss: float | None
     """Divergence is judged against it."""
     wall_s: float
+    start: int
+    """Steps that its trunk took."""
     diverged: str | None = None
 
     def add(self, step: int, loss: float, norm: float) -> None:
@@ -102,6 +104,11 @@ class _Member:
             self.diverged = f"the loss was {loss:.4g} nats at step {step + 1}, above {limit}"
         if self.curve:
             self.curve.step(step + 1, *self.plan.spent(step + 1), loss, self.plan.lr_at(step), norm)
+
+    def is_due(self, step: int) -> bool:
+        """Whether it is measured, or a branch leaves it, after so many steps."""
+        left = any(step == at for at, _ in self.plan.branches)
+        return left or step in self.plan.eval_steps or self.plan.measures_noise_at(step)
 
     def ends(self, step: int) -> bool:
         """Whether it takes no further part after so many steps."""
@@ -124,11 +131,15 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
         self._resume()
 
     def _resume(self) -> None:
-        prints = [run.fingerprint for run in self.job.runs]
-        found = checkpoint.load(self.store.checkpoint_path(self.job.job_id), prints, self.device)
+        run_ids = [run.run_id for run in self.job.runs]
+        found = checkpoint.load(self.store.checkpoint_path(self.job.job_id), run_ids, self.device)
         if isinstance(found, str):
             self.warnings.append(found)
-        reached = (checkpoint.Reached(),) * len(prints)
+        if not isinstance(found, tuple):
+            found = checkpoint.load_from_trunks(self.job.runs, self.store, self.device)
+            if isinstance(found, str):
+                self.warnings.append(found)
+        reached = (checkpoint.Reached(),) * len(run_ids)
         self.step = 0
         if isinstance(found, tuple):
             state, progress = found
@@ -136,7 +147,7 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
             self.step, reached = progress.step, progress.runs
         self.ranks.wait()
         self.members = [
-            _Member(run, self._open_curve(run, at.metrics_bytes), at.first_loss, at.wall_s)
+            _Member(run, self._open_curve(run, at.metrics_bytes), at.first_loss, at.wall_s, at.start)
             for run, at in zip(self.job.runs, reached, strict=True)
         ]
         self.clock = self.saved = time.monotonic()
@@ -156,14 +167,15 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
         self.recent.losses.append(loss_R)
         self.recent.norms.append(norm_R)
         self.step += 1
-        is_point = any(self.step in m.plan.eval_steps or m.plan.measures_noise_at(self.step) for m in self.members)
-        if is_point or len(self.recent.losses) == FLUSH_STEPS:
+        n_left = 0
+        if any(member.is_due(self.step) for member in self.members) or len(self.recent.losses) == FLUSH_STEPS:
             self._flush()
             for r, member in enumerate(self.members):
                 if member.curve and not member.diverged:
                     self._measure(r, member.plan, member.curve)
+            n_left = self._leave_for_branches()
             self._retire()
-        if self.members and time.monotonic() - self.saved > self.runtime.checkpoint_every_s:
+        if self.members and (n_left or time.monotonic() - self.saved > self.runtime.checkpoint_every_s):
             self.save()
         return bool(self.members)
 
@@ -201,6 +213,19 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
             found = Measurement(self.step, *self.stack.measure_noise(r, self.step))
             curve.noise(*run.spent(self.step), found, run.config.model.n_ctx)
 
+    def _leave_for_branches(self) -> int:
+        """Save the state of trunks for the branches that leave them now; return how many there are."""
+        n_left = 0
+        for r, member in enumerate(self.members):
+            for step, branch in member.plan.branches if member.curve and not member.diverged else ():
+                if step == self.step and not self.store.is_finished(branch):
+                    self.oversight.confirm()
+                    here = checkpoint.Progress(step, (checkpoint.Reached(0, member.first_loss, 0.0, step),))
+                    path = self.store.snapshot_path(branch)
+                    checkpoint.save(path, [member.plan.run_id], self.stack.state_dict([r]), here)
+                    n_left += 1
+        return n_left
+
     def _retire(self) -> None:
         """Record the runs that have ended; the others go on without them."""
         leaving = [r for r, member in enumerate(self.members) if member.ends(self.step)]
@@ -226,9 +251,11 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
         member.curve.sync()
         member.curve.close()
         self.oversight.confirm()
-        measured = Measured(losses, member.wall_s, self.started, self.warnings, self.device)
+        trunk = member.plan.trunk if member.start else None
+        measured = Measured(losses, member.wall_s, self.started, self.warnings, self.device, trunk, member.start)
         record = record_of(member.plan, self.job.job_id, self.runtime, self.store, member.diverged, measured)
         write_record(self.store.run_dir(member.plan.run_id), record)
+        self.store.snapshot_path(record.run_id).unlink(missing_ok=True)
         self.records[record.run_id] = record
 
     def finish(self) -> list[RunRecord]:
@@ -248,12 +275,14 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
         self.oversight.confirm()
         self._count_time()
         reached = tuple(
-            checkpoint.Reached(member.curve.sync() if member.curve else 0, member.first_loss, member.wall_s)
+            checkpoint.Reached(
+                member.curve.sync() if member.curve else 0, member.first_loss, member.wall_s, member.start
+            )
             for member in self.members
         )
-        prints = [member.plan.fingerprint for member in self.members]
+        run_ids = [member.plan.run_id for member in self.members]
         path = self.store.checkpoint_path(self.job.job_id)
-        checkpoint.save(path, prints, self.stack.state_dict(), checkpoint.Progress(self.step, reached))
+        checkpoint.save(path, run_ids, self.stack.state_dict(), checkpoint.Progress(self.step, reached))
         self.saved = time.monotonic()
 
     def _count_time(self) -> None:

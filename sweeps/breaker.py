@@ -44,6 +44,6 @@ def _error(job: Job, store: Store) -> str | None:
             record = json.loads(store.record_path(run.run_id).read_bytes())
         except (FileNotFoundError, ValueError):
             continue
-        if record.get("status") == "failed":
+        if record.get("status") == "failed" and not record.get("trunk"):  # whose own failure counts, once
             return re.sub(r"\d+(\.\d+)?", "#", str(record.get("reason")).replace(run.run_id, "#"))
     return None

@@ -33,7 +33,7 @@ def job_seconds(job: Job, speed: Speed = Speed()) -> float:
     forward passes, a third of training's FLOPs.
     """
     fixed_s, matmul_s = step_seconds(job)
-    steps = [run.n_steps for run in job.runs]
+    steps = [run.own_steps for run in job.runs]
     n_products = sum(steps) + sum(map(_evaluated_steps, job.runs))
     return speed.job_s + speed.step * fixed_s * max(steps) + speed.matmul * matmul_s / len(steps) * n_products
 
@@ -41,7 +41,8 @@ def job_seconds(job: Job, speed: Speed = Speed()) -> float:
 def _evaluated_steps(run: Plan) -> float:
     """Training steps that would cost the FLOPs of a run's evaluations."""
     evaluation = run.config.evaluation
-    evaluated = evaluation.n_tokens * len(run.eval_steps) + evaluation.final_n_tokens * (1 + len(run.data.extra))
+    n_points = sum(step > run.n_steps - run.own_steps for step in run.eval_steps)
+    evaluated = evaluation.n_tokens * n_points + evaluation.final_n_tokens * (1 + len(run.data.extra))
     return evaluated / 3 / run.batch_tokens
 
 

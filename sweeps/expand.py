@@ -14,6 +14,7 @@ from scaling_harness.errors import UserError
 from scaling_harness.plan import Job, Plan, resolve
 from scaling_harness.tokens import DataInfo, prepare
 from sweeps.stacks import group
+from sweeps.trunks import connected, share_trunk
 
 DataKey = tuple[DataConfig, tuple[str, ...]]
 _SCIENCE = ("model", "data", "optim", "schedule", "budget", "evaluation")
@@ -39,8 +40,15 @@ def expand(document: Mapping[str, Any]) -> tuple[Job, ...]:
     """
     sweep = sweep_config(document)
     base = {key: value for key, value in document.items() if key != "sweep"}
-    points = itertools.chain.from_iterable(_points(grid, base) for grid in sweep.grids)
-    return group(resolve_all(run_config(point) for point in points), sweep.stack)
+    plans: dict[str, Plan] = {}
+    resolve_here = Resolver()
+    for grid in sweep.grids:
+        for points in _points(grid, base):
+            configs = [run_config(point) for point in points]
+            found = share_trunk(configs, resolve_here) if grid.trunk else map(resolve_here, configs)
+            for plan in found:
+                plans[plan.fingerprint] = connected(plan, plans.get(plan.fingerprint))
+    return group(plans.values(), sweep.stack)
 
 
 def data_key(config: RunConfig) -> DataKey:
@@ -69,29 +77,50 @@ def resolve_all(
     UserError
         See `plan.resolve` and `tokens.prepare`.
     """
-    known = dict(prepared)
+    resolve_here = Resolver(prepared)
     plans: dict[str, Plan] = {}
     for config in configs:
-        key = data_key(config)
-        if key not in known:
-            known[key] = prepare(config.data, config.evaluation.extra_sets, Path(config.runtime.data_dir))
-        plan = resolve(config, known[key])
+        plan = resolve_here(config)
         plans.setdefault(plan.fingerprint, plan)
     return tuple(plans.values())
 
 
-def _points(grid: Grid, base: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+class Resolver:
+    """`plan.resolve`, which prepares each data set once.
+
+    Parameters
+    ----------
+    prepared : mapping of DataKey to DataInfo, optional
+        Data, as far as it is known.
+    """
+
+    def __init__(self, prepared: Mapping[DataKey, DataInfo] = MappingProxyType({})) -> None:
+        self._known = dict(prepared)
+
+    def __call__(self, config: RunConfig) -> Plan:
+        """Resolve a configuration; see `plan.resolve` and `tokens.prepare` for the errors."""
+        key = data_key(config)
+        if key not in self._known:
+            self._known[key] = prepare(config.data, config.evaluation.extra_sets, Path(config.runtime.data_dir))
+        return resolve(config, self._known[key])
+
+
+def _points(grid: Grid, base: Mapping[str, Any]) -> Iterator[list[dict[str, Any]]]:
+    """Runs that differ in their budget alone, together."""
     for key in grid.over:
         if key.partition(".")[0] not in _SCIENCE:
             raise UserError(f"sweep.grids.over has {key!r}: only fields of {', '.join(_SCIENCE)} may vary in a sweep")
     settings = itertools.product(*([(key, value) for value in values] for key, values in grid.over.items()))
-    axes = itertools.product(grid.shapes, _budgets(grid, base), grid.seeds, tuple(settings))
-    for (n_layer, d_model), budget, seed, setting in axes:
+    budgets = _budgets(grid, base)
+    for (n_layer, d_model), seed, setting in itertools.product(grid.shapes, grid.seeds, tuple(settings)):
         model = {**base["model"], "n_layer": n_layer, "d_model": d_model}
-        point = {**base, "model": model, "budget": budget, "seed": seed}
-        for key, value in setting:
-            point = _with(point, key.split("."), value)
-        yield point
+        yield [_set({**base, "model": model, "budget": budget, "seed": seed}, setting) for budget in budgets]
+
+
+def _set(point: dict[str, Any], setting: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    for key, value in setting:
+        point = _with(point, key.split("."), value)
+    return point
 
 
 def _budgets(grid: Grid, base: Mapping[str, Any]) -> list[dict[str, Any]]:

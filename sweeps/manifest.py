@@ -60,7 +60,7 @@ class ListedRun:
     run_id: str
     n_steps: int
     train_flops: float
-    """6ND with head."""
+    """6ND with head, without the steps of its trunk."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,9 @@ def read_listing(sweep_dir: Path) -> Listing:
 
 def merge(jobs: Iterable[Job], added: Iterable[Job]) -> tuple[Job, ...]:
     """Join two lists of jobs, longest first; a run already in the first is not added again."""
-    kept = list(jobs)
+    added = list(added)
+    branches = {run.fingerprint: run.branches for job in added for run in job.runs}
+    kept = [_with_branches(job, branches) for job in jobs]
     known = {run.fingerprint for job in kept for run in job.runs}
     for job in added:
         rest = tuple(run for run in job.runs if run.fingerprint not in known)
@@ -188,8 +190,17 @@ def merge(jobs: Iterable[Job], added: Iterable[Job]) -> tuple[Job, ...]:
     return tuple(sorted(kept, key=lambda job: (-job.train_flops, job.job_id)))
 
 
+def _with_branches(job: Job, more: Mapping[str, tuple[tuple[int, str], ...]]) -> Job:
+    """A job whose trunks serve further branches too."""
+    runs = (
+        dataclasses.replace(run, branches=tuple(sorted({*run.branches, *more.get(run.fingerprint, ())})))
+        for run in job.runs
+    )
+    return dataclasses.replace(job, runs=tuple(runs))
+
+
 def _job_document(job: Job, base: dict[str, Any]) -> dict[str, Any]:
-    return {"job_id": job.job_id, "needs": list(job.needs), "runs": [_run_document(run, base) for run in job.runs]}
+    return {"job_id": job.job_id, "runs": [_run_document(run, base) for run in job.runs]}
 
 
 def _run_document(run: Plan, base: dict[str, Any]) -> dict[str, Any]:
@@ -197,7 +208,9 @@ def _run_document(run: Plan, base: dict[str, Any]) -> dict[str, Any]:
         "run_id": run.run_id,
         "fingerprint": run.fingerprint,
         "n_steps": run.n_steps,
-        "train_flops": run.train_flops["6nd_with_head"],
+        "train_flops": run.spent(run.own_steps)[1],
+        "trunk": run.trunk,
+        "branches": run.branches,
         "config": {key: value for key, value in describe(run.config).items() if value != base[key]},
     }
 
@@ -227,5 +240,11 @@ def _jobs(path: Path, document: dict[str, Any], common: dict[str, Any]) -> tuple
                 "delete this file and start the sweep again under another name, finished runs stay"
             )
     return tuple(
-        Job(tuple(by_print[row["fingerprint"]] for row in job["runs"]), tuple(job["needs"])) for job in document["jobs"]
+        Job(tuple(_connected(by_print[row["fingerprint"]], row) for row in job["runs"])) for job in document["jobs"]
     )
+
+
+def _connected(run: Plan, row: dict[str, Any]) -> Plan:
+    """A run with its trunk or its branches."""
+    branches = tuple((step, branch) for step, branch in row.get("branches", ()))
+    return dataclasses.replace(run, trunk=row.get("trunk"), branches=branches)

@@ -23,7 +23,7 @@ class Progress:
 
     def __init__(self, jobs: Sequence[Job], console: Console) -> None:
         self._runs = {run.run_id: run for job in jobs for run in job.runs}
-        self._flops = {run_id: run.train_flops["6nd_with_head"] for run_id, run in self._runs.items()}
+        self._flops = {run_id: run.spent(run.own_steps)[1] for run_id, run in self._runs.items()}
         self._console = console
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self._known: set[str] | None = None

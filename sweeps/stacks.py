@@ -61,7 +61,7 @@ def _kind(plan: Plan) -> str:
     if plan.config.model.target is not None:
         return plan.fingerprint
     own = {"seed": None, "schedule": None, "optim": {**plan.science["optim"], "lr": None}, "budget": plan.batch_tokens}
-    return json.dumps({**plan.science, **own}, sort_keys=True)
+    return json.dumps({**plan.science, **own, "first step": plan.n_steps - plan.own_steps}, sort_keys=True)
 
 
 def _stacks(members: list[Plan], stack: int) -> Iterable[tuple[Plan, ...]]:

@@ -98,7 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def of_length(job: Job, n_steps: int) -> Job:
     """Change the length of a job's runs."""
-    return dataclasses.replace(job, runs=tuple(dataclasses.replace(run, n_steps=n_steps) for run in job.runs))
+    apart = {"trunk": None, "branches": ()}
+    return dataclasses.replace(job, runs=tuple(dataclasses.replace(run, n_steps=n_steps, **apart) for run in job.runs))
 
 
 def _parser() -> argparse.ArgumentParser:

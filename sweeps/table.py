@@ -27,13 +27,13 @@ def plan_rows(jobs: Sequence[Job], states: Mapping[str, str]) -> list[dict[str, 
 
 
 def plan_totals(rows: Sequence[Mapping[str, Any]], workers: int) -> dict[str, Any]:
-    """Sum the plan: runs, FLOPs, and the seconds that what is left would take with a number of workers."""
+    """Sum the plan: runs, FLOPs, those of a trunk once, and the seconds that some workers would take for the rest."""
     left = [row for row in rows if row["state"] not in ("done", "diverged", "failed")]
     return {
         "n_runs": len(rows),
         "n_left": len(left),
-        "train_flops": sum(row["train_flops"] for row in rows),
-        "train_flops_left": sum(row["train_flops"] for row in left),
+        "train_flops": sum(row["own_flops"] for row in rows),
+        "train_flops_left": sum(row["own_flops"] for row in left),
         "workers": workers,
         "estimated_s_left": sum(row["estimated_s"] for row in left) / min(workers, max(1, len(left))),
     }
@@ -84,6 +84,8 @@ def _row(job: Job, run: Plan, state: str) -> dict[str, Any]:
         "batch_tokens": run.batch_tokens,
         "learning_rate": run.learning_rate,
         "train_flops": run.train_flops["6nd_with_head"],
-        "estimated_s": job_seconds(job) * run.n_steps / sum(other.n_steps for other in job.runs),
+        "own_flops": run.spent(run.own_steps)[1],
+        "trunk": run.trunk,
+        "estimated_s": job_seconds(job) * run.own_steps / sum(other.own_steps for other in job.runs),
         "state": state,
     }

@@ -10,7 +10,7 @@ import json
 import random
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 from scaling_harness.allocator import keep_freed_memory
@@ -18,6 +18,7 @@ from scaling_harness.compose import validate
 from scaling_harness.config import RuntimeConfig
 from scaling_harness.errors import HarnessError
 from scaling_harness.execute import TRAINER, Outcome, Train, execute, load_train
+from scaling_harness.orphans import is_ready
 from scaling_harness.plan import Job
 from scaling_harness.provenance import now
 from scaling_harness.stop import Stop, stop_on_signals
@@ -55,7 +56,7 @@ def work(jobs: Sequence[Job], store: Store, runtime: RuntimeConfig, stop: Stop, 
     UserError, HarnessError
         The store cannot be written, or job after job dies of one error.
     """
-    by_id = {job.job_id: job for job in jobs}
+    by_id, planned = {job.job_id: job for job in jobs}, {run.run_id for job in jobs for run in job.runs}
     unfinished: dict[str, Job] = {}
     look_at = dict.fromkeys(by_id, 0.0)
     refusals = 0
@@ -77,7 +78,7 @@ def work(jobs: Sequence[Job], store: Store, runtime: RuntimeConfig, stop: Stop, 
         if _is_finished(job, store):
             del unfinished[job_id]
             continue
-        if _is_ready(job, by_id, store):
+        if _is_ready(job, planned, store):
             outcome = execute(job, runtime, store, stop, train)
             _say(job, outcome)
             if outcome.kind != "finished":
@@ -132,9 +133,9 @@ def _say(job: Job, outcome: Outcome) -> None:
         print(now(), job.job_id, outcome.kind, outcome.reason or "", flush=True)
 
 
-def _is_ready(job: Job, jobs: dict[str, Job], store: Store) -> bool:
-    """Whether the jobs it needs are finished; one that is not in the sweep is left to the trainer to find."""
-    return all(_is_finished(jobs[need], store) for need in job.needs if need in jobs)
+def _is_ready(job: Job, planned: Container[str], store: Store) -> bool:
+    """Whether it need not wait for a trunk; one that is not in the sweep, nobody would train."""
+    return all(run.trunk is None or run.trunk not in planned or is_ready(run, store) for run in job.runs)
 
 
 def _is_finished(job: Job, store: Store) -> bool:

@@ -48,7 +48,8 @@ def succeed(job, runtime, store, oversight):
 
 def fail(job, runtime, store, oversight):
     write_text(store.checkpoint_path(job.job_id), "")
-    write_text(store.metrics_path(job.runs[0].run_id), '{"step": 7, "loss": 2.0}\n')
+    rows = (f'{{"step": {step}, "loss": 2.0}}\n' for step in range(1, 8))
+    write_text(store.metrics_path(job.runs[0].run_id), "".join(rows))
     raise ValueError("a bad\nday")
 
 

@@ -130,5 +130,5 @@ def test_every_sweep_file_expands_to_what_its_header_says(name, tmp_path):
     assert header["Question"]
     assert header["Time"]
     assert header["Runs"].split()[0] == str(len(runs))
-    total = sum(run.train_flops["6nd_with_head"] for run in runs)
+    total = sum(job.train_flops for job in jobs)
     assert float(header["FLOPs"].split()[0]) == pytest.approx(total, rel=0.01)

@@ -53,7 +53,7 @@ def test_a_job_that_always_fails_does_not_hold_up_the_rest(fake):
 def test_a_job_waits_for_those_it_needs(fake):
     manifest, store, order, train = fake(1, 2)
     branch, trunk = manifest.jobs
-    branch = dataclasses.replace(branch, needs=(trunk.job_id,))
+    branch = dataclasses.replace(branch, runs=(dataclasses.replace(branch.runs[0], trunk=trunk.job_id),))
     work((branch, trunk), store, manifest.runtime, Stop(), train)
     assert order == [trunk.job_id, branch.job_id]
 
