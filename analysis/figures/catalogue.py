@@ -8,9 +8,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.envelope import Points
-from analysis.figures import checks, frontier, power_laws, surface
+from analysis.figures import checks, frontier, noise_scale, power_laws, surface
 from analysis.figures.style import Labels, labels_of
 from analysis.isoflop import MIN_SIZES, Slice
+from analysis.noise import best_batches, noise_points
 from analysis.runs import Runs
 from analysis.summary import Analysis
 
@@ -56,6 +57,15 @@ def _parabolas(material: Material) -> Figure | str:
     if not any(np.isfinite(piece.coefficients).all() for piece in material.slices):
         return f"Not drawn: no budget has {MIN_SIZES} sizes or more."
     return frontier.isoflop_parabolas(material.runs, material.cells, material.slices, material.labels)
+
+
+def _noise_scale(material: Material) -> Figure | str:
+    points = noise_points(material.runs, material.curves)
+    if not points:
+        return "Not drawn: no run measured the gradient noise scale (evaluation.noise_every), or none by its curve."
+    if all(point.tokens is None for point in points):
+        return f"Not drawn: {points[0].reason}, and so at each of {len(points)} losses."
+    return noise_scale.against_loss(points, best_batches(material.runs.frame), material.labels)
 
 
 def _from_analysis(draw: Callable[[Analysis, Labels], Figure | str]) -> Callable[[Material], Figure | str]:
@@ -137,6 +147,13 @@ CATALOGUE = (
         "E is known where the curve leaves the interval steeply on both sides; a curve flat down to zero means "
         "these runs do not show an irreducible loss.",
         _from_analysis(lambda analysis, labels: checks.offset_profile(analysis.profile, labels)),
+    ),
+    Entry(
+        "noise_scale",
+        "Gradient noise scale",
+        "B_simple must grow as the loss falls: beyond it a larger batch saves few steps; the batch of least loss at "
+        "one D may lie far below, as fewer tokens a step are more steps.",
+        _noise_scale,
     ),
 )
 

@@ -135,7 +135,7 @@ def record():
 
 @pytest.fixture(scope="session")
 def simulated_sweep(tmp_path_factory):
-    """The IsoFLOP grid as records with curves that follow the same law in tokens seen."""
+    """The IsoFLOP grid as records with curves that follow the same law in tokens seen, and measured gradients."""
     records, curves = [], {}
     for i, run in enumerate(simulate.isoflop(TRUTH, BUDGETS).itertuples()):
         made = make_record(f"run{i}", round(run.N), round(run.D), run.L, seed=int(run.seed))
@@ -144,7 +144,7 @@ def simulated_sweep(tmp_path_factory):
         noise = run.L / chinchilla.predict(TRUTH, N=run.N, D=run.D)
         losses = chinchilla.predict(TRUTH, N=run.N, D=tokens) * noise
         curves[made.run_id] = [
-            {"step": k, "tokens": t, "loss": x + 0.1, "valid_loss": x}
+            {"step": k, "tokens": t, "loss": x + 0.1, "valid_loss": x, "grad_sq": 0.2 + k % 3 / 20, "grad_trace": 2.0}
             for k, (t, x) in enumerate(zip(tokens.tolist(), losses.tolist(), strict=True))
         ]
     return write_sweep(tmp_path_factory.mktemp("simulated"), records, curves)

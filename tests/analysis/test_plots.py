@@ -41,7 +41,7 @@ def test_every_figure_is_drawn_with_units_on_its_axes(material):
 
 
 def test_names_are_unique():
-    assert len({entry.name for entry in CATALOGUE}) == len(CATALOGUE) == 8
+    assert len({entry.name for entry in CATALOGUE}) == len(CATALOGUE) == 9
 
 
 def test_each_curve_is_drawn_against_six_n_tokens(analysis):
