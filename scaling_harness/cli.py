@@ -61,7 +61,9 @@ def parser() -> argparse.ArgumentParser:
     _add_forecast(verbs.add_parser("forecast", help="best N and D of a budget, a loss, or the compute it takes"))
     _add_compare(verbs.add_parser("compare", help="exponents of fits side by side, and what may not be compared"))
 
-    _add_bench(verbs.add_parser("bench", help="measure the fitter, training, or sweeps of no-op runs"))
+    _add_bench(
+        verbs.add_parser("bench", help="measure the fitter, training, the way to a law, or sweeps of no-op runs")
+    )
 
     report = verbs.add_parser("report", help="figures and report.html, also of a sweep still running")
     _add_runs(report)
@@ -212,8 +214,8 @@ def _add_fit(fit: argparse.ArgumentParser) -> None:
 
 
 def _add_bench(bench: argparse.ArgumentParser) -> None:
-    bench.add_argument("action", choices=("fit", "coverage", "sweep", "train"))
-    _add_overrides(bench, more="; for train")
+    bench.add_argument("action", choices=("fit", "coverage", "sweep", "train", "law"))
+    _add_overrides(bench, more="; for train and law")
     bench.add_argument("--resamples", type=int, metavar="K", help="default: 4000 for fit, 400 a sweep for coverage")
     bench.add_argument("--table", metavar="F", help="fit: these runs instead of simulated ones")
     bench.add_argument("--columns", metavar="N=...,D=...,loss=...", help="fit: columns of the table")
@@ -232,7 +234,7 @@ def _add_bench(bench: argparse.ArgumentParser) -> None:
     bench.add_argument("--runs", type=int, default=10_000, metavar="K", help="sweep: planned (default: %(default)s)")
     bench.add_argument("--drained", type=int, default=1000, metavar="K", help="sweep: finished (default: %(default)s)")
     bench.add_argument("--workers", type=int, default=16, metavar="K", help="sweep: at once (default: %(default)s)")
-    bench.add_argument("--directory", metavar="DIR", help="sweep: on the file system to measure")
+    bench.add_argument("--directory", metavar="DIR", help="sweep: on the file system to measure; law: of its runs")
     bench.add_argument("--sizes", metavar="N,...", help="train: N with head (default: 1e4,3e4,1e5,3e5,1e6)")
     bench.add_argument("--batches", metavar="B,...", help="train: tokens a step (default: 256,2048)")
     bench.add_argument(
@@ -241,6 +243,16 @@ def _add_bench(bench: argparse.ArgumentParser) -> None:
     bench.add_argument("--rounds", type=int, default=5, metavar="K", help="train: of each pair (default: %(default)s)")
     bench.add_argument(
         "--seconds", type=float, default=1.0, metavar="S", help="train: of each side in a round (default: %(default)s)"
+    )
+    bench.add_argument("--sweep", default="reproduce-quick", metavar="NAME", help="law: ours (default: %(default)s)")
+    bench.add_argument(
+        "--minutes", type=float, default=15.0, metavar="T", help="law: that ours has (default: %(default)s)"
+    )
+    bench.add_argument(
+        "--baseline-minutes", type=float, default=60.0, metavar="T", help="law: the baseline's (default: %(default)s)"
+    )
+    bench.add_argument(
+        "--trials", type=int, default=12, metavar="K", help="law: of the baseline's search (default: %(default)s)"
     )
     _add_json(bench)
 

@@ -11,7 +11,10 @@ from scaling_harness.errors import UserError
 
 def bench(options: Namespace) -> int:
     """Measure the fitter, training, or what a sweep costs besides it, on this machine."""
-    return {"fit": _fit, "coverage": _coverage, "sweep": _sweep, "train": _train}[options.action](options)
+    from scaling_harness.verbs_law import bench_law
+
+    actions = {"fit": _fit, "coverage": _coverage, "sweep": _sweep, "train": _train, "law": bench_law}
+    return actions[options.action](options)
 
 
 def _fit(options: Namespace) -> int:
