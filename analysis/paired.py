@@ -1,7 +1,7 @@
 """Runs of one sweep that differ in named settings alone, pair by pair: the difference of their losses, and of cost."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,15 +68,15 @@ class Pairing:
 
 
 def read_records(directory: Path) -> tuple[list[RunRecord], list[dict[str, str]]]:
-    """Completed runs of a sweep, trunks among them; and the others with the reason."""
+    """Finished runs of a sweep, whatever their status; and those that have no loss, with the reason."""
     records, dropped = [], []
     for run_dir in find_run_dirs(directory):
-        record = read_record(run_dir) if (run_dir / RECORD_FILE).exists() else None
-        if record and record.status == "completed":
-            records.append(record)
-        else:
-            reason = f"{record.status}: {record.reason}" if record else "not finished"
-            dropped.append({"run": run_dir.name, "reason": reason})
+        if not (run_dir / RECORD_FILE).exists():
+            dropped.append({"run": run_dir.name, "reason": "not finished"})
+            continue
+        records.append(read_record(run_dir))
+        if records[-1].status != "completed":
+            dropped.append({"run": run_dir.name, "reason": f"{records[-1].status}: {records[-1].reason}"})
     return records, dropped
 
 
@@ -86,7 +86,7 @@ def pairings(records: Sequence[RunRecord], by: Sequence[str]) -> tuple[Pairing, 
     Parameters
     ----------
     records : sequence of RunRecord
-        Completed runs, with the trunks of those that have one.
+        Those that completed make pairs; a trunk counts by its cost, however it ended.
     by : sequence of str
         Dotted science fields whose values make a variant, such as `schedule.kind`.
 
@@ -100,7 +100,8 @@ def pairings(records: Sequence[RunRecord], by: Sequence[str]) -> tuple[Pairing, 
         The fields have one value, leave two runs of a variant at one shape, budget and seed, or no pair.
     """
     trunks = {record.trunk for record in records} - {None}
-    frame = pd.DataFrame([_row(record, by) for record in records if record.run_id not in trunks])
+    ends = [record for record in records if record.status == "completed" and record.run_id not in trunks]
+    frame = pd.DataFrame([_row(record, by) for record in ends])
     cost = {record.run_id: (record.spent_flops, record.wall_s) for record in records}
     variants = list(dict.fromkeys(frame["variant"])) if len(frame) else []
     if len(variants) < 2:
@@ -114,7 +115,7 @@ def _row(record: RunRecord, by: Sequence[str]) -> dict[str, Any]:
     fields = dict(dotted(record.config))
     return {
         "run_id": record.run_id,
-        "trunk": record.trunk,
+        "trunk": record.trunk or "",
         "variant": ", ".join(f"{name}={fields.get(name)}" for name in by),
         **{name: fields[f"model.{name}"] for name in ("n_layer", "d_model")},
         "n_params": record.n_params["with_head"],
@@ -130,8 +131,8 @@ def _pairing(frame: pd.DataFrame, first: str, second: str, cost: Mapping[str, tu
     if pairs.empty:
         raise HarnessError(f"no run of {first} has a shape, budget and seed that one of {second} has")
     pairs["difference"] = np.log(pairs["loss_second"]) - np.log(pairs["loss"])
-    clusters = pairs.groupby(CLUSTER)["difference"].mean().to_numpy()
-    spent = [_cost(pairs["run_id" + end], pairs["trunk" + end], cost) for end in ("", "_second")]
+    clusters = np.array([np.mean(cluster["difference"]) for _, cluster in pairs.groupby(CLUSTER)])
+    spent = [_cost([*pairs["run_id" + end], *pairs["trunk" + end]], cost) for end in ("", "_second")]
     shares = spent[1] / spent[0]
     sums = len(pairs), len(clusters), float(shares[0]), float(shares[1])
     return Pairing(first, second, tuple(_cells(pairs)), Estimate.of_mean(clusters), *sums)
@@ -139,10 +140,12 @@ def _pairing(frame: pd.DataFrame, first: str, second: str, cost: Mapping[str, tu
 
 def _cells(pairs: pd.DataFrame) -> Iterator[Cell]:
     for (n_params, n_tokens), cell in pairs.groupby(["n_params", "n_tokens"]):  # pyright: ignore[reportGeneralTypeIssues]
-        losses = (float(np.exp(np.log(cell[name]).mean())) for name in ("loss", "loss_second"))
-        yield Cell(int(n_params), int(n_tokens), len(cell), *losses, Estimate.of_mean(cell["difference"].to_numpy()))
+        first, second = (float(np.exp(np.log(cell[name]).mean())) for name in ("loss", "loss_second"))
+        yield Cell(
+            int(n_params), int(n_tokens), len(cell), first, second, Estimate.of_mean(cell["difference"].to_numpy())
+        )
 
 
-def _cost(run_ids: pd.Series, trunks: pd.Series, cost: Mapping[str, tuple[float, float]]) -> Array:
-    """FLOPs and seconds of runs and of the trunks they left."""
-    return np.sum([cost[run_id] for run_id in {*run_ids, *trunks.dropna()}], axis=0)
+def _cost(run_ids: Iterable[str], cost: Mapping[str, tuple[float, float]]) -> Array:
+    """FLOPs and seconds of runs and of the trunks they left, each once."""
+    return np.sum([cost[run_id] for run_id in set(run_ids) if run_id], axis=0)

@@ -36,8 +36,8 @@ def find_run_dirs(directory: Path) -> list[Path]:
 def find_trunks(directory: Path, frame: pd.DataFrame) -> set[str]:
     """run_ids of the runs that others branched from, by the records, or were to, by the sweep."""
     manifest = directory / MANIFEST_FILE
-    planned = {run.get("trunk") for run in _listed(manifest)} if manifest.exists() else set()
-    return (planned | set(frame["trunk"])) - {None}
+    planned = [run.get("trunk") for run in _listed(manifest)] if manifest.exists() else []
+    return {str(trunk) for trunk in (*planned, *frame["trunk"].dropna()) if trunk}
 
 
 def _listed(manifest: Path) -> list[dict[str, Any]]:

@@ -55,7 +55,9 @@ def test_pairs_share_shape_budget_and_seed_and_trunks_are_the_clusters(records):
     )
 
 
-def test_a_trunk_is_paid_once(records):
+@pytest.mark.parametrize("ending", ["completed", "diverged"])
+def test_a_trunk_is_paid_once_however_it_ended(records, ending):
+    records = [dataclasses.replace(r, status=ending) if r.run_id.startswith("trunk") else r for r in records]
     (found,) = pairings(records, ["schedule.kind"])
     assert found.flops_share == pytest.approx((80 + 20 + 40) / (100 + 200))
     assert found.time_share == pytest.approx((8 + 3 + 6) / (10 + 20))
