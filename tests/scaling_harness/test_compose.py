@@ -90,3 +90,12 @@ def test_another_config_dir_is_searched(tmp_path):
 )
 def test_where_runs_are_is_told_without_hydra_or_with_it_the_same(overrides):
     assert runs_dir(overrides) == Path(run_config(compose(overrides)).runtime.runs_dir)
+
+
+def test_what_a_sweep_says_of_evaluation_and_seed_stands(tmp_path):
+    """Before it the primary file was merged last, and its evaluation silently replaced that of a sweep."""
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "own.yaml").write_text("# @package _global_\nevaluation: { n_points: 7 }\nseed: 5\n")
+    found = compose(["sweep=own"], tmp_path)
+    assert (found["evaluation"]["n_points"], found["seed"]) == (7, 5)
+    assert compose(["sweep=own", "evaluation.n_points=3"], tmp_path)["evaluation"]["n_points"] == 3
