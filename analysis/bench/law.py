@@ -142,7 +142,7 @@ def compare(ours: Path, baseline: Path, law: Law, resamples: int = 200) -> Compa
 def _ends(frame: pd.DataFrame) -> Array:
     """Seconds of training until each run had ended, pauses left out."""
     ended = pd.to_datetime(frame.ended)
-    return np.array([elapsed_s(frame[ended <= end]) for end in ended], float)
+    return np.array([elapsed_s(frame.loc[ended <= end]) for end in ended], float)
 
 
 def _milestones(frame: pd.DataFrame, ends: Array) -> list[float]:
