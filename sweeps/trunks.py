@@ -42,7 +42,7 @@ def share_trunk(configs: Sequence[RunConfig], resolve: Callable[[RunConfig], Pla
     for config in configs:
         _check(config)
     logs = [math.log(resolve(config).n_tokens) for config in configs]
-    horizon = math.exp(math.fsum(logs) / len(logs))
+    horizon = float(round(math.exp(math.fsum(logs) / len(logs))))
     branches = {plan.fingerprint: plan for plan in (resolve(_at(config, horizon)) for config in configs)}.values()
     for plan in branches:
         if not 0 < plan.decay_start < plan.n_steps:

@@ -100,7 +100,7 @@ def test_seeds_of_a_trunk_and_of_a_budget_are_stacked(planned):
 def test_a_rule_takes_the_mean_horizon(document, planned):
     rule = {"rule": "power", "value": 0.002, "n_exponent": 0.0, "d_exponent": -0.5, "n_params": 1.0, "n_tokens": 1000.0}
     jobs, _ = planned(over={"optim.lr": [rule]})
-    expected = 0.002 * (math.prod(BUDGETS) ** (1 / 3) / 1000) ** -0.5
+    expected = 0.002 * (round(math.prod(BUDGETS) ** (1 / 3)) / 1000) ** -0.5
     assert [run.learning_rate for run in runs_of(jobs)] == [pytest.approx(expected)] * 8
 
 
