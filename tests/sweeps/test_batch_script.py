@@ -106,6 +106,6 @@ def test_options_of_the_site_are_passed_on(tmp_path):
         assert f"#SBATCH --{option}\n" in text
     assert f"#SBATCH '--output={tmp_path}/my runs/logs/%A_%a.out'\n" in text
     assert "\nmodule load x\n" in text
-    assert f"'{tmp_path}/my runs' --slots 4 " in text
+    assert f"--slots 4 '{tmp_path}/my runs'" in text
     for absent in ("--mem", "--account", "--gres", "--time"):
         assert absent not in script(tmp_path)
