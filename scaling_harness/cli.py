@@ -246,6 +246,9 @@ def _add_bench(bench: argparse.ArgumentParser) -> None:
     )
     bench.add_argument("--sweep", default="reproduce-quick", metavar="NAME", help="law: ours (default: %(default)s)")
     bench.add_argument(
+        "--baseline", default="bench-law", metavar="NAME", help="law: its grid; NAME-tune: its search (%(default)s)"
+    )
+    bench.add_argument(
         "--minutes", type=float, default=15.0, metavar="T", help="law: that ours has (default: %(default)s)"
     )
     bench.add_argument(

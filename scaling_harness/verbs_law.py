@@ -15,9 +15,6 @@ from pathlib import Path
 from scaling_harness.errors import HarnessError, UserError
 
 DIRECTORY = Path("runs") / "bench-law"
-BASELINE = "bench-law"
-"""The sweep of the baseline, and below that by which it is tuned."""
-TUNING = "bench-law-tune"
 OVER = "optim.lr,budget.batch_tokens"
 _INTERRUPTED = (130, -signal.SIGINT)
 
@@ -26,28 +23,35 @@ def bench_law(options: Namespace) -> int:
     """Train both sides, or what is left of them, and compare their records."""
     from analysis.bench.law import compare, print_comparison
     from analysis.laws import LAWS
+    from scaling_harness.verbs_tune import TUNE_FILE
     from sweeps.manifest import read_manifest
 
     if min(options.minutes, options.baseline_minutes) <= 0 or options.trials < 1:
         raise UserError("--minutes and --baseline-minutes must be above 0, --trials at least 1")
     directory = Path(options.directory) if options.directory else DIRECTORY
-    ours, baseline = directory / "ours" / options.sweep, directory / "baseline" / BASELINE
+    ours, baseline = directory / "ours" / options.sweep, directory / "baseline" / options.baseline
+    tuning = _tuning(options)
     _train("sweep", "run", options.sweep, *_where(options, ours), until=_left(ours, options.minutes))
-    if not (baseline.parent / TUNING / "tune.json").exists():
-        _train("tune", TUNING, f"--over={OVER}", f"--trials={options.trials}", *_where(options, baseline))
+    if not (baseline.parent / tuning / TUNE_FILE).exists():
+        _train("tune", tuning, f"--over={OVER}", f"--trials={options.trials}", *_where(options, baseline))
     _write_baseline(options, baseline)
     _run(
         [sys.executable, "-m", "scaling_harness.bench.plainly", str(baseline)],
         _left(baseline, options.baseline_minutes),
     )
     found = compare(ours, baseline, LAWS[read_manifest(ours).law])
-    effort = json.loads((baseline.parent / TUNING / "tune.json").read_bytes())["effort"]
+    effort = json.loads((baseline.parent / tuning / TUNE_FILE).read_bytes())["effort"]
     if options.json:
         print(json.dumps(found.to_dict() | {"baseline_tuned_by": effort}))
     else:
         print_comparison(found)
         print(f"the baseline was tuned, in time of its own, by {effort}; ours is as its sweep says")
     return 0
+
+
+def _tuning(options: Namespace) -> str:
+    """The sweep by which the baseline is tuned: another file, beside that of its grid."""
+    return f"{options.baseline}-tune"
 
 
 def _where(options: Namespace, sweep_dir: Path) -> list[str]:
@@ -62,7 +66,9 @@ def _write_baseline(options: Namespace, sweep_dir: Path) -> None:
     from sweeps.launch import check, start
 
     overrides = [*options.overrides, f"runtime.runs_dir={sweep_dir.parent}"]
-    manifest = planned(Namespace(name=BASELINE, tuned=TUNING, overrides=overrides, config_dir=options.config_dir))
+    manifest = planned(
+        Namespace(name=options.baseline, tuned=_tuning(options), overrides=overrides, config_dir=options.config_dir)
+    )
     store = Store(sweep_dir.parent)
     check(manifest, store)
     start(manifest, store)
