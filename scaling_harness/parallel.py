@@ -3,6 +3,7 @@
 The flat gradient buffer makes a wrapper unnecessary: one all-reduce a step. Never run on GPUs by the authors.
 """
 
+import atexit
 import os
 
 import torch
@@ -30,6 +31,8 @@ class Ranks:
             return device
         if not dist.is_initialized():
             dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
+            # gloo's threads may still hold tensors: freed after the interpreter has gone, they abort the process
+            atexit.register(dist.destroy_process_group)
         if device == "cuda":
             device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
             torch.cuda.set_device(device)
