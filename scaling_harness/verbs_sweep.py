@@ -192,7 +192,7 @@ def _probe(options: Namespace) -> int:
         (sweep_dir / PROBE_FILE).unlink(missing_ok=True)
     probe = kept(sweep_dir) or _take_probe(manifest, store)
     finished = cost.settle(sweep_dir, manifest.jobs, store)
-    left = [job for job in manifest.jobs if not all(store.is_finished(run.run_id) for run in job.runs)]
+    left = cost.without_finished(manifest.jobs, store)
     at_once = runs_at_once(manifest.runtime, manifest.launcher)
     found = cost.forecast(left, probe.speed, at_once, devices(manifest.runtime, manifest.launcher))
     if options.json:

@@ -63,16 +63,23 @@ def settle(sweep_dir: Path, jobs: Sequence[Job], store: Store) -> Comparison | N
 
 
 def compare(jobs: Sequence[Job], store: Store, probe: Probe) -> Comparison | None:
-    """Set the estimate of jobs completed after a probe beside the seconds that their records say; None without any."""
+    """Set the estimate of what jobs ran after a probe beside the seconds that their records say; None without any."""
     estimated_s, took_s, n_jobs = 0.0, 0.0, 0
     for job in jobs:
-        if all(store.is_finished(run.run_id) for run in job.runs):
-            records = [store.read(run.run_id) for run in job.runs]
-            if all(record.status == "completed" and _is_after(record, probe) for record in records):
+        if not without_finished([job], store):
+            records = [record for run in job.runs if _is_after(record := store.read(run.run_id), probe)]
+            since = [run for run in job.runs if run.run_id in {record.run_id for record in records}]
+            if records and all(record.status == "completed" for record in records):
                 n_jobs += 1
-                estimated_s += job_seconds(job, probe.speed)
+                estimated_s += job_seconds(dataclasses.replace(job, runs=tuple(since)), probe.speed)
                 took_s += sum(record.wall_s for record in records)
     return Comparison(n_jobs, estimated_s, took_s) if n_jobs else None
+
+
+def without_finished(jobs: Sequence[Job], store: Store) -> list[Job]:
+    """Jobs that have runs left, and of each only those."""
+    rest = [job.without([run.run_id for run in job.runs if store.is_finished(run.run_id)]) for job in jobs]
+    return [job for job in rest if job]
 
 
 def forecast(jobs: Sequence[Job], speed: Speed, at_once: int, devices: tuple[str, float]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 from scaling_harness.execute import execute
 from scaling_harness.plan import Job
 from scaling_harness.stop import Stop
-from sweeps.cost import Comparison, forecast, sentence, settle, verdict
+from sweeps.cost import Comparison, compare, forecast, sentence, settle, verdict, without_finished
 from sweeps.estimate import Speed, job_seconds
 from sweeps.probe import PROBE_FILE, Probe, keep
 
@@ -32,6 +32,28 @@ def test_the_probe_is_compared_with_what_was_completed_after_it_and_both_are_kep
     assert document["at"] == LONG_AGO
     keep(tmp_path, dataclasses.replace(probe, at=MUCH_LATER))
     assert settle(tmp_path, manifest.jobs, store) is None
+
+
+def test_of_a_stack_only_what_is_left_is_foretold_and_compared(make_manifest):
+    import fake_training
+
+    manifest, store = make_manifest(1, 2, 3)
+    first, second, third = (job.runs[0] for job in manifest.jobs)
+    jobs = [Job((first, second, third))]
+    assert without_finished(jobs, store) == jobs
+    execute(Job((first,)), manifest.runtime, store, Stop(), fake_training.train)
+    record_file = store.record_path(first.run_id)
+    document = json.loads(record_file.read_text())
+    document["provenance"]["started"] = LONG_AGO
+    record_file.write_text(json.dumps(document))
+    (rest,) = without_finished(jobs, store)
+    assert rest.runs == (second, third)
+    probe = Probe("2020-02-02T00:00:00+00:00", "here", 2, Speed())
+    assert compare(jobs, store, probe) is None
+    execute(rest, manifest.runtime, store, Stop(), fake_training.train)
+    assert without_finished(jobs, store) == []
+    assert compare(jobs, store, probe) == Comparison(1, job_seconds(rest), 2.0)
+    assert compare(jobs, store, dataclasses.replace(probe, at=MUCH_LATER)) is None
 
 
 def test_hours_of_the_clock_and_of_devices_are_said(make_plan):
