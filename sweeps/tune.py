@@ -72,9 +72,9 @@ def _trial(settings: Mapping[str, float], loss: float) -> dict[str, Any]:
 
 
 def groups_of(plans: Iterable[Plan]) -> tuple[Group, ...]:
-    """Group the runs of a sweep by everything but their seed."""
+    """Group the runs of a sweep by everything but their seed; trunks, whose losses nobody asked for, left out."""
     alike: dict[str, list[Plan]] = {}
-    for plan in plans:
+    for plan in (plan for plan in plans if not plan.branches):
         alike.setdefault(_key(plan.config), []).append(plan)
     return tuple(Group(tuple(members)) for members in alike.values())
 

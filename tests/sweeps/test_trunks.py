@@ -18,6 +18,7 @@ from sweeps import breaker, worker
 from sweeps.expand import expand
 from sweeps.manifest import Manifest, merge, read_manifest, write_manifest
 from sweeps.table import plan_rows, plan_totals
+from sweeps.tune import groups_of
 
 BUDGETS = [640, 1280, 1920]  # 20, 40, 60 steps; the last quarter decays
 GRID = {"shapes": [[1, 16]], "budgets": {"n_tokens": BUDGETS}, "seeds": [0, 1], "trunk": True}
@@ -95,6 +96,13 @@ def test_the_cost_counts_a_trunk_once(planned):
 def test_seeds_of_a_trunk_and_of_a_budget_are_stacked(planned):
     jobs, _ = planned(stack=4)
     assert [[run.own_steps for run in job.runs] for job in jobs] == [[45] * 2, [15] * 2, [10] * 2, [5] * 2]
+
+
+def test_a_search_is_for_the_branches_each_trained_alone(planned):
+    branched, alone = (sorted(groups_of(runs_of(jobs)), key=lambda group: group.plan.n_tokens) for jobs in planned())
+    assert [(group.plan.n_tokens, len(group.plans)) for group in branched] == [(tokens, 2) for tokens in BUDGETS]
+    settings = {"optim.lr": 0.003}
+    assert [group.with_settings(settings) for group in branched] == [group.with_settings(settings) for group in alone]
 
 
 def test_a_rule_takes_the_mean_horizon(document, planned):
