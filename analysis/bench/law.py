@@ -188,12 +188,11 @@ def _law_by(steps: Sequence[Reached], half_width: float | None) -> float | None:
 
 
 def _losses(ours: pd.DataFrame, baseline: pd.DataFrame) -> list[dict[str, float]]:
-    lowest = [_lowest(frame) for frame in (ours, baseline)]
     return [
-        {"train_flops": C, "ours": loss, "baseline": other}
-        for C, loss in lowest[0]
-        for D, other in lowest[1]
-        if abs(np.log(C / D)) < SAME_BUDGET
+        {"train_flops": C, "ours": loss, "baseline": other_loss}
+        for C, loss in _lowest(ours)
+        for other_C, other_loss in _lowest(baseline)
+        if abs(np.log(C / other_C)) < SAME_BUDGET
     ]
 
 
