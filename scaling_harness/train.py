@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from scaling_harness.compose import CONF_DIR, plain, run_config
-from scaling_harness.config import RunConfig, RuntimeConfig
+from scaling_harness.config.compose import CONF_DIR, plain, run_config
+from scaling_harness.config.schema import RunConfig, RuntimeConfig
 from scaling_harness.errors import HarnessError
 
 if TYPE_CHECKING:
-    from scaling_harness.claim import Oversight
-    from scaling_harness.plan import Job
-    from scaling_harness.record import RunRecord
-    from scaling_harness.store import Store
+    from scaling_harness.execution.claim import Oversight
+    from scaling_harness.plan.plan import Job
+    from scaling_harness.record.record import RunRecord
+    from scaling_harness.record.store import Store
 
 
 def train_one(config: RunConfig) -> int:
@@ -33,10 +33,10 @@ def train_one(config: RunConfig) -> int:
     int
         0 where the run completed, 1 where it diverged or failed.
     """
-    from scaling_harness.execute import execute_alone
-    from scaling_harness.plan import Job, resolve
-    from scaling_harness.store import Store
-    from scaling_harness.tokens import prepare
+    from scaling_harness.data.token_cache import prepare
+    from scaling_harness.execution.execute import execute_alone
+    from scaling_harness.plan.plan import Job, resolve
+    from scaling_harness.record.store import Store
     from scaling_harness.wandb_mirror import mirror
 
     info = prepare(config.data, config.evaluation.extra_sets, Path(config.runtime.data_dir))
@@ -82,7 +82,7 @@ def train_shown(job: "Job", runtime: RuntimeConfig, store: "Store", oversight: "
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from scaling_harness.trainer import train
+    from scaling_harness.training.trainer import train
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
@@ -92,7 +92,7 @@ def train_shown(job: "Job", runtime: RuntimeConfig, store: "Store", oversight: "
 
 
 def _follow(job: "Job", config: RunConfig, store: "Store") -> int:
-    from scaling_harness.trainer import train
+    from scaling_harness.training.trainer import train
 
     train(job, config.runtime, store, _Unwatched())
     return 0

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scaling_harness.config import WandbConfig
+from scaling_harness.config.schema import WandbConfig
 from scaling_harness.errors import HarnessError
-from scaling_harness.files import read_jsonl
-from scaling_harness.provenance import now
-from scaling_harness.record import RunRecord
-from scaling_harness.store import Store
+from scaling_harness.record.atomic_files import read_jsonl
+from scaling_harness.record.provenance import now
+from scaling_harness.record.record import RunRecord
+from scaling_harness.record.store import Store
 
 if TYPE_CHECKING:
     import wandb

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scaling_harness.compose import compose, run_config
-from scaling_harness.config import RunConfig
+from scaling_harness.config.compose import compose, run_config
+from scaling_harness.config.schema import RunConfig
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -76,7 +76,7 @@ def make_config(tiny):
 @pytest.fixture
 def make_plan(make_config):
     """Resolve a tiny run with further overrides."""
-    from sweeps.expand import resolve_all
+    from sweeps.planning.expand import resolve_all
 
     def make(*overrides: str):
         return resolve_all([make_config(*overrides)])[0]

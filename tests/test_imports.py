@@ -37,5 +37,5 @@ sys.meta_path.insert(0, Blocked())
 
 
 def test_analysis_works_where_torch_and_hydra_are_not_installed():
-    modules = "analysis.runs, analysis.fit, analysis.summary, analysis.approaches, analysis.report"
+    modules = "analysis.runs.load, analysis.fitting.fit, analysis.frontier.approaches, analysis.report.write"
     subprocess.run([sys.executable, "-c", f"{BLOCK}\nimport {modules}"], check=True)

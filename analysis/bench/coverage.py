@@ -6,15 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.approaches import three_approaches
 from analysis.bench.scenarios import SCENARIOS, Scenario
-from analysis.laws import Array, chinchilla, derive
-from analysis.objective import Objective
-from analysis.point import Point, fit_point
-from analysis.profile import profile_intervals
-from analysis.resample import draw_params
-from analysis.result import Estimate
-from analysis.runs import Runs
+from analysis.fitting.objective import Objective
+from analysis.fitting.optimum import Point, fit_point
+from analysis.fitting.profile import profile_intervals
+from analysis.fitting.resample import draw_params
+from analysis.fitting.result import Estimate
+from analysis.frontier.approaches import three_approaches
+from analysis.laws.law import Array, chinchilla, derive
+from analysis.runs.load import Runs
 from scaling_harness.errors import UserError
 
 DRAWN = ("cases", "residuals", "noise", "sandwich")

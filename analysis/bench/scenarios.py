@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis import simulate
-from analysis.laws import Array, chinchilla
+from analysis.laws import simulate
+from analysis.laws.law import Array, chinchilla
 
 Noise = Callable[[np.random.Generator, int], Array]
 

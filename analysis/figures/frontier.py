@@ -9,16 +9,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.approaches import Approaches
-from analysis.envelope import Envelope, Points
 from analysis.figures import style
 from analysis.figures.style import GREY, INK, Labels, Shades
-from analysis.isoflop import Slice
-from analysis.laws import Array
-from analysis.lines import Approach
-from analysis.published import PUBLISHED
-from analysis.result import Estimate, FitResult
-from analysis.runs import Runs
+from analysis.fitting.result import Estimate, FitResult
+from analysis.frontier.approach1_envelope import Envelope, Points
+from analysis.frontier.approach2_isoflop import Slice
+from analysis.frontier.approaches import Approaches
+from analysis.frontier.frontier_line import Approach
+from analysis.laws.law import Array
+from analysis.laws.published import PUBLISHED
+from analysis.runs.load import Runs
 
 REFERENCES = ("kaplan2020", "hoffmann2022_approach1")
 MARKERS = {"1": ".", "2": "s", "3": "D"}

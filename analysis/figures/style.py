@@ -16,10 +16,10 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, ListedColormap, LogNorm
 from matplotlib.figure import Figure
 
-from analysis.conventions import token_unit
-from analysis.laws import Array
-from analysis.runs import Runs
-from scaling_harness.files import write_atomically
+from analysis.fitting.conventions import token_unit
+from analysis.laws.law import Array
+from analysis.runs.load import Runs
+from scaling_harness.record.atomic_files import write_atomically
 
 # Okabe and Ito's palette stays apart for every common kind of colour blindness.
 APPROACH_COLOURS = {"1": "#0072B2", "2": "#D55E00", "3": "#009E73"}

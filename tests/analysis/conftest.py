@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import simulate
-from analysis.laws import chinchilla
-from scaling_harness.record import METRICS_FILE, EvalLoss, RunRecord, write_record
+from analysis.laws import simulate
+from analysis.laws.law import chinchilla
+from scaling_harness.record.record import METRICS_FILE, EvalLoss, RunRecord, write_record
 
 TRUTH = {"E": 1.1, "A": 45.0, "B": 160.0, "alpha": 0.38, "beta": 0.35}
 BUDGETS = tuple(np.geomspace(1e11, 3e12, 5))

@@ -5,7 +5,7 @@ import signal
 import time
 from pathlib import Path
 
-from scaling_harness.architecture import Architecture
+from scaling_harness.models.architecture import Architecture
 
 PACE, DOOM = "RIG_PACE", "RIG_DOOM"
 """Environment variables: files. The first holds seconds a step, none where it is absent; while the second exists,

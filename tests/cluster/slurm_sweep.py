@@ -11,10 +11,10 @@ from pathlib import Path
 import paced
 from slurm_rig import LEASE_S, wait_for
 
-from scaling_harness.attempts import attempt_numbers, attempt_path, read_attempt, read_end
-from scaling_harness.files import read_jsonl
-from scaling_harness.record import RunRecord
-from scaling_harness.store import Store
+from scaling_harness.execution.attempts import attempt_numbers, attempt_path, read_attempt, read_end
+from scaling_harness.record.atomic_files import read_jsonl
+from scaling_harness.record.record import RunRecord
+from scaling_harness.record.store import Store
 
 HERE = Path(__file__).parent
 SLOW_S = 0.5

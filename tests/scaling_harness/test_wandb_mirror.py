@@ -6,11 +6,11 @@ import types
 
 import pytest
 
-from scaling_harness.config import WandbConfig
-from scaling_harness.files import read_jsonl
-from scaling_harness.plan import Job
-from scaling_harness.store import Store
-from scaling_harness.trainer import train
+from scaling_harness.config.schema import WandbConfig
+from scaling_harness.plan.plan import Job
+from scaling_harness.record.atomic_files import read_jsonl
+from scaling_harness.record.store import Store
+from scaling_harness.training.trainer import train
 from scaling_harness.wandb_mirror import mirror
 
 
@@ -103,7 +103,7 @@ def test_what_wandb_wrote_offline_is_the_run(finished):
     plan, store = finished
     code = (
         "from pathlib import Path; from scaling_harness.wandb_mirror import mirror;"
-        "from scaling_harness.config import WandbConfig; from scaling_harness.store import Store;"
+        "from scaling_harness.config.schema import WandbConfig; from scaling_harness.record.store import Store;"
         f"print([mirror([{plan.run_id!r}], Store(Path({str(store.runs_dir)!r})), WandbConfig('offline', 'p'), 'sweep')"
         " for _ in range(2)])"
     )

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from scaling_harness.files import read_jsonl
-from scaling_harness.plan import Job
-from scaling_harness.store import Store
-from sweeps.expand import resolve_all
-from sweeps.manifest import Manifest, write_manifest
+from scaling_harness.plan.plan import Job
+from scaling_harness.record.atomic_files import read_jsonl
+from scaling_harness.record.store import Store
+from sweeps.planning.expand import resolve_all
+from sweeps.planning.manifest import Manifest, write_manifest
 
 
 @pytest.fixture

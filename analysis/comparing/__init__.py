@@ -1,0 +1,1 @@
+"""Compare fits and runs side by side."""

@@ -1,0 +1,291 @@
+"""Exponents of several fits side by side: differences with intervals, and what may not be compared."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.fitting.result import Estimate
+from analysis.forecasting.inverse import compute_for_loss
+from analysis.forecasting.source import CONVENTIONS, Source
+from analysis.laws.law import Array
+from scaling_harness.errors import HarnessError, UserError
+
+FRONTIER = ("a", "b")
+LOSS_FIELDS = ("vocab_size", "data_id", "n_ctx")  # losses per token mean the same only if these agree
+WHY = {
+    "count": "at small sizes the count of N alone moves a (Porian et al. 2024: .835 to .706 by counting the head)",
+    "compute": "C is counted differently",
+    "vocab_size": "other tokenizers have other losses per token",
+    "data_id": "other data have other exponents and other irreducible losses",
+    "n_ctx": "a longer context lowers the loss per token",
+    "recipe": "the recipes differ, which may be what is compared",
+}
+NORMAL_DRAWS = 4000
+PAIRING_KEYS = ("rows", "resample", "resamples", "seed", "clusters")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One quantity of the first source minus the same of the second.
+
+    ``pairing`` is "paired" (same resampled rows), "independent", or "one side" where the other prints no error.
+    """
+
+    quantity: str
+    first: str
+    second: str
+    estimate: Estimate
+    pairing: str
+
+    @property
+    def apart(self) -> bool | None:
+        """Whether zero lies outside the interval; None without one."""
+        interval = self.estimate.ci95
+        return None if interval is None else not interval[0] <= 0 <= interval[1]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        sides = {"quantity": self.quantity, "first": self.first, "second": self.second, "pairing": self.pairing}
+        return {**sides, **self.estimate.to_dict(), "apart": self.apart}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything that can be said of several sources together.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row a source: law, count, its exponents, and how much its settings were tuned.
+    differences : tuple of Difference
+    refused : tuple of {"what", "pair", "reason"}
+        What may not be compared.
+    warnings : tuple of str
+        Conventions that differ, named; and the sources' own warnings.
+    """
+
+    table: pd.DataFrame
+    differences: tuple[Difference, ...]
+    refused: tuple[Mapping[str, str], ...]
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        rows = self.table.astype(object).where(self.table.notna(), None)
+        return {
+            "sources": rows.to_dict(orient="records"),
+            "differences": [difference.to_dict() for difference in self.differences],
+            "refused": [dict(row) for row in self.refused],
+            "warnings": list(self.warnings),
+        }
+
+
+def compare(sources: Sequence[Source], *, train_flops: float | None = None, seed: int = 0) -> Comparison:
+    """Compare fits and published constants, two and two.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+        Two or more, of `sources.open_source`.
+    train_flops : float, optional
+        Also say, at this budget, how much compute the second needs for the loss of the first: ln(C2/C1).
+    seed : int
+        Of the shuffling of independent resamples.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    UserError
+        Fewer than two sources.
+    HarnessError
+        No two of them have anything in common.
+    """
+    if len(sources) < 2:
+        raise UserError(f"{len(sources)} source given: compare needs two or more fits or published:NAME")
+    differences: list[Difference] = []
+    refused: list[Mapping[str, str]] = []
+    sentences: list[str] = []
+    for first, second in combinations(sources, 2):
+        sentences += convention_warnings(first, second)
+        allowed, not_allowed = _common_quantities(first, second)
+        refused += not_allowed
+        differences += [_difference(first, second, name, seed) for name in allowed]
+        if train_flops is not None:
+            _add_multiplier(first, second, train_flops, seed, differences, refused)
+    if not differences:
+        raise HarnessError("nothing here may be compared: " + "; ".join(row["reason"] for row in refused))
+    notes = [note for source in sources for note in source.notes]
+    return Comparison(_table(sources), tuple(differences), tuple(refused), tuple(dict.fromkeys([*sentences, *notes])))
+
+
+def _table(sources: Sequence[Source]) -> pd.DataFrame:
+    rows = [
+        {
+            "source": source.name,
+            "law": source.law.name if source.law else None,
+            "count": source.conventions.get("count"),
+            **{name: str(estimate) for name, estimate in source.exponents.items()},
+            "tuning": source.settings.get("tuning") or "not known",
+        }
+        for source in sources
+    ]
+    return pd.DataFrame(rows)
+
+
+def differing(first: Source, second: Source, fields: Sequence[str] = CONVENTIONS) -> dict[str, tuple[str, str]]:
+    """Conventions known on both sides that differ."""
+    found = {}
+    for name in fields:
+        mine, theirs = first.conventions.get(name), second.conventions.get(name)
+        if mine is not None and theirs is not None and str(mine) != str(theirs):
+            found[name] = (str(mine), str(theirs))
+    return found
+
+
+def convention_warnings(first: Source, second: Source) -> list[str]:
+    """A sentence for every convention that differs, and one for those that are not known."""
+    pair = f"{first.name} and {second.name}"
+    found = [
+        f"{pair} differ in {name} ({mine} against {theirs}): {WHY[name]}"
+        for name, (mine, theirs) in differing(first, second).items()
+    ]
+    unknown = [name for name in CONVENTIONS if None in (first.conventions.get(name), second.conventions.get(name))]
+    if unknown:
+        found.append(f"{pair}: {', '.join(unknown)} not known on both sides, they may differ")
+    return found
+
+
+def _common_quantities(first: Source, second: Source) -> tuple[list[str], list[Mapping[str, str]]]:
+    """Exponents that mean the same on both sides, and those of one name that do not (literature: T18)."""
+    shared = [name for name in first.exponents if name in second.exponents]
+    same_law = first.law is not None and second.law is not None and first.law.name == second.law.name
+    allowed = [name for name in shared if name in FRONTIER or same_law]
+    pair = f"{first.name}, {second.name}"
+    refused: list[Mapping[str, str]] = [
+        {"what": name, "pair": pair, "reason": _why_not(first, second, name)} for name in shared if name not in allowed
+    ]
+    if not shared:
+        refused.append({"what": "exponents", "pair": pair, "reason": f"{pair} share no exponent"})
+    return allowed, refused
+
+
+def _why_not(first: Source, second: Source, name: str) -> str:
+    laws = [source.law for source in (first, second) if source.law is not None]
+    formulas = " against ".join(law.formula for law in laws)
+    offsets = {law.offset is not None for law in laws}
+    why = "a slope of the total loss is not that of one reducible term" if len(offsets) > 1 else "the laws differ"
+    return f"{name} of {formulas}: {why}"
+
+
+def paired(first: Source, second: Source) -> bool:
+    """Whether both were resampled with the same draws of the same rows."""
+    if not (first.draws and second.draws) or first.settings.get("rows") is None:
+        return False
+    return all(first.settings.get(key) == second.settings.get(key) for key in PAIRING_KEYS)
+
+
+def _difference(first: Source, second: Source, name: str, seed: int) -> Difference:
+    mine, theirs = first.exponents[name], second.exponents[name]
+    value = mine.value - theirs.value
+    drawn = [_draws(source, name, seed + i) for i, source in enumerate((first, second))]
+    if all(draws is None for draws in drawn):
+        return Difference(name, first.name, second.name, Estimate(value), "no errors")
+    if paired(first, second) and drawn[0] is not None and drawn[1] is not None:
+        return Difference(name, first.name, second.name, Estimate.from_draws(value, drawn[0] - drawn[1]), "paired")
+    pairing = "one side" if any(draws is None for draws in drawn) else "independent"
+    constant = [np.array([mine.value]), np.array([theirs.value])]
+    sides = [fixed if draws is None else draws for fixed, draws in zip(constant, drawn, strict=True)]
+    estimate = Estimate.from_draws(value, np.subtract(*shuffled(sides[0], sides[1], seed)))
+    return Difference(name, first.name, second.name, estimate, pairing)
+
+
+def _draws(source: Source, name: str, seed: int) -> Array | None:
+    """Resampled values, normal draws of a printed error, or None."""
+    draws = source.exponent_draws(name)
+    estimate = source.exponents[name]
+    if draws is None and estimate.stderr is not None:
+        draws = np.random.default_rng(seed).normal(estimate.value, estimate.stderr, NORMAL_DRAWS)
+    return draws
+
+
+def shuffled(mine: Array, theirs: Array, seed: int) -> tuple[Array, Array]:
+    """Two independent sets of draws, each in random order and repeated to a common length."""
+    rng = np.random.default_rng(seed)
+    size = max(len(mine), len(theirs))
+    first, second = (np.resize(rng.permutation(draws), size) for draws in (mine, theirs))
+    return first, second
+
+
+def _add_multiplier(
+    first: Source,
+    second: Source,
+    train_flops: float,
+    seed: int,
+    differences: list[Difference],
+    refused: list[Mapping[str, str]],
+) -> None:
+    """Append the compute multiplier, or why there is none."""
+    pair = f"{first.name}, {second.name}"
+    unequal = differing(first, second, LOSS_FIELDS)
+    what = "compute for equal loss"
+    if unequal:
+        reason = "losses of other " + ", ".join(f"{k} ({a} against {b})" for k, (a, b) in unequal.items())
+        refused.append({"what": what, "pair": pair, "reason": f"{reason} are not the same quantity"})
+    elif not (first.has_optimum and second.has_optimum):
+        refused.append({"what": what, "pair": pair, "reason": f"{pair}: both need a law with an optimum"})
+    else:
+        estimate = compute_multiplier(first, second, train_flops, seed)
+        pairing = "paired" if paired(first, second) else "independent" if estimate.ci95 else "no errors"
+        name = f"ln(C2/C1) at {train_flops:.3g} FLOP"
+        differences.append(Difference(name, first.name, second.name, estimate, pairing))
+
+
+def compute_multiplier(first: Source, second: Source, train_flops: float, seed: int = 0) -> Estimate:
+    """Ln(C2/C1): C2 is the compute the second law needs for the loss the first reaches at C1.
+
+    Positive where the first is the better recipe; inf where the second never reaches that loss.
+    """
+    points = [{name: np.array([value]) for name, value in source.values.items()} for source in (first, second)]
+    value = _log_multiplier(first, second, points[0], points[1], train_flops)
+    if not (first.draws and second.draws):
+        return Estimate(float(value[0]))
+    sizes = [len(next(iter(source.draws.values()))) for source in (first, second)]
+    orders = [np.arange(size, dtype=float) for size in sizes]
+    if not paired(first, second):
+        orders = list(shuffled(orders[0], orders[1], seed))
+    mine, theirs = (
+        {name: draws[order.astype(int)] for name, draws in source.draws.items()}
+        for source, order in zip((first, second), orders, strict=True)
+    )
+    return Estimate.from_draws(float(value[0]), _log_multiplier(first, second, mine, theirs, train_flops))
+
+
+def _log_multiplier(
+    first: Source, second: Source, mine: Mapping[str, Array], theirs: Mapping[str, Array], train_flops: float
+) -> Array:
+    loss = first.optimal(mine, np.full(len(next(iter(mine.values()))), train_flops)).loss_nats
+    return np.log(compute_for_loss(second, theirs, loss)) - np.log(train_flops)
+
+
+def equivalent_compute(source: Source, loss_from: float, loss_to: float) -> Estimate:
+    """Ln(C2/C1) of a loss gap within one law: what it would take to buy that gap with compute.
+
+    Close to (loss_from - loss_to) / (gamma (L - E)) for small gaps, gamma = alpha beta / (alpha + beta).
+    """
+    point = {name: np.array([value]) for name, value in source.values.items()}
+
+    def log_ratio(params: Mapping[str, Array]) -> Array:
+        with np.errstate(invalid="ignore"):  # both may be out of reach
+            return np.log(compute_for_loss(source, params, loss_to)) - np.log(
+                compute_for_loss(source, params, loss_from)
+            )
+
+    value = float(log_ratio(point)[0])
+    return Estimate.from_draws(value, log_ratio(source.draws)) if source.draws else Estimate(value)

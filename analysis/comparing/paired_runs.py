@@ -1,0 +1,151 @@
+"""Runs of one sweep that differ in named settings alone, pair by pair: the difference of their losses, and of cost."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.fitting.result import Estimate
+from analysis.laws.law import Array
+from analysis.runs.from_records import dotted, find_run_dirs
+from scaling_harness.errors import HarnessError
+from scaling_harness.record.record import RECORD_FILE, RunRecord, read_record
+
+PAIR = ["n_layer", "d_model", "n_tokens", "seed"]
+CLUSTER = ["n_layer", "d_model", "seed"]  # the runs of a trunk stand or fall together
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The pairs of one N and D; the interval is Student's over their seeds."""
+
+    n_params: int
+    n_tokens: int
+    n_pairs: int
+    loss_first: float
+    loss_second: float
+    difference: Estimate
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return vars(self) | {"difference": self.difference.to_dict()}
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """One variant of a sweep against another.
+
+    Attributes
+    ----------
+    first, second : str
+        Their settings.
+    cells : tuple of Cell
+    difference : Estimate
+        Mean of ln L of the second minus that of the first; Student's interval over shapes and seeds, since the budgets
+        of one may share a trunk.
+    n_pairs, n_clusters : int
+        Pairs, and shapes times seeds.
+    flops_share, time_share : float
+        Cost of the second as a part of that of the first, trunks counted once: 6ND with head, and seconds of training.
+    """
+
+    first: str
+    second: str
+    cells: tuple[Cell, ...]
+    difference: Estimate
+    n_pairs: int
+    n_clusters: int
+    flops_share: float
+    time_share: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return vars(self) | {"cells": [c.to_dict() for c in self.cells], "difference": self.difference.to_dict()}
+
+
+def read_records(directory: Path) -> tuple[list[RunRecord], list[dict[str, str]]]:
+    """Finished runs of a sweep, whatever their status; and those that have no loss, with the reason."""
+    records, dropped = [], []
+    for run_dir in find_run_dirs(directory):
+        if not (run_dir / RECORD_FILE).exists():
+            dropped.append({"run": run_dir.name, "reason": "not finished"})
+            continue
+        records.append(read_record(run_dir))
+        if records[-1].status != "completed":
+            dropped.append({"run": run_dir.name, "reason": f"{records[-1].status}: {records[-1].reason}"})
+    return records, dropped
+
+
+def pairings(records: Sequence[RunRecord], by: Sequence[str]) -> tuple[Pairing, ...]:
+    """Compare every two variants.
+
+    Parameters
+    ----------
+    records : sequence of RunRecord
+        Those that completed make pairs; a trunk counts by its cost, however it ended.
+    by : sequence of str
+        Dotted science fields whose values make a variant, such as `schedule.kind`.
+
+    Returns
+    -------
+    tuple of Pairing
+
+    Raises
+    ------
+    HarnessError
+        The fields have one value, leave two runs of a variant at one shape, budget and seed, or no pair.
+    """
+    trunks = {record.trunk for record in records} - {None}
+    ends = [record for record in records if record.status == "completed" and record.run_id not in trunks]
+    frame = pd.DataFrame([_row(record, by) for record in ends])
+    cost = {record.run_id: (record.spent_flops, record.wall_s) for record in records}
+    variants = list(dict.fromkeys(frame["variant"])) if len(frame) else []
+    if len(variants) < 2:
+        raise HarnessError(f"the completed runs have one value of {', '.join(by)}, {variants}: nothing to compare")
+    if (twice := frame[frame.duplicated(["variant", *PAIR])]).size:
+        raise HarnessError(f"{twice.iloc[0].run_id} and another run differ in more than {', '.join(by)}: name that too")
+    return tuple(_pairing(frame, first, second, cost) for first, second in itertools.combinations(variants, 2))
+
+
+def _row(record: RunRecord, by: Sequence[str]) -> dict[str, Any]:
+    fields = dict(dotted(record.config))
+    return {
+        "run_id": record.run_id,
+        "trunk": record.trunk or "",
+        "variant": ", ".join(f"{name}={fields.get(name)}" for name in by),
+        **{name: fields[f"model.{name}"] for name in ("n_layer", "d_model")},
+        "n_params": record.n_params["with_head"],
+        "n_tokens": record.n_tokens,
+        "seed": fields["seed"],
+        "loss": record.losses["valid"].loss_nats,
+    }
+
+
+def _pairing(frame: pd.DataFrame, first: str, second: str, cost: Mapping[str, tuple[float, float]]) -> Pairing:
+    sides = [frame[frame["variant"] == name] for name in (first, second)]
+    pairs = sides[0].merge(sides[1], on=PAIR, suffixes=("", "_second"))
+    if pairs.empty:
+        raise HarnessError(f"no run of {first} has a shape, budget and seed that one of {second} has")
+    pairs["difference"] = np.log(pairs["loss_second"]) - np.log(pairs["loss"])
+    clusters = np.array([np.mean(cluster["difference"]) for _, cluster in pairs.groupby(CLUSTER)])
+    spent = [_cost([*pairs["run_id" + end], *pairs["trunk" + end]], cost) for end in ("", "_second")]
+    shares = spent[1] / spent[0]
+    sums = len(pairs), len(clusters), float(shares[0]), float(shares[1])
+    return Pairing(first, second, tuple(_cells(pairs)), Estimate.of_mean(clusters), *sums)
+
+
+def _cells(pairs: pd.DataFrame) -> Iterator[Cell]:
+    for (n_params, n_tokens), cell in pairs.groupby(["n_params", "n_tokens"]):  # pyright: ignore[reportGeneralTypeIssues]
+        first, second = (float(np.exp(np.log(cell[name]).mean())) for name in ("loss", "loss_second"))
+        yield Cell(
+            int(n_params), int(n_tokens), len(cell), first, second, Estimate.of_mean(cell["difference"].to_numpy())
+        )
+
+
+def _cost(run_ids: Iterable[str], cost: Mapping[str, tuple[float, float]]) -> Array:
+    """FLOPs and seconds of runs and of the trunks they left, each once."""
+    return np.sum([cost[run_id] for run_id in set(run_ids) if run_id], axis=0)

@@ -1,0 +1,71 @@
+"""The gradient noise scale, and the batches that were best."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.figures import style
+from analysis.figures.style import INK, SECOND, Labels, Shades
+from analysis.hyperparameters.gradient_noise import NoisePoint
+from analysis.hyperparameters.optima import Optimum
+
+NORMAL_95 = 1.96
+
+
+def against_loss(points: Sequence[NoisePoint], optima: Sequence[Optimum], labels: Labels) -> Figure:
+    """B_simple against the loss it was measured at, with intervals (McCandlish et al. 2018, fig. 5).
+
+    Parameters
+    ----------
+    points : sequence of NoisePoint
+        Of `noise.noise_points`; those without a value are counted in the title.
+    optima : sequence of Optimum
+        Of `noise.best_batches`; without any, the batch of the runs is drawn.
+    labels : Labels
+        Which N, nats per what.
+    """
+    figure, ax = style.new_figure(height=4.4)
+    known = [point for point in points if point.tokens is not None]
+    with style.styled():
+        shades = Shades([point.n_params for point in points])
+        for i, key in enumerate(dict.fromkeys((point.n_params, point.batch_tokens) for point in known)):
+            line = [point for point in known if (point.n_params, point.batch_tokens) == key]
+            _draw_line(ax, line, shades, "gradient noise scale, 95 %" if i == 0 else None)
+        _draw_best(ax, optima, {point.batch_tokens for point in points})
+        ax.set(xlabel=f"{labels.loss}, falling", ylabel=f"batch, {labels.unit}s")
+        ax.set_title(
+            f"{len(points) - len(known)} of {len(points)} points lost in noise: |G|² not above zero", fontsize=8.5
+        )
+        ax.set_yscale("log")
+        style.make_room(ax)
+        style.log_axis(ax, "x", style.plain)
+        style.log_axis(ax, "y")
+        ax.invert_xaxis()
+        ax.legend(loc="upper left")
+        shades.bar(figure, ax, labels.n)
+    return figure
+
+
+def _draw_line(ax: Axes, line: Sequence[NoisePoint], shades: Shades, label: str | None) -> None:
+    loss, tokens = ([getattr(point, name) for point in line] for name in ("loss_nats", "tokens"))
+    ends = np.array([point.ci95 for point in line]).T
+    colour = shades.of(line[0].n_params)
+    look = {"fmt": "o-", "ms": 4, "lw": 0.9, "elinewidth": 0.9, "color": colour, "mec": "white", "mew": 0.5}
+    ax.errorbar(loss, tokens, np.abs(ends - tokens), label=label, **look)
+
+
+def _draw_best(ax: Axes, optima: Sequence[Optimum], batches: set[int]) -> None:
+    """Minima with their intervals, and the ends of what was tried where the best lies there."""
+    for label, at_end, marker in (("best batch, 95 %", False, "*"), ("best tried, at an end of them", True, "v")):
+        drawn = [o for o in optima if (o.best["batch_tokens"].problem is not None) == at_end]
+        best = [o.best["batch_tokens"] for o in drawn]
+        values = np.array([b.value for b in best])
+        errors = values * (np.exp(NORMAL_95 * np.array([b.log_stderr or 0.0 for b in best])) - 1)
+        if drawn:
+            look = {"fmt": marker, "ms": 9, "color": SECOND, "mec": "white", "elinewidth": 1, "zorder": 4}
+            ax.errorbar([o.loss_nats for o in drawn], values, errors, label=label, **look)
+    if not optima:
+        for batch in sorted(batches):
+            ax.axhline(batch, color=INK, lw=0.9, ls="--", label=f"batch of these runs, {batch:,}")

@@ -1,0 +1,1 @@
+"""Fit one law to one table: objective, solver, intervals, and the result."""

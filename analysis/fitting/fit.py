@@ -1,0 +1,283 @@
+"""One function that fits any law to any table of runs."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from analysis.fitting.goodness_of_fit import fit_quality
+from analysis.fitting.identifiability import check_rows
+from analysis.fitting.objective import Objective
+from analysis.fitting.optimum import Point, fit_point
+from analysis.fitting.profile import Profile, profile, profile_intervals
+from analysis.fitting.resample import Resample, draw_params, method_warnings
+from analysis.fitting.result import Estimate, FitResult, build_estimates
+from analysis.fitting.sandwich import standard_errors
+from analysis.laws.law import LAWS, Array, Law, Rows
+from analysis.runs.replicates import SeedNoise, design_cells, seed_noise
+from scaling_harness.errors import HarnessError, UserError
+
+Loss = Literal["log_huber", "raw_huber", "log_squares", "raw_squares"]
+LOSSES: tuple[Loss, ...] = ("log_huber", "raw_huber", "log_squares", "raw_squares")
+FEW_CLUSTERS = 15
+MANY_ROWS = 20_000  # more: the case bootstrap is the sandwich to all digits printed, at a thousandth of its cost
+NOISE_WEIGHTS = "noise"
+REASONS_SHOWN = 4
+
+
+def objective_named(loss: Loss, delta: float) -> Objective:
+    """The objective behind a name; ``delta`` counts for Huber's only."""
+    kinds = {"log_huber": ("log", delta), "raw_huber": ("raw", delta)}
+    kinds |= {"log_squares": ("log", np.inf), "raw_squares": ("raw", np.inf)}
+    if loss not in kinds:
+        raise UserError(f"loss {loss!r} is not one of {', '.join(kinds)}")
+    if not delta > 0:
+        raise UserError(f"delta is {delta}: Huber's threshold must be positive, 1e-3 is usual")
+    residual, threshold = kinds[loss]
+    return Objective("raw" if residual == "raw" else "log", threshold)
+
+
+def law_named(law: Law | str) -> Law:
+    """A law, or the one of that name."""
+    if isinstance(law, Law):
+        return law
+    if law not in LAWS:
+        raise UserError(f"law {law!r} is not known; choose from {', '.join(LAWS)}")
+    return LAWS[law]
+
+
+def fit(
+    law: Law | str,
+    runs: Any,
+    *,
+    loss: Loss = "log_huber",
+    delta: float = 1e-3,
+    weights: str | None = None,
+    clusters: str | None = None,
+    resample: Resample = "cases",
+    resamples: int = 1000,
+    profiles: bool = False,
+    starts: int = 32,
+    seed: int = 0,
+) -> FitResult:
+    """Fit a scaling law.
+
+    Parameters
+    ----------
+    law : Law or str
+        The law, or its name in ``laws.LAWS``.
+    runs : Runs or DataFrame
+        Columns N (parameters), D (tokens), C (FLOP) as the law needs them, and L (nats a token).
+    loss : str
+        Huber (Hoffmann et al. 2022, eq. 3) or squares, on residuals of ln L or of L, summed.
+    delta : float
+        Huber's threshold, in units of the residual.
+    weights : str, optional
+        Column of weights, or "noise": one over the variance between seeds.
+    clusters : str, optional
+        Column naming runs that belong together (checkpoints of one run): resampled as one.
+    resample : {"cases", "residuals", "noise", "sandwich", "none"}
+        What the intervals come from, see ``resample.draw_params``: "cases" for observed tables,
+        "noise" for a designed grid of few points. Beyond 20,000 rows cases become sandwich.
+    resamples : int
+        How many resamples the intervals come from.
+    profiles : bool
+        Profile every parameter as a cross-check, not E alone.
+    starts : int
+        Starting points of the point fit.
+    seed : int
+        Of the resampling.
+
+    Returns
+    -------
+    FitResult
+
+    Raises
+    ------
+    UserError
+        A column that is not there, weights that are not positive, rows without a cluster, or
+        resamples that are fewer than two and not none.
+    HarnessError
+        Fewer rows than parameters, losses that are not positive, or a design that cannot identify
+        the law.
+    """
+    law, objective = law_named(law), objective_named(loss, delta)
+    frame, dropped, count = _table(runs)
+    inputs, y = _columns(law, frame)
+    sentences = check_rows(law, inputs, y)
+    noise = seed_noise(design_cells(frame)) if {"N", "D", "C"} <= set(frame) else None
+    point = fit_point(law, inputs, y, objective, _weights(frame, weights, noise), starts)
+    labels = None if clusters is None else _labels(frame, clusters)
+    method: Resample = "sandwich" if resample == "cases" and len(y) > MANY_ROWS else resample
+    draws = draw_params(point, method, resamples, np.random.default_rng(seed), labels, noise)
+    settings = {"loss": loss, "delta": delta, "count": count, "weights": weights, "clusters": clusters}
+    settings |= {"resample": method, "resamples": resamples, "seed": seed}
+    return assemble(
+        point,
+        draws,
+        dropped=dropped,
+        settings=settings,
+        warnings=[*sentences, *_left_out(dropped), *_cluster_warnings(labels), *method_warnings(point, method)],
+        checks=_checks(point, labels, profiles) | _noise_check(point, frame, noise) if draws else {},
+        offset=_offset_profile(point) if draws else None,
+    )
+
+
+def _checks(point: Point, labels: Rows | None, profiles: bool) -> dict[str, Any]:
+    """Standard errors and intervals got in other ways than the draws."""
+    intervals = {"ci95_profile": profile_intervals(point)} if profiles and labels is None else {}
+    return {"stderr_hessian": standard_errors(point, labels), **intervals}
+
+
+def _noise_check(point: Point, frame: pd.DataFrame, noise: SeedNoise | None) -> dict[str, Any]:
+    """Residuals beside the spread of seeds, and the lack-of-fit test, where (N, D) were trained with several seeds."""
+    if noise is None or noise.sd == 0.0 or point.n_rows > MANY_ROWS or not {"N", "D", "C"} >= set(point.law.inputs):
+        return {}
+    quality = fit_quality(point.law, design_cells(frame), noise, point.residual_rms)
+    seed_rms = float(np.sqrt((noise.at(frame["N"].to_numpy(float)) ** 2).mean()))  # of single runs, as the residuals
+    found = {"residual_rms": point.residual_rms, "seed_rms": seed_rms, "ratio": point.residual_rms / seed_rms}
+    return {"noise": found | {"lack_of_fit_p": quality.lack_of_fit_p}}
+
+
+def _offset_profile(point: Point) -> Profile | None:
+    """Profile of E, where the law has one and the rows are few enough for it to matter."""
+    if not point.law.offset or point.n_rows > MANY_ROWS:
+        return None
+    return profile(point, point.law.offset)
+
+
+def assemble(
+    point: Point,
+    draws: Mapping[str, Array],
+    *,
+    dropped: tuple[Mapping[str, str], ...] = (),
+    settings: Mapping[str, Any],
+    warnings: Sequence[str] = (),
+    checks: Mapping[str, Any] | None = None,
+    offset: Profile | None = None,
+) -> FitResult:
+    """The result of a certified optimum and its resampled parameters; E without interval if unidentified."""
+    params, derived = build_estimates(point.law, point.params, draws)
+    unidentified = _unidentified(offset)
+    if unidentified and offset:
+        params[offset.name] = Estimate(params[offset.name].value)
+    ranges = {name: (float(x.min()), float(x.max())) for name, x in point.inputs.items()}
+    return FitResult(
+        law=point.law,
+        params=params,
+        derived=derived,
+        draws=draws,
+        objective=point.value,
+        residual_rms=point.residual_rms,
+        status=_status(point),
+        certificate=point.certificate,
+        n_runs=len(point.log_loss),
+        input_ranges=ranges,
+        dropped=dropped,
+        warnings=(*warnings, *_fit_warnings(point), *unidentified),
+        settings=settings,
+        checks=checks or {},
+    )
+
+
+def _unidentified(offset: Profile | None) -> list[str]:
+    """Sentence for an irreducible loss that the profile does not bound on both sides."""
+    if offset is None or offset.identified:
+        return []
+    below = "" if offset.high is None else f" up to {offset.high:.3g}"
+    above = "" if offset.low is None else f" from {offset.low:.3g}"
+    return [f"{offset.name} unidentified: these runs allow any value{above}{below}, in nats; it has no interval"]
+
+
+def _table(runs: Any) -> tuple[pd.DataFrame, tuple[Mapping[str, str], ...], str | None]:
+    """Frame, dropped rows and count of N from Runs or a bare DataFrame."""
+    if isinstance(runs, pd.DataFrame):
+        return runs, (), None
+    return runs.frame, runs.dropped, runs.count
+
+
+def _columns(law: Law, frame: pd.DataFrame) -> tuple[dict[str, Array], Array]:
+    """Inputs of the law and the loss, as arrays."""
+    missing = [name for name in (*law.inputs, "L") if name not in frame]
+    if missing:
+        raise UserError(
+            f"the table has no column {', '.join(missing)}, which {law.formula} needs; "
+            "name it with --columns, as in N=params,D=tokens,loss=loss"
+        )
+    return {name: _numbers(frame, name) for name in law.inputs}, _numbers(frame, "L")
+
+
+def _numbers(frame: pd.DataFrame, name: str) -> Array:
+    """A column as floats, NaN where it holds text: `check_rows` counts those."""
+    return np.asarray(pd.to_numeric(frame[name], errors="coerce"), float)
+
+
+def _column(frame: pd.DataFrame, name: str) -> Rows:
+    if name not in frame:
+        raise UserError(f"the table has no column {name!r}; it has {', '.join(map(str, frame.columns))}")
+    return frame[name].to_numpy()
+
+
+def _labels(frame: pd.DataFrame, name: str) -> Rows:
+    """Number of each row's cluster."""
+    labels, found = pd.factorize(_column(frame, name))
+    if (labels < 0).any():
+        raise UserError(f"{(labels < 0).sum()} rows have no cluster in column {name!r}: name one, or drop them")
+    if len(found) < 2:
+        raise HarnessError(f"all runs are one cluster by column {name!r}: there is nothing to draw again")
+    return labels
+
+
+def _weights(frame: pd.DataFrame, weights: str | None, noise: SeedNoise | None) -> Array | None:
+    """Weight of each row: a column, or one over the variance of seeds, of mean one."""
+    if weights is None:
+        return None
+    if weights != NOISE_WEIGHTS:
+        _column(frame, weights)
+        given = _numbers(frame, weights)
+        if not (np.isfinite(given) & (given > 0)).all():
+            raise UserError(f"column {weights!r} has weights that are not positive numbers: drop those rows")
+        return given
+    if noise is None or noise.sd == 0.0:
+        raise UserError("weights 'noise' needs runs of several seeds at one (N, D): this table has none")
+    precision = noise.at(frame["N"].to_numpy(float)) ** -2
+    return precision / precision.mean()
+
+
+def _status(point: Point) -> str:
+    if not point.certificate.converged:
+        return "not converged"
+    return "bound" if point.certificate.bounds_hit else "converged"
+
+
+def _fit_warnings(point: Point) -> list[str]:
+    """Sentences on the optimum."""
+    certificate, sentences = point.certificate, []
+    if not certificate.converged:
+        sentences.append("not converged: do not use these parameters")
+    for name in certificate.bounds_hit:
+        zero = name == point.law.offset
+        what = "runs to zero: these runs do not show an irreducible loss" if zero else "stopped at its bound"
+        sentences.append(f"{name} {what}")
+    if certificate.tried > 1 and certificate.agreeing < max(2, certificate.tried // 5):
+        sentences.append(
+            f"only {certificate.agreeing} of {certificate.tried} starts found this optimum: "
+            "others may be as good, give more starts"
+        )
+    return sentences
+
+
+def _left_out(dropped: tuple[Mapping[str, str], ...]) -> list[str]:
+    """How many runs were left out for each reason, the commonest first."""
+    counts = Counter(row["reason"] for row in dropped).most_common()
+    shown = [f"{n} of the runs given left out: {reason}" for reason, n in counts[:REASONS_SHOWN]]
+    return [*shown, f"and {len(counts) - REASONS_SHOWN} other reasons"] if len(counts) > REASONS_SHOWN else shown
+
+
+def _cluster_warnings(labels: Rows | None) -> list[str]:
+    n_clusters = FEW_CLUSTERS if labels is None else len(np.unique(labels))
+    if n_clusters >= FEW_CLUSTERS:
+        return []
+    return [f"{n_clusters} clusters: a cluster bootstrap needs about {FEW_CLUSTERS} to be trusted"]

@@ -1,0 +1,91 @@
+"""Does the law fit, and do the data bound E? Residuals against seed noise, and a profile."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis.fitting.objective import LEAST_SQUARES, Objective
+from analysis.fitting.optimum import Point, fit_point
+from analysis.fitting.profile import profile
+from analysis.laws.law import Array, Law
+from analysis.runs.replicates import SeedNoise
+
+
+@dataclass(frozen=True)
+class FitQuality:
+    """Residuals of the cell means beside what seeds alone imply.
+
+    Attributes
+    ----------
+    residual_rms : float
+        Of ln L - ln L_hat over cells (n - P degrees of freedom).
+    seed_rms : float or None
+        Root mean square of the seed noise of the same cell means; None without replicates.
+    ratio : float or None
+        Of the two: near 1 the law fits as well as seeds allow.
+    lack_of_fit_p : float or None
+        p value of the F test of a least-squares fit: small means the law misses more than noise.
+    """
+
+    residual_rms: float
+    seed_rms: float | None
+    ratio: float | None
+    lack_of_fit_p: float | None
+
+
+def fit_quality(law: Law, cells: pd.DataFrame, noise: SeedNoise | None, residual_rms: float) -> FitQuality:
+    """Compare a law's residuals with the noise of seeds."""
+    if noise is None or noise.sd == 0.0:
+        return FitQuality(residual_rms, None, None, None)
+    variance = noise.at(cells.N.to_numpy()) ** 2 / cells.n_seeds.to_numpy()
+    seed_rms = float(np.sqrt(variance.mean()))
+    squares = law_point(law, cells).residuals ** 2
+    dof = len(cells) - len(law.params)
+    lack = (squares / variance).sum() / max(1, dof)
+    p_value = float(stats.f.sf(lack, dof, noise.dof)) if dof > 0 else None
+    return FitQuality(residual_rms, seed_rms, residual_rms / seed_rms, p_value)
+
+
+def law_point(law: Law, cells: pd.DataFrame, objective: Objective = LEAST_SQUARES) -> Point:
+    """A law through cell means, each weighted by its seeds."""
+    inputs = {name: cells[name].to_numpy() for name in law.inputs}
+    return fit_point(law, inputs, cells.L.to_numpy(), objective, cells.n_seeds.to_numpy(float))
+
+
+@dataclass(frozen=True)
+class OffsetProfile:
+    """How much worse the fit gets as E is held at other values.
+
+    Attributes
+    ----------
+    value : float
+        E of the least-squares fit on ln L.
+    ci95 : (float, float)
+        Where the F statistic stays below its 95 % point.
+    identified : bool
+        Whether the interval excludes zero.
+    grid, statistic : array
+        E and the F statistic there, for drawing; ``threshold`` is its 95 % point.
+    """
+
+    value: float
+    ci95: tuple[float, float]
+    identified: bool
+    grid: Array
+    statistic: Array
+    threshold: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form without the curve."""
+        return {"value": self.value, "ci95": list(self.ci95), "identified": self.identified}
+
+
+def profile_offset(law: Law, cells: pd.DataFrame) -> OffsetProfile:
+    """Profile E by least squares on ln L (Gaussian noise, variance from the residuals)."""
+    found = profile(law_point(law, cells), law.offset or "")
+    low = 0.0 if found.low is None else found.low
+    high = float(found.grid[-1]) if found.high is None else found.high
+    return OffsetProfile(found.value, (low, high), found.low is not None, found.grid, found.statistic, found.threshold)

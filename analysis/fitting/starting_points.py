@@ -1,0 +1,83 @@
+"""Starting points: a grid over what is not linear, the linear part solved (variable projection)."""
+
+from collections.abc import Mapping
+from itertools import product
+
+import numpy as np
+
+from analysis.fitting.objective import Objective
+from analysis.laws.batched_law import PowerSum
+from analysis.laws.law import Array, Law, Rows
+
+EXPONENT_GRID = (0.03, 0.08, 0.15, 0.25, 0.4, 0.6, 0.9, 1.3)
+OFFSET_GRID = (0.0, 0.3, 0.6, 0.8, 0.95)  # of the smallest loss
+OUTER_GRID = (0.1, 0.3, 1.0)
+REPEAT_GRID = (2.0, 8.0, 30.0)
+SMALLEST_SHARE = 1e-4  # of the loss: what a coefficient that came out negative is set to
+SCREEN_ROWS = 500
+
+
+def grid_starts(model: PowerSum, log_loss: Array, objective: Objective, n_starts: int) -> Array:
+    """The best internal vectors of a grid, by the objective with a wide threshold.
+
+    Parameters
+    ----------
+    model : PowerSum
+        The law on the rows.
+    log_loss : array (n,)
+        ln L.
+    objective : Objective
+        Its residual is used, its threshold is not.
+    n_starts : int
+        How many to return; fewer where the grid is smaller.
+
+    Returns
+    -------
+    array (K, P)
+    """
+    low, high = model.bounds(float(np.exp(log_loss.min())))
+    rows = np.unique(np.linspace(0, model.n_rows - 1, SCREEN_ROWS).astype(int))
+    candidates = np.clip(_candidates(model, log_loss, rows), low, high)
+    wide = Objective(objective.residual, delta=0.1)
+    small = model.subset(rows)
+    residuals = wide.residuals(small.evaluate(candidates).log_loss_Kn, log_loss[rows])
+    order = np.argsort(wide.value(residuals, np.ones(len(rows))), kind="stable")
+    return candidates[order[:n_starts]]
+
+
+def _candidates(model: PowerSum, log_loss: Array, rows: Rows) -> Array:
+    """Internal vectors of the whole grid."""
+    law, loss = model.law, np.exp(log_loss[rows])
+    small = model.subset(rows)
+    offsets = OFFSET_GRID if law.offset else (0.0,)
+    axes = {name: _within(law, name) for name in law.exponents}
+    axes |= {name: OUTER_GRID for name in (law.outer,) if name}
+    axes |= dict.fromkeys(law.repeats or (), REPEAT_GRID)
+    points = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
+    return np.array([_solve_linear(small, loss, offset, point) for offset in offsets for point in points])
+
+
+def _within(law: Law, name: str) -> tuple[float, ...]:
+    """Grid values of an exponent inside its bounds, both signs where the bounds allow it."""
+    low, high = law.bounds.get(name, (0.0, np.inf))
+    both = EXPONENT_GRID if low >= 0 else (*(-x for x in EXPONENT_GRID[1::2]), *EXPONENT_GRID[1::2])
+    return tuple(x for x in both if low <= x <= high)
+
+
+def _solve_linear(model: PowerSum, loss: Array, offset: float, point: Mapping[str, float]) -> Array:
+    """Coefficients by least squares on relative residuals, E, k, exponents and scales given."""
+    law, z = model.law, np.zeros(model.n_params)
+    for name, value in point.items():
+        z[model.position[name]] = np.log(value) if name in law.positive else value
+    log_columns = np.stack(model.log_terms(z[None])[: len(law.terms)])[:, 0]
+    irreducible = offset * loss.min()
+    target = (loss - irreducible) ** (1 / point.get(law.outer or "", 1.0))
+    columns = np.exp(log_columns) / target
+    gram = columns @ columns.T + 1e-9 * np.eye(len(columns)) * (columns**2).sum()
+    solved = np.linalg.solve(gram, columns.sum(axis=1))
+    floor = SMALLEST_SHARE / columns.mean(axis=1)
+    for coefficient, value in zip(law.coefficients, np.maximum(solved, floor), strict=True):
+        z[model.position[coefficient]] = np.log(value)
+    if law.offset:
+        z[model.position[law.offset]] = np.log(max(irreducible, 1e-3 * loss.min()))
+    return z

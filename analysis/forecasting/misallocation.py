@@ -1,0 +1,163 @@
+"""What it costs to train another size than the best: a size that is off by a factor, or the one a fit recommends."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from analysis.fitting.result import Estimate
+from analysis.laws.law import Array, Law, frontier
+
+WRONG_BY = (1 / 3, 1 / 2, 2.0, 3.0)
+
+
+@dataclass(frozen=True)
+class WrongSize:
+    """A size off by a factor at the same budget, the tokens off by its inverse.
+
+    Attributes
+    ----------
+    factor : float
+        N over the best N.
+    n_params, n_tokens : float
+    extra_loss_nats : Estimate
+        Loss above the optimum; the interval takes each resample for the truth, its own optimum included.
+    wasted_compute : Estimate
+        The same as a share of the budget: 0.1 means that the optimum reaches that loss with 10 % less.
+    """
+
+    factor: float
+    n_params: float
+    n_tokens: float
+    extra_loss_nats: Estimate
+    wasted_compute: Estimate
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        shape = {"factor": self.factor, "n_params": self.n_params, "n_tokens": self.n_tokens}
+        cost = {"extra_loss_nats": self.extra_loss_nats, "wasted_compute": self.wasted_compute}
+        return shape | {name: estimate.to_dict() for name, estimate in cost.items()}
+
+
+@dataclass(frozen=True)
+class CostOfChoice:
+    """The recommended N and D against what each resample would have chosen, at one budget.
+
+    Attributes
+    ----------
+    n_params, n_tokens, tokens_per_param, loss_nats : Estimate
+        The recommendation and its interval.
+    excess_loss_nats : Estimate
+        Loss of the recommended allocation above the optimum, if a resample is the truth: the value is
+        the mean over resamples, the expected regret.
+    wasted_compute : Estimate
+        The same as a share of the budget: 0.1 means that the optimum reaches that loss with 10 % less.
+    """
+
+    n_params: Estimate
+    n_tokens: Estimate
+    tokens_per_param: Estimate
+    loss_nats: Estimate
+    excess_loss_nats: Estimate
+    wasted_compute: Estimate
+
+
+def wrong_sizes(
+    law: Law, params: Mapping[str, ArrayLike], draws: Mapping[str, Array], train_flops: float
+) -> tuple[WrongSize, ...]:
+    """Cost of training 1/3, 1/2, 2 and 3 times the best N at one budget.
+
+    Parameters
+    ----------
+    law : Law
+        One with an optimum under C = 6 N D.
+    params : mapping
+        The estimate.
+    draws : mapping of str to array (K,)
+        Resampled parameters; empty where there are none.
+    train_flops : float
+        The budget.
+
+    Returns
+    -------
+    tuple of WrongSize
+
+    Raises
+    ------
+    ValueError
+        For a law without an optimum.
+    """
+    best = law.optimal(params, train_flops)
+    found = []
+    for factor in WRONG_BY:
+        extra, wasted = _cost_of_factor(law, params, train_flops, factor)
+        extra_K, wasted_K = _cost_of_factor(law, draws, train_flops, factor) if draws else (np.array([]),) * 2
+        cost = Estimate.from_draws(float(extra), extra_K), Estimate.from_draws(float(wasted), wasted_K)
+        found.append(WrongSize(factor, float(best.n_params) * factor, float(best.n_tokens) / factor, *cost))
+    return tuple(found)
+
+
+def _cost_of_factor(
+    law: Law, params: Mapping[str, ArrayLike], train_flops: float, factor: float
+) -> tuple[Array, Array]:
+    """Extra loss and wasted share of the budget of a size off by a factor."""
+    best = law.optimal(params, train_flops)
+    loss = law.predict(params, N=best.n_params * factor, D=best.n_tokens / factor)
+    return loss - best.loss_nats, 1 - _compute_share(law, params, loss, best.loss_nats)
+
+
+def cost_of_choice(
+    law: Law, params: Mapping[str, ArrayLike], draws: Mapping[str, Array], train_flops: float
+) -> CostOfChoice:
+    """Intervals on the compute-optimal allocation, and what it costs to follow the estimate.
+
+    Parameters
+    ----------
+    law : Law
+        One with an optimum under C = 6 N D.
+    params : mapping
+        The estimate.
+    draws : mapping of str to array (K,)
+        Resampled parameters. Those without an optimum (an exponent at zero) count for nothing.
+    train_flops : float
+        The budget.
+
+    Returns
+    -------
+    CostOfChoice
+
+    Raises
+    ------
+    ValueError
+        For a law without an optimum.
+    """
+    chosen, best = law.optimal(params, train_flops), law.optimal(draws, train_flops)
+    followed = law.predict(draws, N=chosen.n_params, D=chosen.n_tokens)
+    excess = np.maximum(followed - best.loss_nats, 0.0)
+    wasted = 1 - _compute_share(law, draws, followed, best.loss_nats)
+    pairs = {
+        name: Estimate.from_draws(float(getattr(chosen, name)), getattr(best, name))
+        for name in ("n_params", "n_tokens", "tokens_per_param", "loss_nats")
+    }
+    return CostOfChoice(**pairs, excess_loss_nats=_mean(excess), wasted_compute=_mean(wasted))
+
+
+def _mean(draws: Array) -> Estimate:
+    """Mean of the finite draws, with their interval."""
+    finite = draws[np.isfinite(draws)]
+    return Estimate.from_draws(float(finite.mean()) if len(finite) else float("nan"), finite)
+
+
+def _compute_share(law: Law, params: Mapping[str, ArrayLike], loss: Array, best_loss: Array) -> Array:
+    """Compute at which the optimum is as good as ``loss``, over the budget at which it is ``best_loss``.
+
+    The sum of the two terms falls as C^-gamma along the frontier, gamma = alpha beta / (alpha + beta).
+    """
+    arrays = {name: np.asarray(value, float) for name, value in params.items()}
+    power = law.terms[0].exponents["N"]
+    gamma = (arrays[power] if isinstance(power, str) else power) * frontier(arrays, law)["a"]
+    offset = arrays[law.offset] if law.offset else 0.0
+    outer = arrays[law.outer] if law.outer else 1.0
+    return np.minimum(1.0, ((loss - offset) / (best_loss - offset)) ** (-1 / (gamma * outer)))

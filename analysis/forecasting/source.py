@@ -1,0 +1,188 @@
+"""One side of a forecast or a comparison: a saved fit, or the published constants of a paper."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from analysis.fitting.conventions import unit_of
+from analysis.fitting.result import CI_LEVEL, Estimate, FitResult, load
+from analysis.laws.law import FLOPS_PER_PARAM_TOKEN, LAWS, Array, Law, Optimum, derive
+from analysis.laws.published import PUBLISHED, Published
+from analysis.laws.steps import Batch, batch_named, optimal_steps
+from scaling_harness.errors import UserError
+
+PREFIX = "published:"
+CONVENTIONS = ("count", "compute", "vocab_size", "data_id", "n_ctx", "recipe")
+
+
+@dataclass(frozen=True)
+class Line:
+    """N_opt = k C^a as printed, without a law of the loss; D_opt likewise, or C / 6 N_opt."""
+
+    n_coefficient: float
+    a: float
+    d_coefficient: float | None = None
+    b: float | None = None
+
+    def optimal(self, train_flops: Array) -> tuple[Array, Array]:
+        """N_opt and D_opt."""
+        n_params = self.n_coefficient * train_flops**self.a
+        if self.d_coefficient is None or self.b is None:
+            return n_params, train_flops / (FLOPS_PER_PARAM_TOKEN * n_params)
+        return n_params, self.d_coefficient * train_flops**self.b
+
+
+@dataclass(frozen=True)
+class Source:
+    """What forecasts and comparisons read.
+
+    Attributes
+    ----------
+    name : str
+    law : Law or None
+        None where only exponents, or a line N_opt ~ C^a, are known.
+    values, draws : mapping
+        Parameters of the law; resampled ones, empty for published constants.
+    exponents : mapping of str to Estimate
+        a, b and the law's own exponents.
+    line : Line or None
+    input_ranges : mapping
+    conventions : mapping
+        Each of CONVENTIONS, None where unknown.
+    settings : mapping
+        Of the fit: objective, resampling, where the runs are.
+    published : bool
+    notes : tuple of str
+    batch : Batch or None
+        Of a law in N and steps: what it needs to have an optimum.
+    """
+
+    name: str
+    law: Law | None
+    values: Mapping[str, float]
+    draws: Mapping[str, Array]
+    exponents: Mapping[str, Estimate]
+    line: Line | None = None
+    input_ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    conventions: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    published: bool = False
+    notes: tuple[str, ...] = ()
+    batch: Batch | None = None
+
+    @property
+    def unit(self) -> str:
+        """What a token is, "byte" or "token"."""
+        return unit_of(self.conventions.get("vocab_size"))
+
+    @property
+    def has_optimum(self) -> bool:
+        """Whether the law has an N_opt and D_opt under C = 6 N D, or with its batch under C = 6 N B S."""
+        return self.law is not None and (self.batch is not None or "a" in derive(self.law, self.values))
+
+    def optimal(self, params: Mapping[str, Array], train_flops: Array) -> Optimum:
+        """Optimum of the law at C = 6 N D or 6 N B S; params and FLOPs broadcast."""
+        if self.law is None:
+            raise UserError(f"{self.name} has no law of the loss, only exponents")
+        if self.batch is not None:
+            return optimal_steps(self.law, params, train_flops, self.batch)
+        return self.law.optimal(params, train_flops)
+
+    def exponent_draws(self, name: str) -> Array | None:
+        """Resampled values of an exponent; None where the source has no draws."""
+        if self.law is None or not self.draws:
+            return None
+        return np.asarray(self.draws[name] if name in self.draws else derive(self.law, self.draws)[name])
+
+
+def with_batch(source: Source, batch: str) -> Source:
+    """The source with the tokens of a step, for a law in N and steps.
+
+    Raises
+    ------
+    UserError
+        Another law, which has no use for it; or no batch (see `steps.batch_named`).
+    """
+    if source.law is None or "S" not in source.law.inputs:
+        raise UserError(f"--batch is for a law in N and steps; {source.name} has none: leave it out")
+    return replace(source, batch=batch_named(batch))
+
+
+def open_source(text: str) -> Source:
+    """A source from "published:NAME" or the path of a saved fit.
+
+    Raises
+    ------
+    UserError
+        No such name, or not a saved fit.
+    """
+    if not text.startswith(PREFIX):
+        return from_fit(load(Path(text)), text)
+    key = text.removeprefix(PREFIX)
+    if key not in PUBLISHED:
+        raise UserError(f"{text} is not known; published constants are {', '.join(PUBLISHED)}")
+    return from_published(PUBLISHED[key])
+
+
+def from_fit(result: FitResult, name: str = "fit") -> Source:
+    """A source from a fit."""
+    exponents = {key: result.params[key] for key in result.law.exponents}
+    exponents |= {key: result.derived[key] for key in ("a", "b") if key in result.derived}
+    settings = result.settings
+    described = settings.get("conventions") or {}
+    conventions = {key: described.get(key) for key in CONVENTIONS} | {"count": settings.get("count")}
+    return Source(
+        name,
+        result.law,
+        result.values,
+        result.draws,
+        exponents,
+        input_ranges=result.input_ranges,
+        conventions=conventions,
+        settings=settings,
+        notes=tuple(f"{name}: {sentence}" for sentence in result.warnings),
+    )
+
+
+def from_published(entry: Published) -> Source:
+    """A source from published constants; intervals only where the paper prints them."""
+    law = LAWS[entry.law] if entry.law else None
+    exponents = {key: _printed(entry, key, entry.params[key]) for key in law.exponents} if law else {}
+    exponents |= {key: _printed(entry, key, value) for key in ("a", "b") if (value := getattr(entry, key)) is not None}
+    line = None
+    if law is None and entry.n_opt_coefficient is not None and entry.a is not None:
+        line = Line(entry.n_opt_coefficient, entry.a, entry.d_opt_coefficient, entry.b)
+    known = {"count": entry.n_convention, "compute": entry.c_convention}
+    known |= {"vocab_size": entry.vocab_size, "n_ctx": entry.n_ctx}
+    return Source(
+        PREFIX + entry.key,
+        law,
+        dict(entry.params) if law else {},
+        {},
+        exponents,
+        line,
+        input_ranges=entry.input_ranges,
+        conventions={key: known.get(key) for key in CONVENTIONS},
+        published=True,
+        notes=tuple(f"{entry.key}: {words}" for words in (entry.precision, entry.note) if words),
+    )
+
+
+def _printed(entry: Published, name: str, value: float) -> Estimate:
+    """A printed value with its printed error, if any, as a 95 % interval of a normal error."""
+    error = entry.stderr.get(name)
+    if name == "a" and entry.a_ci and entry.a_ci_level:
+        error = (entry.a_ci[1] - entry.a_ci[0]) / (2 * _quantile(entry.a_ci_level))
+    if error is None:
+        return Estimate(value)
+    reach = _quantile(CI_LEVEL) * error
+    return Estimate(value, error, (value - reach, value + reach))
+
+
+def _quantile(level: float) -> float:
+    """Half-width of a central normal interval in standard deviations."""
+    return NormalDist().inv_cdf((1 + level) / 2)

@@ -1,0 +1,1 @@
+"""Compute-optimal N and D by the three approaches."""

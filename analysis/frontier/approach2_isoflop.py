@@ -1,0 +1,112 @@
+"""Approach 2: a parabola through the losses of each budget (Hoffmann et al. 2022, section 3.2)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.laws.law import Array, Rows
+
+SAME_BUDGET = 0.15  # relative: budgets closer than this are one (whole steps make them differ a little)
+MIN_SIZES = 4
+ENOUGH_SIZES = 5
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The cells of one budget and the parabola of L in ln N through them.
+
+    ``coefficients`` are those of (ln N - centre)^0, ^1, ^2; ``problem`` says why the minimum cannot be used.
+    """
+
+    train_flops: float
+    rows: Rows
+    centre: float
+    coefficients: Array
+    n_opt: float
+    d_opt: float
+    loss: float
+    problem: str | None
+
+    def curve(self, n_params: Array) -> Array:
+        """The parabola, for drawing."""
+        x = np.log(n_params) - self.centre
+        return self.coefficients[0] + self.coefficients[1] * x + self.coefficients[2] * x**2
+
+
+def budget_groups(train_flops: Array, tolerance: float = SAME_BUDGET) -> list[Rows]:
+    """Rows of each budget, ascending: a gap in ln C wider than the tolerance starts the next one."""
+    order = np.argsort(train_flops, kind="stable")
+    gaps = np.diff(np.log(np.asarray(train_flops)[order]))
+    return np.split(order, np.flatnonzero(gaps > tolerance) + 1)
+
+
+def slices(cells: pd.DataFrame) -> list[Slice]:
+    """A parabola for every budget of three sizes or more, and for fewer the reason why not."""
+    return [_slice(cells, rows) for rows in budget_groups(cells.C.to_numpy())]
+
+
+def _slice(cells: pd.DataFrame, rows: Rows) -> Slice:
+    group = cells.iloc[rows]
+    train_flops = float(np.exp(np.log(group.C).mean()))
+    log_n, loss = np.log(group.N.to_numpy()), group.L.to_numpy()
+    n_sizes = len(np.unique(group.N))
+    if n_sizes < MIN_SIZES:
+        reason = f"{n_sizes} sizes, at least {MIN_SIZES} are needed"
+        nan = float("nan")
+        return Slice(train_flops, rows, float(log_n.mean()), np.full(3, nan), nan, nan, nan, reason)
+    coefficients = parabolas(log_n, loss[None])[0]
+    vertex, low = vertex_of(log_n, loss[None])
+    d_opt, _ = vertex_of(np.log(group.D.to_numpy()), loss[None])
+    return Slice(
+        train_flops,
+        rows,
+        float(log_n.mean()),
+        coefficients,
+        float(np.exp(vertex[0])),
+        float(np.exp(d_opt[0])),
+        float(low[0]),
+        _problem(log_n, coefficients),
+    )
+
+
+def _problem(log_n: Array, coefficients: Array) -> str | None:
+    """Why a minimum cannot be used: no minimum, or outside the sizes trained."""
+    if coefficients[2] <= 0:
+        return "the parabola has no minimum"
+    vertex = log_n.mean() - coefficients[1] / (2 * coefficients[2])
+    if vertex <= log_n.min():
+        return "minimum at the edge: below the smallest size"
+    if vertex >= log_n.max():
+        return "minimum at the edge: above the largest size"
+    return None
+
+
+def parabolas(x: Array, y_Kn: Array) -> Array:
+    """Least-squares coefficients of (x - mean)^0, ^1, ^2 for K sets of values, (K, 3)."""
+    X = np.vander(x - x.mean(), 3, increasing=True)
+    return y_Kn @ np.linalg.pinv(X).T
+
+
+def vertex_of(x: Array, y_Kn: Array) -> tuple[Array, Array]:
+    """Minimum of the parabola through K sets of values: its place, held inside the grid, and height.
+
+    A parabola that bends down has its minimum at the edge where it falls.
+    """
+    c0, c1, c2 = parabolas(x, y_Kn).T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        place = np.where(c2 > 0, -c1 / (2 * c2), np.where(c1 > 0, -np.inf, np.inf))
+    place = np.clip(place, x.min() - x.mean(), x.max() - x.mean())
+    return place + x.mean(), c0 + c1 * place + c2 * place**2
+
+
+def scatter_rms(cells: pd.DataFrame, found: list[Slice]) -> float:
+    """Root mean square of ln L about the parabolas, three degrees of freedom a budget; NaN with none left."""
+    squares, dof = 0.0, 0
+    for piece in found:
+        if np.isfinite(piece.coefficients).all():
+            group = cells.iloc[piece.rows]
+            residual = group.L.to_numpy() / piece.curve(group.N.to_numpy()) - 1
+            squares += float((residual**2).sum())
+            dof += len(group) - 3
+    return float(np.sqrt(squares / dof)) if dof > 0 else float("nan")

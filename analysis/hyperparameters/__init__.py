@@ -1,0 +1,1 @@
+"""Learning rates, batches and gradient noise across N and D."""

@@ -1,0 +1,102 @@
+"""The gradient noise scale against the loss: measurements of all runs of a size, gathered by the loss."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.frontier.approach1_envelope import Points
+from analysis.hyperparameters.optima import Optimum, find_rules
+from analysis.laws.law import Array
+from analysis.runs.from_records import differing_fields
+from analysis.runs.load import Runs, load_curve
+from scaling_harness.record.gradient_noise_scale import Measurement, noise_scale
+
+PER_POINT = 8
+"""Measurements wanted for a point: with fewer its interval is wider than what there is to see."""
+MAX_POINTS = 6
+BATCH_SETTINGS = {"optim.lr", "budget.batch_tokens"}
+
+
+@dataclass(frozen=True)
+class NoisePoint:
+    """B_simple at one loss, for runs of one size and batch."""
+
+    n_params: float
+    batch_tokens: int
+    loss_nats: float
+    """Geometric mean of the validation losses at the measurements."""
+    n_measurements: int
+    tokens: float | None
+    ci95: tuple[float, float] | None
+    reason: str | None
+    """Why there is no value."""
+
+
+def noise_points(runs: Runs, curves: Mapping[object, Points]) -> tuple[NoisePoint, ...]:
+    """Gather the measurements of the runs' curves.
+
+    Parameters
+    ----------
+    runs : Runs
+        Of records; a table has no curves.
+    curves : mapping
+        Of `envelope.curves_of`: the validation loss at a measurement is interpolated in the logs, and a measurement
+        before the first of them or after the last is left out.
+
+    Returns
+    -------
+    tuple of NoisePoint
+        By size, batch and falling loss; empty where nothing was measured.
+    """
+    if not {"batch_tokens", "n_ctx", "curve_path"} <= set(runs.frame):
+        return ()
+    found = []
+    for _, group in runs.frame.groupby(["N", "batch_tokens", "n_ctx"]):
+        taken = [
+            row for index in group.index if index in curves for row in _measured(runs.frame.loc[index], curves[index])
+        ]
+        found += _points(group.iloc[0].to_dict(), sorted(taken, key=lambda row: -row[0]))
+    return tuple(found)
+
+
+def best_batches(frame: pd.DataFrame) -> tuple[Optimum, ...]:
+    """Best batch of each (N, D), of a sweep that varies the batch and at most the learning rate besides."""
+    if "batch_tokens" not in frame or len(np.unique(frame["batch_tokens"])) < 2:
+        return ()
+    if "science" in frame and not set(differing_fields(frame)) <= BATCH_SETTINGS:
+        return ()
+    return tuple(optimum for optimum in find_rules(frame).optima if "batch_tokens" in optimum.best)
+
+
+def _measured(run: pd.Series, points: Points) -> Iterator[tuple[float, Measurement]]:
+    """Each measurement of a run with ln of the validation loss there."""
+    curve = load_curve(run)
+    if "grad_sq" not in curve:
+        return
+    rows = curve.dropna(subset=["grad_sq", "grad_trace"])
+    log_tokens: Array = np.log(np.asarray(rows["tokens"], float))
+    log_loss = np.interp(log_tokens, np.log(points[0]), np.log(points[1]), left=np.nan, right=np.nan)
+    columns = (np.asarray(rows[name]).tolist() for name in ("step", "grad_sq", "grad_trace"))
+    for y, *values in zip(log_loss.tolist(), *columns, strict=True):
+        if np.isfinite(y):
+            yield y, Measurement(*values)
+
+
+def _points(run: Mapping[Any, Any], taken: Sequence[tuple[float, Measurement]]) -> Iterator[NoisePoint]:
+    """Equal parts of the measurements, in the order of the loss."""
+    n_parts = min(MAX_POINTS, max(1, len(taken) // PER_POINT))
+    for part in np.array_split(np.arange(len(taken)), n_parts) if taken else ():
+        rows = [taken[i] for i in part]
+        scale, n_ctx = noise_scale([measurement for _, measurement in rows]), run["n_ctx"]
+        yield NoisePoint(
+            n_params=run["N"],
+            batch_tokens=run["batch_tokens"],
+            loss_nats=float(np.exp(np.mean([y for y, _ in rows]))),
+            n_measurements=len(rows),
+            tokens=scale.seqs and scale.seqs * n_ctx,
+            ci95=scale.ci95_seqs and (scale.ci95_seqs[0] * n_ctx, scale.ci95_seqs[1] * n_ctx),
+            reason=scale.reason,
+        )

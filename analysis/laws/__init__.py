@@ -1,0 +1,1 @@
+"""Scaling laws, each one short definition, and published constants."""

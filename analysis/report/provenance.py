@@ -1,0 +1,125 @@
+"""Where the numbers of a report come from: runs, checklist, costs and provenance, in plain text."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.figures.style import Labels
+from analysis.fitting.result import FitResult
+from analysis.laws.law import Array
+from analysis.report.summary import Analysis
+from analysis.report.tables import Table, count_words, number, table
+from analysis.runs.from_records import recipe_fields
+from analysis.runs.load import Runs
+from scaling_harness.record.record import RunRecord, read_record
+
+RUN_COLUMNS = {"run": "run", "N": "N", "D": "D", "C": "C, FLOP", "L": "loss", "loss_stderr_nats": "std. error"}
+RUN_COLUMNS |= {"seed": "seed", "lr": "learning rate", "batch_tokens": "batch", "wall_s": "time, s"}
+FIT_ITEMS = ("form", "objective", "optimiser", "starts", "intervals")
+MOST_VALUES = 4
+
+
+def dropped(runs: Runs) -> Table:
+    """Runs that are in no fit, with the reason."""
+    return table(("run", "reason"), [(row["run"], row["reason"]) for row in runs.dropped])
+
+
+def run_table(runs: Runs) -> Table:
+    """Every run of the fit as a row."""
+    shown = {name: title for name, title in RUN_COLUMNS.items() if name in runs.frame}
+    ordered = runs.frame.sort_values([name for name in ("N", "D") if name in runs.frame])
+    rows = [[_cell(value) for value in row] for row in ordered[list(shown)].itertuples(index=False)]
+    return table(tuple(shown.values()), rows)
+
+
+def _cell(value: Any) -> str:
+    return str(value) if isinstance(value, str | int | np.integer) else number(value)
+
+
+def records_of(runs: Runs) -> list[RunRecord]:
+    """The records behind the runs; none for a table."""
+    if "curve_path" not in runs.frame:
+        return []
+    return [read_record(Path(path).parent) for path in runs.frame["curve_path"]]
+
+
+def checklist(analysis: Analysis | None, runs: Runs, records: Sequence[RunRecord], labels: Labels) -> Table:
+    """What a reader must know to repeat or judge the fit (Li et al. 2025, (Mis)Fitting)."""
+    of_fit = _fit_items(analysis.approaches.parametric) if analysis else dict.fromkeys(FIT_ITEMS, "no fit yet")
+    of_runs = {
+        "units": f"N: parameters, {count_words(runs.count)}; D: {labels.unit}s seen once; C = 6ND, FLOP; "
+        f"loss: nats/{labels.unit}",
+        "training set-up": recipe_text(records) or "not in the table",
+        "checkpoints": "the final loss of each run; approach 1 also reads the losses along the runs",
+    }
+    return table(("item", "this analysis"), (of_fit | of_runs | {"code and data": _code_and_data(records)}).items())
+
+
+def _fit_items(found: FitResult) -> dict[str, str]:
+    settings, point = found.settings, found.certificate
+    answers = (
+        f"{found.law.formula} ({found.law.source})",
+        f"{settings['loss']}, delta {settings['delta']}, summed over {settings['rows']}",
+        "damped Newton with analytic derivatives, Huber's threshold lowered in stages",
+        f"the best {point.tried} of a grid, {point.agreeing} reached this optimum; relative gradient "
+        f"{point.gradient_norm:.1e}, condition number {point.condition:.2g}",
+        f"95 % percentiles of {settings['resamples']} resamples: new noise on every cell, of the seeds' spread or "
+        "of the scatter about the fit where that is larger, the same draws for all approaches",
+    )
+    return dict(zip(FIT_ITEMS, answers, strict=True))
+
+
+def recipe_text(records: Sequence[RunRecord]) -> str:
+    """Science settings other than shape, length and seed; those that differ with all their values."""
+    values: dict[str, dict[str, None]] = {}
+    for record in records:
+        for name, value in recipe_fields(record.config).items():
+            values.setdefault(name, {})[json.dumps(value)] = None
+    return "; ".join(f"{name} = {' | '.join(found)}" for name, found in values.items())
+
+
+def _code_and_data(records: Sequence[RunRecord]) -> str:
+    if not records:
+        return "a table of runs trained elsewhere"
+    commits = {
+        str(r.provenance.get("commit"))[:10] + (" (dirty)" if r.provenance.get("dirty") else "") for r in records
+    }
+    data = {f"{r.data.get('label') or 'data'} {str(r.data.get('data_id'))[:12]}" for r in records}
+    return f"commit {', '.join(sorted(commits))}; {', '.join(sorted(data))}"
+
+
+def costs(frame: pd.DataFrame) -> Table:
+    """What the runs cost."""
+    names: Mapping[str, tuple[str, Callable[[Array], float]]] = {
+        "C": ("training compute of the runs, 6ND, FLOP", np.sum),
+        "spent_flops": ("compute spent (shared work counted once), FLOP", np.sum),
+        "wall_s": ("time of all runs added, s", np.sum),
+        "peak_memory_bytes": ("largest memory of a process, bytes", np.max),
+    }
+    here = {name: frame[name].to_numpy(float) for name in names if name in frame}
+    return table(("quantity", "value"), [(names[name][0], number(names[name][1](x))) for name, x in here.items()])
+
+
+def provenance(records: Sequence[RunRecord], here: Mapping[str, Any]) -> Table:
+    """Where the runs and this page come from: each different value with the number of runs that have it."""
+    rows = []
+    for field in ("commit", "dirty", "versions", "machine", "command"):
+        found = Counter(_text(record.provenance.get(field)) for record in records)
+        rows += [(f"runs: {field}", value, f"{n} runs") for value, n in found.most_common(MOST_VALUES)]
+        if len(found) > MOST_VALUES:
+            rows.append((f"runs: {field}", f"and {len(found) - MOST_VALUES} others", ""))
+    rows += [
+        (f"this page: {field}", _text(here.get(field)), "") for field in ("commit", "dirty", "versions", "command")
+    ]
+    return table(("what", "value", ""), rows)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {item}" for key, item in value.items())
+    return " ".join(map(str, value)) if isinstance(value, list) else "unknown" if value is None else str(value)

@@ -1,0 +1,289 @@
+"""One self-contained page about a sweep, its figures, and the summary as JSON."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from analysis.figures.report_figures import Material, draw_all
+from analysis.figures.style import data_uri, save_figure
+from analysis.frontier.approach1_envelope import curves_of
+from analysis.frontier.approach2_isoflop import budget_groups, slices
+from analysis.frontier.exact_flops import exact_allocation
+from analysis.frontier.verdict import verdict
+from analysis.laws.law import LAWS
+from analysis.report import provenance as sources
+from analysis.report import tables
+from analysis.report.summary import (
+    Analysis,
+    analyse,
+    forecast_line,
+    or_reason,
+    summary_document,
+    table_rows,
+    warnings_of,
+)
+from analysis.report.targets import Aim, judge
+from analysis.runs.from_records import MANIFEST_FILE, find_run_dirs, read_rows
+from analysis.runs.load import Count, Runs, clean, load_runs
+from analysis.runs.replicates import design_cells
+from scaling_harness.errors import HarnessError
+from scaling_harness.record.atomic_files import write_json, write_text
+from scaling_harness.record.provenance import provenance
+from scaling_harness.record.record import RECORD_FILE
+
+HEADLINE = ("quantity", "these runs", "published", "how")
+WIDE = 160  # columns of a table that goes to a file
+SECTIONS = (
+    ("headline", "Exponents"),
+    ("forecast", "Forecast"),
+    ("noise", "Fit against noise"),
+    ("aims", "Aims of the sweep"),
+    ("counts", "Other counts of N and C"),
+    ("figures", "Figures"),
+    ("warnings", "Warnings"),
+    ("excluded", "Left out"),
+    ("checklist", "Checklist"),
+    ("runs", "Runs"),
+    ("provenance", "Provenance"),
+)
+
+
+@dataclass(frozen=True)
+class ReportPaths:
+    """What was written, and the analysis it shows (None, with ``reason``, where no law could be fitted).
+
+    ``figures`` are the PNG and PDF files, those that could be drawn; ``aims`` what the sweep wanted and got.
+    """
+
+    html: Path
+    summary_json: Path
+    figures: tuple[Path, ...]
+    analysis: Analysis | None
+    reason: str | None
+    aims: tuple[Aim, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Sweep:
+    """What a path holds: its runs, why they cannot be fitted, and how many were planned and are finished."""
+
+    runs: Runs
+    reason: str | None
+    manifest: Mapping[str, Any]
+    planned: int
+    finished: int
+
+    @property
+    def progress(self) -> str | None:
+        """Said on top of the page while runs are missing."""
+        if self.finished == self.planned:
+            return None
+        return f"incomplete: {self.finished} of {self.planned} runs finished"
+
+
+def write_report(
+    path: Path | str,
+    out_dir: Path | None = None,
+    *,
+    count: Count = "with_head",
+    columns: str | Mapping[str, str] | None = None,
+    hold_out: int | None = None,
+    resamples: int = 1000,
+) -> ReportPaths:
+    """Analyse a sweep once, draw it, and write report.html, summary.json and figures/.
+
+    Parameters
+    ----------
+    path : Path or str
+        A sweep directory, finished or not, or a table (see `runs.load_runs`).
+    out_dir : Path, optional
+        Where to write: the sweep directory by default, `<name>-report` beside a table.
+    count : {"with_head", "non_embedding", "total"}
+        Which parameters N counts.
+    columns : str or mapping, optional
+        Of a table.
+    hold_out : int, optional
+        Largest budgets left out for the forecast; what the sweep says by default, else 1.
+    resamples : int
+        Of the intervals.
+
+    Returns
+    -------
+    ReportPaths
+
+    Raises
+    ------
+    UserError
+        Nothing there, or a directory that cannot be written.
+    """
+    path = Path(path)
+    out_dir = out_dir or (path if path.is_dir() else path.with_name(f"{path.stem}-report"))
+    sweep = _read(path, count, columns)
+    analysis, reason = _analyse(sweep, hold_out, resamples)
+    aims = tuple(judge(analysis, sweep.manifest.get("aims", {}))) if analysis else ()
+    material = _material(sweep.runs, analysis, reason)
+    shown, written = _draw(material, out_dir / "figures")
+    context = _context(path, sweep, material, shown) | {"aims": tables.aims(aims)}
+    html, summary = out_dir / "report.html", out_dir / "summary.json"
+    write_text(html, _template().render(context))
+    write_json(summary, _document(sweep, analysis, reason) | {"aims": [aim.to_dict() for aim in aims]})
+    return ReportPaths(html, summary, written, analysis, reason, aims)
+
+
+def print_headline(paths: ReportPaths) -> None:
+    """Print the table of exponents, the forecast and the fit's noise, or why there are none."""
+    if paths.analysis is None:
+        print(f"no law was fitted: {paths.reason}")
+        return
+    shown = Table(box=None, header_style="bold")
+    for name in HEADLINE:
+        shown.add_column(name)
+    for row in table_rows(paths.analysis):
+        shown.add_row(*(escape(cell) for cell in row))
+    console = Console()
+    (console if console.is_terminal else Console(width=WIDE)).print(shown)
+    print(forecast_line(paths.analysis))
+    print(tables.noise_sentence(paths.analysis))
+    for line in tables.aim_lines(paths.aims):
+        print(line)
+
+
+def _read(path: Path, count: Count, columns: str | Mapping[str, str] | None) -> _Sweep:
+    """Runs that can be fitted; or all that have finished, with the reason why they cannot."""
+    if not path.is_dir():
+        runs = load_runs(path, count=count, columns=columns)
+        return _Sweep(runs, None, {}, len(runs), len(runs))
+    run_dirs = find_run_dirs(path)
+    finished = sum((run_dir / RECORD_FILE).exists() for run_dir in run_dirs)
+    file = path / MANIFEST_FILE
+    manifest = json.loads(file.read_bytes()) if file.exists() else {}
+    try:
+        runs, reason = load_runs(path, count=count), None
+    except HarnessError as error:
+        runs, reason = _unfitted(run_dirs, count), str(error)
+    return _Sweep(runs, reason, manifest, len(run_dirs), finished)
+
+
+def _unfitted(run_dirs: list[Path], count: Count) -> Runs:
+    """Finished runs of any recipe."""
+    frame, unread = read_rows(run_dirs)
+    if frame.empty:
+        return Runs(pd.DataFrame(), tuple(unread), count)
+    return clean(Runs(frame, tuple(unread), count).with_count(count))
+
+
+def _analyse(sweep: _Sweep, hold_out: int | None, resamples: int) -> tuple[Analysis | None, str | None]:
+    if sweep.reason is not None:
+        return None, sweep.reason
+    hold_out = hold_out or int(sweep.manifest.get("hold_out", 1))
+    try:
+        law = LAWS[sweep.manifest.get("law", "chinchilla")]
+        return analyse(sweep.runs, law=law, hold_out=hold_out, resamples=resamples), None
+    except HarnessError as error:
+        return None, str(error)
+
+
+def _material(runs: Runs, analysis: Analysis | None, reason: str | None) -> Material:
+    if analysis is not None:
+        found = analysis.approaches
+        return Material(runs, analysis.curves, found.cells, found.slices, analysis, None)
+    if runs.frame.empty:
+        return Material(runs, {}, pd.DataFrame(), (), None, reason)
+    cells = design_cells(runs.frame)
+    return Material(runs, curves_of(runs), cells, tuple(slices(cells)), None, reason)
+
+
+def _draw(material: Material, directory: Path) -> tuple[list[dict[str, str]], tuple[Path, ...]]:
+    """Figures as the page shows them, and the files written."""
+    shown, written = [], []
+    for entry, drawn in draw_all(material):
+        row = {"name": entry.name, "title": entry.title, "caption": entry.caption}
+        if isinstance(drawn, Figure):
+            written += save_figure(drawn, directory, entry.name)
+            row["image"] = data_uri(drawn)
+        else:
+            row["reason"] = drawn
+        shown.append(row)
+    return shown, tuple(written)
+
+
+def _context(path: Path, sweep: _Sweep, material: Material, shown: list[dict[str, str]]) -> dict[str, Any]:
+    """All that the template shows."""
+    runs, analysis, labels = sweep.runs, material.analysis, material.labels
+    records = sources.records_of(runs)
+    context = {
+        "title": f"Scaling laws of {sweep.manifest.get('name', path.stem)}",
+        "question": sweep.manifest.get("question"),
+        "sections": SECTIONS,
+        "progress": sweep.progress,
+        "reason": material.reason,
+        "overview": _overview(sweep),
+        "count": tables.count_words(runs.count),
+        "forecast": forecast_line(analysis) if analysis else "no forecast: no law was fitted",
+        "figures": shown,
+        "warnings": warnings_of(analysis) if analysis else runs.notes,
+        "dropped": sources.dropped(runs),
+        "checklist": sources.checklist(analysis, runs, records, labels),
+        "runs": sources.run_table(runs),
+        "costs": sources.costs(runs.frame),
+        "provenance": sources.provenance(records, provenance()),
+    }
+    return context | (_fitted(analysis, material) if analysis else {})
+
+
+def _fitted(analysis: Analysis, material: Material) -> dict[str, Any]:
+    """What needs a fit."""
+    found = analysis.approaches
+    return {
+        "headline": tables.table(HEADLINE, table_rows(analysis)),
+        "agreement": verdict(found).sentence,
+        "differences": tables.differences(analysis),
+        "variants": tables.variants(analysis),
+        "published": tables.published(),
+        "noise": tables.noise_sentence(analysis),
+        "offset": tables.offset_sentence(analysis, material.labels),
+        "formula": found.parametric.law.formula,
+        "parameters": tables.parameters(analysis),
+        "counts": tables.counts(analysis, *or_reason(lambda: exact_allocation(analysis.runs.frame, found.parametric))),
+        "ranking": tables.ranking(analysis),
+        "influence": tables.influence(analysis),
+        "influential": analysis.influence.sentences() if analysis.influence else [],
+        "excluded": tables.excluded(analysis),
+    }
+
+
+def _overview(sweep: _Sweep) -> str:
+    """How many runs over which ranges."""
+    frame = sweep.runs.frame
+    if frame.empty:
+        return "No finished run yet."
+    columns = {name: frame[name].to_numpy(float) for name in ("N", "D", "C")}
+    words = [f"{name} from {tables.number(x.min())} to {tables.number(x.max())}" for name, x in columns.items()]
+    budgets = len(budget_groups(frame["C"].to_numpy()))
+    return f"{len(frame)} runs at {budgets} budgets: {', '.join(words)} FLOP; {len(sweep.runs.dropped)} left out."
+
+
+def _document(sweep: _Sweep, analysis: Analysis | None, reason: str | None) -> dict[str, Any]:
+    """The summary; without a fit, what there is and why."""
+    state = {"n_planned": sweep.planned, "n_finished": sweep.finished}
+    if analysis is not None:
+        return summary_document(analysis) | state
+    rows = [dict(row) for row in sweep.runs.dropped]
+    runs = {"n_runs": len(sweep.runs), "n_dropped": len(rows), "dropped": rows}
+    return {"count": sweep.runs.count, "reason": reason, **runs, **state}
+
+
+def _template() -> jinja2.Template:
+    source = resources.files("analysis.report").joinpath("template.html.j2").read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(source)

@@ -1,0 +1,1 @@
+"""Any source of runs, read into one frame."""

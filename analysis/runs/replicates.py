@@ -1,0 +1,94 @@
+"""Seeds grouped into design cells (same N and D), and what their spread says about noise."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.special import digamma, polygamma
+
+from analysis.laws.law import Array
+
+TREND_DOF = 12  # replicates' degrees of freedom from which a trend in the noise is looked for
+TREND_Z = 2.5
+
+
+@dataclass(frozen=True)
+class SeedNoise:
+    """Standard deviation of ln L between seeds of one cell.
+
+    Attributes
+    ----------
+    sd : float
+        Pooled over cells (relative spread of the loss).
+    dof : int
+        Degrees of freedom it rests on: the sum of seeds - 1.
+    slope : float
+        d ln sd / d ln N where the replicates show one, else 0.
+    log_n_centre : float
+        ln N at which the trend has the value ``sd_at_centre``.
+    sd_at_centre : float
+    """
+
+    sd: float
+    dof: int
+    slope: float = 0.0
+    log_n_centre: float = 0.0
+    sd_at_centre: float = 0.0
+
+    def at(self, n_params: Array) -> Array:
+        """Standard deviation for runs of these sizes."""
+        if self.slope == 0.0:
+            return np.full(len(n_params), self.sd)
+        return self.sd_at_centre * np.exp(self.slope * (np.log(n_params) - self.log_n_centre))
+
+
+def design_cells(frame: pd.DataFrame) -> pd.DataFrame:
+    """Average the seeds of each (N, D).
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns N, D, C, L; one row a run.
+
+    Returns
+    -------
+    DataFrame
+        One row a cell: N, D, C, log_loss (mean of ln L), L (its exponential), n_seeds, sd_log
+        (between seeds; NaN for one), sorted by C and N.
+    """
+    log_loss = np.log(frame["L"].astype(float))
+    grouped = frame.assign(log_loss=log_loss).groupby(["N", "D"], as_index=False)
+    cells = grouped.agg(
+        C=("C", "mean"), log_loss=("log_loss", "mean"), n_seeds=("log_loss", "size"), sd_log=("log_loss", "std")
+    )
+    return cells.assign(L=np.exp(cells.log_loss)).sort_values(["C", "N"], ignore_index=True)
+
+
+def seed_noise(cells: pd.DataFrame) -> SeedNoise | None:
+    """Pool the spread of replicated cells; None where no cell has two seeds."""
+    replicated = cells[cells.n_seeds > 1]
+    dof = (replicated.n_seeds - 1).to_numpy()
+    if dof.sum() == 0:
+        return None
+    variance = replicated.sd_log.to_numpy() ** 2
+    pooled = float(np.sqrt((dof * variance).sum() / dof.sum()))
+    plain = SeedNoise(pooled, int(dof.sum()))
+    if dof.sum() < TREND_DOF or (variance <= 0).any():
+        return plain
+    return _with_trend(plain, np.log(replicated.N.to_numpy()), variance, dof)
+
+
+def _with_trend(plain: SeedNoise, log_n: Array, variance: Array, dof: Array) -> SeedNoise:
+    """Weighted line through ln s^2 against ln N; ln of a chi-square has known mean and variance."""
+    half = dof / 2
+    log_variance = np.log(variance) - (digamma(half) - np.log(half))
+    weight = 1 / polygamma(1, half)
+    centre = float((weight * log_n).sum() / weight.sum())
+    spread = (weight * (log_n - centre) ** 2).sum()
+    if spread == 0.0:
+        return plain
+    slope = float((weight * (log_n - centre) * log_variance).sum() / spread)
+    if abs(slope) * np.sqrt(spread) < TREND_Z:
+        return plain
+    level = float((weight * log_variance).sum() / weight.sum())
+    return SeedNoise(plain.sd, plain.dof, slope / 2, centre, float(np.exp(level / 2)))

@@ -1,0 +1,1 @@
+"""Check whether a law can be believed: held-out budgets, rankings, influence."""

@@ -1,0 +1,119 @@
+"""Which law forecasts best? Expanding windows: fit the smaller budgets, forecast the next, over and over."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.fitting.goodness_of_fit import fit_quality, law_point
+from analysis.fitting.objective import Objective
+from analysis.laws.law import LAWS, Law
+from analysis.runs.replicates import seed_noise
+from analysis.validation.holdout import MIN_BUDGETS_LEFT, Holdout, budget_bands, forecast_bands
+from scaling_harness.errors import HarnessError
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Laws in the order of their forecast error.
+
+    Attributes
+    ----------
+    table : DataFrame
+        law, mean_abs_rel_error, skill, skill_power_law, windows, residual_ratio and lack_of_fit_p, best first. All
+        laws are judged on the same windows; skills are 1 - error / error of 'the last budget's loss', or of a power
+        law in C, over all of them. The last two set the residuals of all cells beside the noise of their seeds, see
+        `diagnostics.FitQuality`; None without replicates.
+    windows : DataFrame
+        law, budget, gap, n_fit, n_held_out, mean_abs_rel_error, error_last_budget, error_power_law.
+    excluded : tuple of {"what", "reason"}
+        Laws and windows left out.
+    """
+
+    table: pd.DataFrame
+    windows: pd.DataFrame
+    excluded: tuple[dict[str, str], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        tables = {"table": self.table, "windows": self.windows}
+        return {k: v.to_dict(orient="records") for k, v in tables.items()} | {"excluded": list(self.excluded)}
+
+
+def rank_laws(cells: pd.DataFrame, laws: Sequence[Law] = tuple(LAWS.values())) -> Ranking:
+    """Rank laws by the errors of their forecasts.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        Of `cells.design_cells`.
+    laws : sequence of Law
+        Those that these runs allow are ranked, the others excluded with the reason.
+
+    Returns
+    -------
+    Ranking
+
+    Raises
+    ------
+    HarnessError
+        Too few budgets for one window, or no law that can be fitted.
+    """
+    bands = [cells.iloc[rows] for rows in budget_bands(cells.C.to_numpy())]
+    if len(bands) <= MIN_BUDGETS_LEFT:
+        raise HarnessError(f"{len(bands)} budgets cannot spare one for a forecast: {MIN_BUDGETS_LEFT} must stay")
+    ends = range(MIN_BUDGETS_LEFT + 1, len(bands) + 1)
+    rows: list[dict[str, Any]] = []
+    reasons: dict[tuple[str, int], str] = {}
+    for law in laws:
+        for end in ends:
+            try:
+                rows.append(_row(law, forecast_bands(bands[:end], law)))
+            except HarnessError as error:
+                reasons[law.name, end] = str(error)
+    failed = {law.name for law in laws if all((law.name, end) in reasons for end in ends)}
+    if len(failed) == len(laws):
+        raise HarnessError("no law can be fitted to the smaller budgets: " + next(iter(reasons.values())))
+    lost = {end for name, end in reasons if name not in failed}
+    excluded = [{"what": name, "reason": reasons[name, ends[-1]]} for name in sorted(failed)]
+    excluded += [
+        {"what": f"window {end - 1} budgets, {name}", "reason": reason}
+        for (name, end), reason in reasons.items()
+        if name not in failed
+    ]
+    budgets = {float(bands[end - 1].C.max()) for end in ends if end not in lost}
+    shared = [row for row in rows if row["budget"] in budgets]
+    table = _with_quality(_table(shared), cells, {law.name: law for law in laws})
+    return Ranking(table, pd.DataFrame(rows), tuple(excluded))
+
+
+def _row(law: Law, held: Holdout) -> dict[str, Any]:
+    names = ("budget", "gap", "n_fit", "n_held_out", "mean_abs_rel_error", "error_last_budget", "error_power_law")
+    return {"law": law.name, **{name: getattr(held, name) for name in names}}
+
+
+def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    ranked = []
+    for law in dict.fromkeys(row["law"] for row in rows):
+        mine = [row for row in rows if row["law"] == law]
+        error, last, power = (
+            float(np.mean([row[name] for row in mine]))
+            for name in ("mean_abs_rel_error", "error_last_budget", "error_power_law")
+        )
+        ranked.append((law, error, 1 - error / last, 1 - error / power, len(mine)))
+    ranked.sort(key=lambda row: row[1])
+    return pd.DataFrame(ranked, columns=["law", "mean_abs_rel_error", "skill", "skill_power_law", "windows"])
+
+
+def _with_quality(table: pd.DataFrame, cells: pd.DataFrame, laws: Mapping[str, Law]) -> pd.DataFrame:
+    """The table with each law's residuals over all cells against seed noise."""
+    noise = seed_noise(cells)
+    found = [
+        fit_quality(law, cells, noise, law_point(law, cells, Objective()).residual_rms)
+        for law in map(laws.get, table.law)
+        if law
+    ]
+    ratios = np.array([each.ratio for each in found], object)
+    return table.assign(residual_ratio=ratios, lack_of_fit_p=np.array([each.lack_of_fit_p for each in found], object))

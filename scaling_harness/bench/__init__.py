@@ -1,1 +1,0 @@
-"""Training measured: a plain baseline, and our trainer beside it on the same machine."""

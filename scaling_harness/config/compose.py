@@ -1,0 +1,179 @@
+"""The edge to Hydra: compose YAML and overrides, hand on plain data checked into frozen dataclasses."""
+
+import difflib
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from scaling_harness.config.schema import RunConfig, SweepConfig
+from scaling_harness.errors import UserError
+from sweeps.config import Launcher, LauncherGroup
+
+T = TypeVar("T")
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+CONF_DIR = _PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _PACKAGE.parent / "conf"
+"""The YAML files: beside the package in a checkout, inside it in an installed wheel."""
+
+
+def compose(overrides: Sequence[str], config_dir: Path | None = None) -> dict[str, Any]:
+    """Compose the configuration.
+
+    Parameters
+    ----------
+    overrides : sequence of str
+        Hydra overrides, such as `model.d_model=64` or `sweep=reproduce-quick`.
+    config_dir : Path, optional
+        Another directory of groups, searched besides the built-in one.
+
+    Returns
+    -------
+    dict
+        Plain data, interpolations resolved.
+
+    Raises
+    ------
+    UserError
+        An unknown group, option or key, or an override that does not parse.
+    """
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    search = [f"hydra.searchpath=[file://{config_dir.resolve()}]"] if config_dir else []
+    try:
+        with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+            composed = hydra_compose("train", overrides=[*overrides, *search])
+        return plain(OmegaConf.to_container(composed, resolve=True, throw_on_missing=True))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(_one_line(str(error))) from error
+
+
+def runs_dir(overrides: Sequence[str], config_dir: Path | None = None) -> Path:
+    """Find where the runs are that a command line is about.
+
+    Hydra takes longer than a look at ten thousand runs: it is asked only where the words themselves do not say.
+
+    Parameters
+    ----------
+    overrides, config_dir
+        See `compose`.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    UserError
+        See `compose`.
+    """
+    said = re.fullmatch(r"runtime\.runs_dir=([\w./+-]+)", overrides[0]) if len(overrides) == 1 else None
+    if not overrides and config_dir is None:
+        said = re.search(r"^runs_dir: ([\w./+-]+)$", (CONF_DIR / "runtime" / "cpu.yaml").read_text(), re.MULTILINE)
+    return Path(said[1] if said else run_config(compose(overrides, config_dir)).runtime.runs_dir)
+
+
+def plain(document: Any) -> dict[str, Any]:
+    """Check that a composed document is a mapping with string keys."""
+    if not isinstance(document, dict):
+        raise UserError(f"the configuration is a {type(document).__name__}, not a mapping")
+    return {str(key): value for key, value in document.items()}
+
+
+def run_config(document: Mapping[str, Any]) -> RunConfig:
+    """Check the run part of a composed document; see `validate`."""
+    return validate(RunConfig, {key: value for key, value in document.items() if key not in ("sweep", "launcher")})
+
+
+def sweep_config(document: Mapping[str, Any]) -> SweepConfig:
+    """Check the sweep part of a composed document; see `validate`."""
+    if document.get("sweep") is None:
+        raise UserError("the configuration describes one run, not a sweep; name a file of conf/sweep")
+    return validate(SweepConfig, document["sweep"], prefix="sweep")
+
+
+def launcher_config(document: Mapping[str, Any]) -> Launcher:
+    """Check the launcher part of a composed document; see `validate`."""
+    return validate(LauncherGroup, {"launcher": document["launcher"]}).launcher
+
+
+def validate(schema: type[T], document: Any, prefix: str = "") -> T:
+    """Make a frozen dataclass of plain data.
+
+    Parameters
+    ----------
+    schema : type
+        A pydantic dataclass of `config`.
+    document : object
+        Plain data.
+    prefix : str
+        Where the document stands, for messages.
+
+    Returns
+    -------
+    schema
+
+    Raises
+    ------
+    UserError
+        A sentence for every wrong key, type or value.
+    """
+    try:
+        return _adapter(schema).validate_python(document)
+    except ValidationError as error:
+        sentences = [_sentence(dict(problem), prefix) for problem in error.errors()]
+        raise UserError("; ".join(dict.fromkeys(sentences))) from error
+
+
+@functools.cache
+def _adapter(schema: type[T]) -> TypeAdapter[T]:
+    return TypeAdapter(schema)
+
+
+_TAGS = {
+    *("tokens", "flops", "tokens_per_param", "cosine", "constant", "wsd", "sotu", "files", "hf", "bytes", "bpe"),
+    *("number", "power", "named"),
+    *("local", "slurm"),
+}
+"""Names of variants that pydantic puts into the path of a problem; the user never wrote them."""
+
+
+def _sentence(problem: dict[str, Any], prefix: str) -> str:
+    path = [str(part) for part in problem["loc"] if part not in _TAGS]
+    where = ".".join([prefix, *path] if prefix else path)
+    if problem["type"] == "unexpected_keyword_argument":
+        return f"{where} is not a known key{_suggestion(path[-1])}"
+    if problem["type"] == "missing":
+        return f"{where} is missing"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if isinstance(problem["input"], (str, int, float, bool, type(None))):
+        return f"{where} is {problem['input']!r}: {message}"
+    return f"{where}: {message}"
+
+
+def _suggestion(key: str) -> str:
+    close = difflib.get_close_matches(key, _all_keys(), n=1, cutoff=0.75)
+    return f"; did you mean {close[0]}?" if close else "; see conf/ for the keys"
+
+
+def _all_keys() -> set[str]:
+    from scaling_harness.config import schema as config
+    from sweeps import config as launchers
+
+    known = [*vars(config).values(), *vars(launchers).values()]
+    groups = (value for value in known if hasattr(value, "__dataclass_fields__"))
+    return {name for group in groups for name in group.__dataclass_fields__}
+
+
+def _one_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if missing := re.search(r"full_key: (\S+)", text):
+        return f"{missing[1]} must be given"
+    return " ".join(lines[:12])

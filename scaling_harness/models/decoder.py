@@ -1,0 +1,312 @@
+"""A decoder-only transformer in which R runs of one shape train in lockstep, each as it would alone.
+
+Every parameter has the run axis first; plain training is R = 1. Shapes:
+R run, B batch, T time, N = B T positions, D d_model, H head, K d_head, F d_ff, V vocabulary, S = R B sequences.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scaling_harness.models.fused_ops import linear_cross_entropy, rms_norm, rotary_attention, squared_relu, token_shift
+from scaling_harness.training.flat_adamw import UpdateRule
+
+
+class DecoderShape(Protocol):
+    """What the decoder reads of `config.ModelConfig`."""
+
+    @property
+    def n_layer(self) -> int: ...  # noqa: D102
+    @property
+    def d_model(self) -> int: ...  # noqa: D102
+    @property
+    def d_ff(self) -> int: ...  # noqa: D102
+    @property
+    def heads(self) -> int: ...  # noqa: D102
+    @property
+    def n_ctx(self) -> int: ...  # noqa: D102
+    @property
+    def token_shift(self) -> int: ...  # noqa: D102
+    @property
+    def parametrisation(self) -> str: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class _Role:
+    """What one kind of parameter is counted as, how it starts, and how fast it learns."""
+
+    group: str
+    std: float
+    lr_multiplier: float = 1.0
+
+
+_GAIN = "gain"
+_BASE_WIDTH = 64
+_MAX_LOGIT = 8.0
+"""Largest attention logit with q and k normalised: the scale is this over K. At K = 16 the usual 1/sqrt(K) caps
+logits at 4 and cost .075 nats/byte (n_layer 2, d 48, 7.4e5 bytes; sweeps/README.md)."""
+_ROTARY_BASE = 10_000.0
+_SHORT_CONTEXT = 512
+
+
+def _roles(shape: DecoderShape) -> dict[str, _Role]:
+    """The parametrisation in one table, by parameter name.
+
+    `mup` is that of Yang et al. (2022, arXiv 2203.03466, table 8) for Adam, residual projections at zero; a head at
+    zero too costs .04 nats/byte (n_layer 2, d 48, 7.4e5 bytes, two seeds). `standard` is GPT-2's: one rate, .02,
+    residual projections divided by sqrt(2 n_layer) (Radford et al. 2019, 2.3).
+    """
+    if shape.parametrisation == "mup":
+        fan_in, rate = shape.d_model**-0.5, _BASE_WIDTH / shape.d_model
+        return {
+            "embedding": _Role("embedding", 1.0, 10.0),
+            "qkv": _Role("attention", fan_in, rate),
+            "out": _Role("attention", 0.0, rate),
+            "up": _Role("mlp", fan_in, rate),
+            "down": _Role("mlp", 0.0, rate),
+            "head": _Role("head", 1 / shape.d_model, rate),
+        }
+    residual = 0.02 / (2 * shape.n_layer) ** 0.5
+    return {
+        "embedding": _Role("embedding", 0.02),
+        "position": _Role("position", 0.02),
+        "qkv": _Role("attention", 0.02),
+        "out": _Role("attention", residual),
+        "up": _Role("mlp", 0.02),
+        "down": _Role("mlp", residual),
+        "attention_gain": _Role("norm", 0.0),
+        "mlp_gain": _Role("norm", 0.0),
+        "final_gain": _Role("norm", 0.0),
+    }
+
+
+class LanguageModel(nn.Module):
+    """What the trainer needs of a model: losses per run, and how each parameter is updated."""
+
+    n_runs: int
+
+    def loss(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:
+        """Mean loss of each run, to be differentiated.
+
+        Parameters
+        ----------
+        tokens_RBT, targets_RBT : Tensor
+            Token ids, int64; targets are the tokens one later.
+
+        Returns
+        -------
+        Tensor
+            loss_R, nats a token. The gradient of its sum gives every run its own gradient.
+        """
+        raise NotImplementedError
+
+    def token_losses(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:
+        """Loss of each token, losses_RBT in nats, for evaluation."""
+        raise NotImplementedError
+
+    def update_rules(self) -> dict[str, UpdateRule]:
+        """Learning rate and decay by parameter name."""
+        raise NotImplementedError
+
+    def alone(self, run: int) -> "LanguageModel":
+        """One of the runs as a model of its own, which shares its parameters."""
+        raise NotImplementedError
+
+
+class Decoder(LanguageModel):
+    """The built-in architecture, in two parametrisations.
+
+    `mup`: RMSNorm without gain before each block and on q and k, rotary positions, squared ReLU, its own head.
+    `standard`: LayerNorm with gain, learned positions, GELU, tied head. Neither has biases.
+
+    Parameters
+    ----------
+    shape : DecoderShape
+        Such as `config.ModelConfig`.
+    vocab_size : int
+        V.
+    seeds : sequence of int
+        One per run; run r starts from seeds[r] alone, whatever runs beside it.
+    """
+
+    rotation_Tk: Tensor | None
+
+    def __init__(self, shape: DecoderShape, vocab_size: int, seeds: Sequence[int]) -> None:
+        super().__init__()
+        self.n_runs, self._roles, self._token_shift = len(seeds), _roles(shape), shape.token_shift
+        width = (self.n_runs, shape.d_model)
+        mup = shape.parametrisation == "mup"
+        self.embedding = nn.Parameter(torch.empty(self.n_runs, vocab_size, shape.d_model))
+        self.position = None if mup else nn.Parameter(torch.empty(self.n_runs, shape.n_ctx, shape.d_model))
+        self.blocks = nn.ModuleList(Block(shape, self.n_runs) for _ in range(shape.n_layer))
+        self.final_gain = None if mup else nn.Parameter(torch.empty(width))
+        self.head = nn.Parameter(torch.empty(*width, vocab_size)) if mup else None
+        rotation = _rotation(shape.n_ctx, shape.d_model // shape.heads) if mup else None
+        self.register_buffer("rotation_Tk", rotation, persistent=False)
+        self._initialise(seeds)
+
+    @torch.no_grad()
+    def _initialise(self, seeds: Sequence[int]) -> None:
+        for run, seed in enumerate(seeds):
+            generator = torch.Generator().manual_seed(seed)
+            for name, parameter in self.named_parameters():
+                mean, std = float(name.endswith(_GAIN)), self._role(name).std
+                parameter[run].normal_(mean, std, generator=generator) if std else parameter[run].fill_(mean)
+
+    def _role(self, name: str) -> _Role:
+        return self._roles[name.rpartition(".")[2]]
+
+    def alone(self, run: int) -> "Decoder":  # noqa: D102
+        own = {id(p): nn.Parameter(p.detach()[run : run + 1], requires_grad=False) for p in self.parameters()}
+        one = copy.deepcopy(self, own)  # what the memo holds is not copied
+        one.n_runs = 1
+        return one
+
+    def group_of(self, name: str) -> str:
+        """Which of `counts.GROUPS` a parameter belongs to."""
+        return self._role(name).group
+
+    def update_rules(self) -> dict[str, UpdateRule]:
+        """Rates of the parametrisation; decay on matrices."""
+        return {
+            name: UpdateRule(self._role(name).lr_multiplier, decay=parameter.ndim == 3)
+            for name, parameter in self.named_parameters()
+        }
+
+    def hidden(self, tokens_RBT: Tensor) -> Tensor:
+        """States before the head, x_RND."""
+        R, B, T = tokens_RBT.shape
+        D = self.embedding.shape[-1]
+        rows_R11 = torch.arange(R, device=tokens_RBT.device).view(R, 1, 1) * self.embedding.shape[1]
+        x_RND = F.embedding((tokens_RBT + rows_R11).view(R, B * T), self.embedding.flatten(0, 1))
+        if self._token_shift > 1:
+            x_RND = token_shift(x_RND.view(R * B, T, D), self._token_shift).view(R, B * T, D)
+        if self.position is not None:
+            x_RND = (x_RND.view(R, B, T, D) + self.position[:, None, :T]).view(R, B * T, D)
+        rotation = None if self.rotation_Tk is None else self.rotation_Tk[:T]
+        for block in self.blocks:
+            x_RND = block(x_RND, T, rotation)
+        return _norm(x_RND, self.final_gain)
+
+    def head_RDV(self) -> Tensor:
+        """The head, tied or not."""
+        return self.embedding.transpose(1, 2) if self.head is None else self.head
+
+    def forward(self, tokens_RBT: Tensor) -> Tensor:
+        """Logits, RBTV."""
+        logits_RNV = torch.bmm(self.hidden(tokens_RBT), self.head_RDV())
+        return logits_RNV.view(*tokens_RBT.shape, -1)
+
+    def loss(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:  # noqa: D102
+        return linear_cross_entropy(self.hidden(tokens_RBT), self.head_RDV(), targets_RBT.flatten(1))
+
+    def token_losses(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:  # noqa: D102
+        return _cross_entropies(self(tokens_RBT), targets_RBT)
+
+
+class Block(nn.Module):
+    """Attention, then MLP, each added to the stream after a norm."""
+
+    def __init__(self, shape: DecoderShape, n_runs: int) -> None:
+        super().__init__()
+        R, D, d_ff = n_runs, shape.d_model, shape.d_ff
+        self.mup, self.heads = shape.parametrisation == "mup", shape.heads
+        self.qkv = nn.Parameter(torch.empty(R, D, 3 * D))
+        self.out = nn.Parameter(torch.empty(R, D, D))
+        self.up = nn.Parameter(torch.empty(R, D, d_ff))
+        self.down = nn.Parameter(torch.empty(R, d_ff, D))
+        self.attention_gain = None if self.mup else nn.Parameter(torch.empty(R, D))
+        self.mlp_gain = None if self.mup else nn.Parameter(torch.empty(R, D))
+
+    def forward(self, x_RND: Tensor, T: int, rotation_Tk: Tensor | None) -> Tensor:
+        """States after the block; positions come in sequences of T."""
+        mixed_RND = self._attend(_norm(x_RND, self.attention_gain), T, rotation_Tk)
+        x_RND = torch.baddbmm(x_RND, mixed_RND, self.out)
+        hidden_RNF = torch.bmm(_norm(x_RND, self.mlp_gain), self.up)
+        active_RNF = squared_relu(hidden_RNF) if self.mup else F.gelu(hidden_RNF)
+        return torch.baddbmm(x_RND, active_RNF, self.down)
+
+    def _attend(self, x_RND: Tensor, T: int, rotation_Tk: Tensor | None) -> Tensor:
+        K = x_RND.shape[-1] // self.heads
+        qkv_ST3HK = torch.bmm(x_RND, self.qkv).view(-1, T, 3, self.heads, K)
+        if rotation_Tk is None:
+            q_STHK, k_STHK, v_STHK = qkv_ST3HK.unbind(2)
+            mixed_STHK = _causal(q_STHK, k_STHK, v_STHK, K**-0.5)
+        elif T <= _SHORT_CONTEXT and qkv_ST3HK.is_cpu and qkv_ST3HK.dtype != torch.bfloat16:
+            mixed_STHK = rotary_attention(qkv_ST3HK, rotation_Tk, _MAX_LOGIT / K)
+        else:
+            mixed_STHK = fused_rotary_attention(qkv_ST3HK, rotation_Tk, _MAX_LOGIT / K)
+        return mixed_STHK.reshape(x_RND.shape)
+
+
+def fused_rotary_attention(qkv_ST3HK: Tensor, rotation_Tk: Tensor, scale: float) -> Tensor:
+    """`functions.rotary_attention` by PyTorch's fused kernel: what GPUs and long contexts use."""
+    qk_ST2HK, v_ST1HK = qkv_ST3HK.split((2, 1), 2)
+    at_least_fp32 = qk_ST2HK.to(torch.promote_types(qk_ST2HK.dtype, torch.float32))
+    pairs = torch.view_as_complex(rms_norm(at_least_fp32).unflatten(-1, (-1, 2)))
+    rotated_ST2HK = torch.view_as_real(pairs * rotation_Tk[:, None, None]).flatten(-2).to(v_ST1HK.dtype)
+    q_STHK, k_STHK = rotated_ST2HK.unbind(2)
+    return _causal(q_STHK, k_STHK, v_ST1HK.squeeze(2), scale)
+
+
+def _causal(q_STHK: Tensor, k_STHK: Tensor, v_STHK: Tensor, scale: float) -> Tensor:
+    q, k, v = q_STHK.transpose(1, 2), k_STHK.transpose(1, 2), v_STHK.transpose(1, 2)
+    return F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale).transpose(1, 2)
+
+
+class OneRun(LanguageModel):
+    """A user's own module, trained as the only run.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Token ids (B, T) in, logits (B, T, V) out.
+    lr_multipliers : mapping of str to float
+        Factor on the learning rate by parameter name; 1 where absent.
+    """
+
+    n_runs = 1
+
+    def __init__(self, module: nn.Module, lr_multipliers: Mapping[str, float]) -> None:
+        super().__init__()
+        self.module, self._lr_multipliers = module, lr_multipliers
+        if unknown := sorted(set(lr_multipliers) - {name for name, _ in module.named_parameters()}):
+            raise ValueError(f"lr_multipliers name parameters that the module lacks: {', '.join(unknown)}")
+
+    def update_rules(self) -> dict[str, UpdateRule]:  # noqa: D102
+        return {
+            f"module.{name}": UpdateRule(self._lr_multipliers.get(name, 1.0), decay=parameter.ndim >= 2)
+            for name, parameter in self.module.named_parameters()
+        }
+
+    def alone(self, run: int) -> "OneRun":  # noqa: ARG002, D102
+        return self
+
+    def loss(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:  # noqa: D102
+        return self.token_losses(tokens_RBT, targets_RBT).mean((1, 2))
+
+    def token_losses(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:  # noqa: D102
+        return _cross_entropies(self.module(tokens_RBT[0])[None], targets_RBT)
+
+
+def _cross_entropies(logits_RBTV: Tensor, targets_RBT: Tensor) -> Tensor:
+    losses = F.cross_entropy(logits_RBTV.flatten(0, 2), targets_RBT.flatten(), reduction="none")
+    return losses.view(targets_RBT.shape)
+
+
+def _norm(x_RND: Tensor, gain_RD: Tensor | None) -> Tensor:
+    if gain_RD is None:
+        return rms_norm(x_RND)
+    return F.layer_norm(x_RND, x_RND.shape[-1:]) * gain_RD[:, None]
+
+
+def _rotation(n_ctx: int, d_head: int) -> Tensor:
+    """Unit complex numbers, one frequency for each of the k = K / 2 pairs of a head."""
+    frequency_k = _ROTARY_BASE ** (-torch.arange(0, d_head, 2) / d_head)
+    angle_Tk = torch.outer(torch.arange(n_ctx), frequency_k)
+    return torch.polar(torch.ones_like(angle_Tk), angle_Tk)

@@ -1,0 +1,1 @@
+"""A configuration and everything it implies: steps, learning rate, counts, FLOPs, identity."""

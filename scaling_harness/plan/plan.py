@@ -1,0 +1,319 @@
+"""From a configuration to everything it implies: steps, learning rate, counts, FLOPs, identity. No torch.
+
+What is derived is derived here and nowhere else; `sweep plan` prints it before anything is trained.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+
+from scaling_harness.config.schema import (
+    CosineSchedule,
+    EvaluationConfig,
+    FlopsBudget,
+    ModelConfig,
+    RatioBudget,
+    Rule,
+    RunConfig,
+    TokensBudget,
+    Warmup,
+    WsdSchedule,
+)
+from scaling_harness.data.batches import n_unique_tokens
+from scaling_harness.data.token_cache import DataInfo
+from scaling_harness.errors import UserError
+from scaling_harness.models import param_flop_counts as counts
+from scaling_harness.models.architecture import custom_counts
+from scaling_harness.plan.lr_batch_rules import Scale, batch_tokens, learning_rate
+from scaling_harness.plan.lr_schedule import DecayShape, lr_multiplier
+
+NUMERICS_VERSION = 1
+"""Bumped by hand whenever the same configuration would train to other numbers."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run, resolved. Frozen, printable, and enough to train from."""
+
+    config: RunConfig
+    data: DataInfo
+    batch_tokens: int
+    """Tokens a step."""
+    n_steps: int
+    n_unique_tokens: int
+    warmup_steps: int
+    learning_rate: float
+    """Peak; with muP that of width 64."""
+    params: dict[str, int]
+    n_params: dict[str, int]
+    flops_per_token: dict[str, float]
+    trunk: str | None = None
+    """run_id of the run that takes its steps before the decay. Like `branches`, a way to train it, not its identity."""
+    branches: tuple[tuple[int, str], ...] = ()
+    """Of a trunk: after how many steps which run_ids leave it."""
+
+    @property
+    def batch_seqs(self) -> int:
+        """Contexts a step."""
+        return self.batch_tokens // self.config.model.n_ctx
+
+    @property
+    def n_tokens(self) -> int:
+        """D: whole steps of tokens."""
+        return self.n_steps * self.batch_tokens
+
+    @property
+    def epochs(self) -> float:
+        """Passes over the unique training tokens."""
+        return self.n_tokens / self.n_unique_tokens
+
+    @property
+    def train_flops(self) -> dict[str, float]:
+        """C of the whole run by every convention."""
+        return {name: flops * self.n_tokens for name, flops in self.flops_per_token.items()}
+
+    def spent(self, steps: int) -> tuple[int, float]:
+        """Tokens and FLOPs, 6ND with head, of some steps."""
+        tokens = steps * self.batch_tokens
+        return tokens, tokens * self.flops_per_token["6nd_with_head"]
+
+    @property
+    def decay_start(self) -> int:
+        """Steps before the decay: where a branch leaves its trunk."""
+        return _decay(self.config, self.n_steps, self.warmup_steps)[1]
+
+    @property
+    def own_steps(self) -> int:
+        """Steps without those of its trunk."""
+        return self.n_steps - (self.decay_start if self.trunk else 0)
+
+    def lr_at(self, step: int) -> float:
+        """Learning rate at a 0-based step."""
+        shape, start, final = _decay(self.config, self.n_steps, self.warmup_steps)
+        factor = lr_multiplier(step, self.n_steps, self.warmup_steps, start, shape, final)
+        return self.learning_rate * factor
+
+    @cached_property
+    def eval_steps(self) -> tuple[int, ...]:
+        """Numbers of steps done at which the validation loss is taken: log-spaced over the last two decades."""
+        n_points = self.config.evaluation.n_points
+        fractions = (100.0 ** (i / n_points - 1) for i in range(1, n_points + 1))
+        return tuple(sorted({max(1, round(self.n_steps * x)) for x in fractions}))
+
+    def measures_noise_at(self, step: int) -> bool:
+        """Whether the gradient noise scale is measured after so many steps."""
+        every = self.config.evaluation.noise_every
+        return every > 0 and step % every == 0
+
+    @cached_property
+    def science(self) -> dict[str, Any]:
+        """The fields that decide the numbers, as plain data: what the fingerprint is taken of."""
+        return {
+            "numerics_version": NUMERICS_VERSION,
+            "model": _model_science(self.config.model),
+            "data": {"data_id": self.data.data_id, "kind": self.config.data.kind},
+            "optim": _plain(self.config.optim) | {"lr": _rule_science(self.config.optim.lr)},
+            "schedule": _plain(self.config.schedule),
+            "budget": self._budget_science,
+            "evaluation": _evaluation_science(self.config.evaluation),
+            "seed": self.config.seed,
+        }
+
+    @property
+    def _budget_science(self) -> dict[str, Any]:
+        decided = {"batch_tokens": self.batch_tokens, "n_steps": self.n_steps}
+        rule = self.config.budget.batch_tokens
+        return decided if isinstance(rule, int) else decided | {"batch_rule": _rule_science(rule)}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the science fields."""
+        return hashlib.sha256(json.dumps(self.science, sort_keys=True).encode()).hexdigest()
+
+    @cached_property
+    def name(self) -> str:
+        """Readable, not unique."""
+        model = self.config.model
+        kind = model.target.rpartition(":")[2] if model.target else model.parametrisation
+        size = f"l{model.n_layer}-d{model.d_model}"
+        return f"{kind}-{size}-D{_short(self.n_tokens)}-s{self.config.seed}"
+
+    @property
+    def run_id(self) -> str:
+        """Name and fingerprint: the run's folder in the store."""
+        return f"{self.name}-{self.fingerprint[:8]}"
+
+
+@dataclass(frozen=True)
+class Job:
+    """The unit that is planned, claimed and executed: one or more runs, after the trunks they need."""
+
+    runs: tuple[Plan, ...]
+    """Runs trained in lockstep: same shape and batch."""
+    planned_as: str | None = None
+    """job_id of the whole stack, where runs that have ended are left out."""
+
+    @property
+    def job_id(self) -> str:
+        """The run's own id; for a stack, a hash of its runs' fingerprints, whether all are left or not."""
+        if self.planned_as:
+            return self.planned_as
+        if len(self.runs) == 1:
+            return self.runs[0].run_id
+        prints = "".join(run.fingerprint for run in self.runs)
+        return f"stack{len(self.runs)}-{hashlib.sha256(prints.encode()).hexdigest()[:12]}"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """run_ids of the trunks that its runs leave."""
+        return tuple(run.trunk for run in self.runs if run.trunk)
+
+    @property
+    def train_flops(self) -> float:
+        """6ND with head of all runs, without those of their trunks: what orders jobs, longest first."""
+        return sum(run.spent(run.own_steps)[1] for run in self.runs)
+
+    def without(self, run_ids: Collection[str]) -> "Job | None":
+        """What is left of it, still under its id, where some of its runs have ended; None where all have."""
+        rest = tuple(run for run in self.runs if run.run_id not in run_ids)
+        if len(rest) == len(self.runs):
+            return self
+        return dataclasses.replace(self, runs=rest, planned_as=self.job_id) if rest else None
+
+
+def resolve(config: RunConfig, data: DataInfo) -> Plan:
+    """Derive a plan from a configuration and its prepared data.
+
+    Parameters
+    ----------
+    config : RunConfig
+        As the user describes the run.
+    data : DataInfo
+        Of `tokens.prepare`.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    UserError
+        The batch is not whole contexts, the budget is shorter than one step, the warm-up longer than the run, the
+        learning-rate rule has no positive value here, or D exceeds the tokens there are.
+    """
+    model = config.model
+    params, matmul = _count(model, data.vocab_size)
+    n_params = counts.n_params(params, data.vocab_size, model.d_model)
+    at = Scale(n_params, _n_tokens(config.budget, n_params), model.n_layer, model.d_model, model.n_ctx)
+    batch = batch_tokens(config.budget.batch_tokens, at)
+    n_steps = _n_steps(at.n_tokens, batch, model.n_ctx)
+    n_tokens = n_steps * batch
+    n_unique = n_unique_tokens(data.n_train_tokens, model.n_ctx)
+    _check_unique(n_tokens, n_unique, config.data.max_epochs)
+    flops = counts.flops_per_token(
+        n_params, model.n_layer, model.d_model, model.d_ff, model.n_ctx, data.vocab_size, model.heads
+    )
+    return Plan(
+        config=config,
+        data=data,
+        batch_tokens=batch,
+        n_steps=n_steps,
+        n_unique_tokens=n_unique,
+        warmup_steps=_warmup_steps(config.schedule.warmup, n_steps, batch),
+        learning_rate=learning_rate(config.optim.lr, dataclasses.replace(at, n_tokens=n_tokens)),
+        params=params,
+        n_params=n_params,
+        flops_per_token=flops if matmul is None else flops | {"matmul": matmul},
+    )
+
+
+def _count(model: ModelConfig, vocab_size: int) -> tuple[dict[str, int], float | None]:
+    if model.target is not None:
+        return custom_counts(model, vocab_size)
+    shape = (model.n_layer, model.d_model, model.d_ff, model.n_ctx, vocab_size, model.parametrisation)
+    return counts.decoder_params(*shape), None
+
+
+def _n_steps(n_tokens: float, batch: int, n_ctx: int) -> int:
+    if batch % n_ctx:
+        lower = max(1, batch // n_ctx) * n_ctx
+        raise UserError(f"budget.batch_tokens {batch} is not a whole number of contexts of {n_ctx}; try {lower}")
+    n_steps = round(n_tokens / batch)
+    if n_steps < 1:
+        raise UserError(
+            f"a budget of {n_tokens:.0f} tokens is less than one step of {batch}; "
+            "raise the budget or lower budget.batch_tokens"
+        )
+    return n_steps
+
+
+def _n_tokens(budget: TokensBudget | FlopsBudget | RatioBudget, n_params: dict[str, int]) -> float:
+    if isinstance(budget, TokensBudget):
+        return budget.n_tokens
+    if isinstance(budget, FlopsBudget):
+        return budget.train_flops / (6 * n_params[budget.count])
+    return budget.tokens_per_param * n_params[budget.count]
+
+
+def _check_unique(n_tokens: int, n_unique: int, max_epochs: float) -> None:
+    if n_tokens > n_unique * max_epochs:
+        raise UserError(
+            f"the run wants {n_tokens} tokens, but {n_unique} are available at one epoch and data.max_epochs is "
+            f"{max_epochs:g}; lower the budget, use a larger corpus, or allow repetition with data.max_epochs"
+        )
+
+
+def _warmup_steps(warmup: Warmup, n_steps: int, batch_tokens: int) -> int:
+    if warmup.unit == "fraction":
+        return round(warmup.amount * n_steps)
+    steps = warmup.amount if warmup.unit == "steps" else warmup.amount / batch_tokens
+    if steps > n_steps:
+        raise UserError(
+            f"a warm-up of {warmup.amount:g} {warmup.unit} is {steps:.0f} steps, the run has {n_steps}; shorten it"
+        )
+    return round(steps)
+
+
+def _decay(config: RunConfig, n_steps: int, warmup_steps: int) -> tuple[DecayShape, int, float]:
+    schedule = config.schedule
+    if isinstance(schedule, CosineSchedule):
+        return "cosine", warmup_steps, schedule.final_fraction
+    if isinstance(schedule, WsdSchedule):
+        start = max(warmup_steps, n_steps - round(schedule.cooldown_fraction * n_steps))
+        return schedule.shape, start, schedule.final_fraction
+    return "constant", n_steps, 1.0
+
+
+def _model_science(model: ModelConfig) -> dict[str, Any]:
+    plain = _plain(model)
+    del plain["d_head"]
+    return plain | {"n_head": model.heads}
+
+
+def _rule_science(setting: float | Rule) -> Any:
+    """A number, or a rule without a horizon where it has none of its own."""
+    plain = _plain(setting)
+    return {k: v for k, v in plain.items() if (k, v) != ("horizon", None)} if isinstance(plain, dict) else plain
+
+
+def _evaluation_science(evaluation: EvaluationConfig) -> dict[str, Any]:
+    """Without what came later and changes no number, where it has its default: older runs keep their identity."""
+    later = {"noise_every": EvaluationConfig.noise_every, "noise_seqs": EvaluationConfig.noise_seqs}
+    return {key: value for key, value in _plain(evaluation).items() if later.get(key) != value}
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    return to_jsonable_python(config)
+
+
+def _short(n_tokens: int) -> str:
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if n_tokens >= size:
+            return f"{n_tokens / size:.3g}{unit}"
+    return str(n_tokens)

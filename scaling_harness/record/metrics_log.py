@@ -1,0 +1,93 @@
+"""`metrics.jsonl`: a run's curve, appended in order, cut back when a run goes on from a checkpoint. No torch."""
+
+import math
+import os
+from pathlib import Path
+
+from scaling_harness.record.atomic_files import explain_os_errors, read_jsonl
+from scaling_harness.record.gradient_noise_scale import Measurement, latest, noise_scale
+from scaling_harness.record.record import EvalLoss
+
+
+class Curve:
+    """The open curve of one run.
+
+    Parameters
+    ----------
+    path : Path
+        Of `Store.metrics_path`.
+    n_bytes : int
+        Length at which to go on: 0 starts anew.
+    """
+
+    def __init__(self, path: Path, n_bytes: int) -> None:
+        with explain_os_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("ab")
+            self._file.truncate(n_bytes)
+        self._measurements = measurements(path) if n_bytes else []
+
+    def step(self, step: int, tokens: int, flops: float, loss: float, lr: float, grad_norm: float) -> None:
+        """Add what one step did; 9 digits keep a 32-bit float whole."""
+        self._write(
+            f'{{"step": {step}, "tokens": {tokens}, "flops": {flops:.9g}, "loss": {_json(loss)}, '
+            f'"lr": {lr:.9g}, "grad_norm": {_json(grad_norm)}}}\n'
+        )
+
+    def evaluation(self, step: int, tokens: int, flops: float, valid: EvalLoss) -> None:
+        """Add a validation loss."""
+        self._write(
+            f'{{"step": {step}, "tokens": {tokens}, "flops": {flops:.9g}, "valid_loss": {_json(valid.loss_nats)}, '
+            f'"valid_stderr": {_json(valid.stderr_nats)}}}\n'
+        )
+
+    def noise(self, tokens: int, flops: float, found: Measurement, n_ctx: int) -> None:
+        """Add a measurement, and B_simple with its 95 % interval over the last third of the steps so far."""
+        if math.isfinite(found.grad_sq + found.trace):  # else the run is about to diverge
+            self._measurements.append(found)
+        scale = noise_scale(latest(self._measurements, found.step))
+        low, high = scale.ci95_seqs or (None, None)
+        self._write(
+            f'{{"step": {found.step}, "tokens": {tokens}, "flops": {flops:.9g}, "grad_sq": {_json(found.grad_sq)}, '
+            f'"grad_trace": {_json(found.trace)}, "noise_scale_seqs": {_json(scale.seqs)}, '
+            f'"noise_scale_seqs_low": {_json(low)}, "noise_scale_seqs_high": {_json(high)}, '
+            f'"noise_scale_tokens": {_json(scale.seqs and scale.seqs * n_ctx)}}}\n'
+        )
+
+    def _write(self, line: str) -> None:
+        with explain_os_errors(Path(self._file.name)):
+            self._file.write(line.encode())
+
+    def flush(self) -> None:
+        """Let readers see what was added."""
+        with explain_os_errors(Path(self._file.name)):
+            self._file.flush()
+
+    def sync(self) -> int:
+        """Bring it to the disk; return its length."""
+        self.flush()
+        with explain_os_errors(Path(self._file.name)):
+            os.fsync(self._file.fileno())
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Flush and close."""
+        self._file.close()
+
+
+def last_tenth_loss(path: Path, n_steps: int) -> float | None:
+    """Mean training loss over the last tenth of a run's steps, read back from its curve."""
+    first = n_steps - max(1, n_steps // 10)
+    losses = [row["loss"] for row in read_jsonl(path) if row["step"] > first and row.get("loss") is not None]
+    return sum(losses) / len(losses) if losses else None
+
+
+def measurements(path: Path) -> list[Measurement]:
+    """The measurements of the gradient noise scale in a run's curve."""
+    rows = [row for row in read_jsonl(path) if row.get("grad_sq") is not None and row["grad_trace"] is not None]
+    return [Measurement(row["step"], row["grad_sq"], row["grad_trace"]) for row in rows]
+
+
+def _json(value: float | None) -> str:
+    """JSON has no NaN and no infinity."""
+    return "null" if value is None or not math.isfinite(value) else f"{value:.9g}"

@@ -1,0 +1,135 @@
+"""The run record: the only thing that passes between training and analysis. Standard library only.
+
+A run directory holds `record.json`, written last (its existence means finished, or finally failed), and
+`metrics.jsonl`, appended during training and readable at any time.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from scaling_harness.errors import HarnessError
+from scaling_harness.record.atomic_files import write_json
+
+SCHEMA_VERSION = 2
+"""Bumped by hand whenever a field of `RunRecord` changes its name, unit or meaning."""
+
+RECORD_FILE = "record.json"
+METRICS_FILE = "metrics.jsonl"
+
+Status = Literal["completed", "diverged", "failed"]
+
+
+@dataclass(frozen=True)
+class EvalLoss:
+    """Mean cross-entropy on one evaluation set."""
+
+    loss_nats: float
+    """Nats per token."""
+    stderr_nats: float
+    """Standard error of the mean over evaluation windows."""
+    n_tokens: int
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """All that is known of one run. Unknown is None with a warning, never 0."""
+
+    run_id: str
+    """Readable name and the first 8 hex digits of the fingerprint: its folder in the store."""
+    name: str
+    fingerprint: str
+    """SHA-256 of the science fields; device, threads, paths and logging are not in it."""
+    job_id: str
+    """The job that produced it; runs trained in one stack share it."""
+    trunk: str | None
+    """run_id of the run whose checkpoint this one branched from."""
+    status: Status
+    reason: str | None
+    """One sentence where the status is not `completed`."""
+    config: dict[str, Any]
+    """The resolved science fields: what the fingerprint is taken of."""
+    runtime: dict[str, Any]
+    params: dict[str, int]
+    """Parameters by group: embedding, position, attention, mlp, norm, head; their sum is the real total."""
+    n_params: dict[str, int]
+    """N by convention: non_embedding, with_head, total."""
+    n_tokens: int
+    """D: training tokens seen (planned, where the run did not complete)."""
+    n_unique_tokens: int
+    """Distinct training tokens there were to see."""
+    epochs: float
+    n_steps: int
+    batch_tokens: int
+    learning_rate: float
+    """Peak learning rate, after the rule that set it."""
+    train_flops: dict[str, float]
+    """C by convention, for the whole run: see `counts.flops_per_token`."""
+    spent_flops: float
+    """6ND (with head) that this run alone cost; less than `train_flops` where work is shared."""
+    losses: dict[str, EvalLoss]
+    """Final losses by evaluation set; `valid` is the held-out part of the training distribution."""
+    train_loss_nats: float | None
+    """Mean training loss over the last tenth of the steps."""
+    noise: dict[str, Any] | None
+    """Gradient noise scale over the last third of the steps: see `noise_scale.summary`; None where not measured."""
+    wall_s: float
+    tokens_per_s: float
+    peak_memory_bytes: int
+    data: dict[str, Any]
+    """data_id, vocab_size and what else identifies the tokens."""
+    provenance: dict[str, Any]
+    """Commit, dirty state, versions, machine, command, start and end times."""
+    warnings: list[str] = field(default_factory=list)
+    schema_version: int = SCHEMA_VERSION
+
+
+def write_record(directory: Path, record: RunRecord) -> None:
+    """Write `record.json` atomically into a run directory."""
+    write_json(directory / RECORD_FILE, dataclasses.asdict(record))
+
+
+def read_record(path: Path) -> RunRecord:
+    """Read a record.
+
+    Parameters
+    ----------
+    path : Path
+        A `record.json`, or the run directory that holds one.
+
+    Returns
+    -------
+    RunRecord
+
+    Raises
+    ------
+    HarnessError
+        The file is missing, damaged, or of another schema version.
+    """
+    file = path / RECORD_FILE if path.is_dir() else path
+    try:
+        document = json.loads(file.read_bytes())
+    except FileNotFoundError as error:
+        raise HarnessError(f"{file} does not exist: the run has not finished") from error
+    except ValueError as error:
+        raise HarnessError(f"{file} is not JSON: delete it and run the sweep again") from error
+    return _from_document(file, document)
+
+
+def _from_document(file: Path, document: Any) -> RunRecord:
+    version = document.get("schema_version") if isinstance(document, dict) else None
+    if version == 1:  # the same without the noise scale
+        document, version = document | {"noise": None, "schema_version": SCHEMA_VERSION}, SCHEMA_VERSION
+    if version != SCHEMA_VERSION:
+        raise HarnessError(
+            f"{file} has schema version {version}, this code reads {SCHEMA_VERSION}: "
+            "use the code version named in its provenance, or train again"
+        )
+    known = {f.name for f in dataclasses.fields(RunRecord)}
+    if set(document) != known:
+        odd = ", ".join(sorted(set(document) ^ known))
+        raise HarnessError(f"{file} lacks or adds the fields {odd}: delete it and run the sweep again")
+    losses = {name: EvalLoss(**loss) for name, loss in document["losses"].items()}
+    return RunRecord(**{**document, "losses": losses})

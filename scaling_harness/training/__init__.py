@@ -1,0 +1,1 @@
+"""Train one job with torch: model, optimizer, evaluation, checkpoint, record."""

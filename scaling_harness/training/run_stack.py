@@ -1,0 +1,166 @@
+"""R runs of one shape in lockstep: one model with the run axis, one optimizer, a batch, rate and seed for each run.
+
+R run, B sequences of a batch, T time, P parameters of one run.
+"""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scaling_harness.config.schema import RuntimeConfig
+from scaling_harness.data.batches import BatchSampler
+from scaling_harness.data.token_cache import open_tokens
+from scaling_harness.errors import HarnessError
+from scaling_harness.models import architecture
+from scaling_harness.models.decoder import Decoder, LanguageModel, OneRun
+from scaling_harness.plan.plan import Plan
+from scaling_harness.record.record import EvalLoss
+from scaling_harness.training.checkpoint import select
+from scaling_harness.training.distributed import Ranks
+from scaling_harness.training.evaluate import evaluate
+from scaling_harness.training.flat_adamw import FlatAdamW
+from scaling_harness.training.gradient_noise import measure, next_windows
+
+
+class Stack:
+    """Parameters, moments and batches of runs that are trained side by side; each is what it would be alone.
+
+    Parameters
+    ----------
+    runs : sequence of Plan
+        Of one shape and batch; seeds, rates, schedules and lengths are each run's own.
+    runtime : RuntimeConfig
+        Precision, micro-batch, compilation.
+    ranks : Ranks
+        The processes that share the batch.
+    device : str
+        Of this process.
+    """
+
+    def __init__(self, runs: Sequence[Plan], runtime: RuntimeConfig, ranks: Ranks, device: str) -> None:
+        self.runtime, self.ranks, self.device = runtime, ranks, device
+        self._tokens = open_tokens(runs[0].data.train_path)
+        self._build(runs)
+
+    def _build(self, runs: Sequence[Plan]) -> None:
+        self.runs = tuple(runs)
+        self.model = build_model(self.runs).to(self.device)
+        self.optimizer = build_optimizer(self.model, self.runs[0])
+        self._loss = torch.compile(self.model.loss) if self.runtime.compile else self.model.loss
+        n_ctx = self.runs[0].config.model.n_ctx
+        self._samplers = [BatchSampler(self._tokens, n_ctx, run.batch_seqs, run.config.seed) for run in self.runs]
+
+    def step(self, step: int) -> tuple[Tensor, Tensor]:
+        """Train every run on its batch of a 0-based step.
+
+        Returns
+        -------
+        tuple of Tensor
+            loss_R, nats a token, and norm_R, of the gradients before clipping; on the device.
+        """
+        batch = np.stack([sampler.batch(step) for sampler in self._samplers])
+        mine = batch[:, self.ranks.rank :: self.ranks.size]
+        loss_R = self._accumulate(torch.from_numpy(mine).to(self.device, non_blocking=True))
+        self.ranks.average_(self.optimizer.gradients_RP)
+        self.ranks.average_(loss_R)
+        lr_R = [run.lr_at(step) for run in self.runs]
+        return loss_R, self.optimizer.step(lr_R, self.runs[0].config.optim.grad_clip)
+
+    def _accumulate(self, batch_RBT: Tensor) -> Tensor:
+        """Leave the gradients of the batch in the optimizer's buffer; return loss_R."""
+        n_seqs = batch_RBT.shape[1]
+        at_once = self.runtime.micro_batch or n_seqs
+        total_R = torch.zeros(len(self.runs), device=self.device)
+        for start in range(0, n_seqs, at_once):
+            part = batch_RBT[:, start : start + at_once]
+            with self._autocast():
+                loss_R = self._loss(part[:, :, :-1], part[:, :, 1:]) * (part.shape[1] / n_seqs)
+            self.optimizer.backward(loss_R, accumulate=start > 0)
+            total_R += loss_R.detach()
+        return total_R
+
+    def _autocast(self) -> contextlib.AbstractContextManager[object]:
+        kind = torch.device(self.device).type
+        return torch.autocast(kind, torch.bfloat16, enabled=self.runtime.dtype == "bfloat16")
+
+    def evaluate(self, row: int, windows: np.ndarray) -> EvalLoss:
+        """Loss of one run on windows of held-out tokens; see `evaluate.evaluate`."""
+        return evaluate(self.model.alone(row), windows, self.runs[row].data.vocab_size, self.device)
+
+    def measure_noise(self, row: int, step: int) -> tuple[float, float]:
+        """|G|^2 and tr(Sigma) of one run on sequences after a number of steps; see `noise.measure`."""
+        windows = next_windows(self._samplers[row], step, self.runs[row].config.evaluation.noise_seqs)
+        with self._autocast():
+            return measure(self.model, row, torch.from_numpy(windows).to(self.device))
+
+    def state_dict(self, rows: Sequence[int] | None = None) -> dict[str, Tensor]:
+        """All that continues the runs, or some of them, bit for bit: see `FlatAdamW.state_dict`."""
+        state = self.optimizer.state_dict()
+        return state if rows is None else select(state, rows)
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Continue from a saved state of the same runs."""
+        self.optimizer.load_state_dict(state)
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with some of the runs alone."""
+        state = self.state_dict(rows)
+        self._build([self.runs[row] for row in rows])
+        self.load_state_dict(state)
+
+    def close(self) -> None:
+        """Give the device's memory back: a worker keeps the process, and another run may be there alone."""
+        if self.runtime.device == "cuda":
+            del self.model, self.optimizer, self._loss
+            torch.cuda.empty_cache()
+
+
+def build_model(runs: tuple[Plan, ...]) -> LanguageModel:
+    """Build the runs' model, each initialised from its own seed, and check its parameter counts.
+
+    Parameters
+    ----------
+    runs : tuple of Plan
+        Of one shape; a custom architecture takes one.
+
+    Returns
+    -------
+    LanguageModel
+
+    Raises
+    ------
+    HarnessError
+        The parameters by group do not add up to those of the module.
+    """
+    first = runs[0]
+    config, vocab_size = first.config.model, first.data.vocab_size
+    if config.target is None:
+        model: LanguageModel = Decoder(config, vocab_size, [run.config.seed for run in runs])
+    else:
+        torch.manual_seed(first.config.seed)
+        custom = architecture.load(config, vocab_size)
+        model = OneRun(custom.build(), custom.lr_multipliers or {})
+    counted = sum(parameter.numel() for parameter in model.parameters()) // len(runs)
+    planned = sum(first.params.values())
+    if counted != planned:
+        raise HarnessError(
+            f"the model has {counted} parameters, its groups add up to {planned}: {first.params}; "
+            "correct the counts that its architecture states"
+        )
+    return model
+
+
+def build_optimizer(model: LanguageModel, run: Plan) -> FlatAdamW:
+    """Build the optimizer that a plan asks for; the model's parameters become views of its buffer."""
+    optim = run.config.optim
+    return FlatAdamW(
+        model,
+        model.update_rules(),
+        n_runs=model.n_runs,
+        betas=(optim.beta1, optim.beta2),
+        eps=optim.eps,
+        weight_decay=optim.weight_decay,
+    )

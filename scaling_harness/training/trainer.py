@@ -1,0 +1,293 @@
+"""Train a job: R runs of one shape in lockstep, from plans to records. Plain training is R = 1.
+
+A run that ends, by its own length or by diverging, is recorded at once and leaves; the others go on in a smaller stack.
+"""
+
+import contextlib
+import functools
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scaling_harness.config.schema import RuntimeConfig
+from scaling_harness.data.batches import evaluation_windows
+from scaling_harness.data.token_cache import open_tokens
+from scaling_harness.execution.claim import Interrupted, Oversight
+from scaling_harness.plan.plan import Job, Plan
+from scaling_harness.record.gradient_noise_scale import Measurement
+from scaling_harness.record.metrics_log import Curve
+from scaling_harness.record.provenance import now
+from scaling_harness.record.record import EvalLoss, RunRecord, write_record
+from scaling_harness.record.store import Store
+from scaling_harness.training import checkpoint
+from scaling_harness.training.distributed import Ranks
+from scaling_harness.training.make_record import Measured, record_of
+from scaling_harness.training.memory import forget_peak_memory, limit_gpu_memory
+from scaling_harness.training.run_stack import Stack
+
+FLUSH_STEPS = 50
+"""Losses stay on the device this long: reading each at once would hold a GPU up."""
+DIVERGED_FACTOR = 2.0
+"""A loss above this multiple of the first one ends a run as diverged."""
+
+
+def train(job: Job, runtime: RuntimeConfig, store: Store, oversight: Oversight) -> list[RunRecord]:
+    """Train every run of a job, from its last checkpoint where there is one.
+
+    Parameters
+    ----------
+    job : Job
+        Runs of one shape and batch.
+    runtime : RuntimeConfig
+        Where and how.
+    store : Store
+        Where curves, checkpoint and records go.
+    oversight : Oversight
+        Told after every step; may ask for a stop.
+
+    Returns
+    -------
+    list of RunRecord
+        In the order of the job's runs; each is written as `record.json`, which ends its run.
+
+    Raises
+    ------
+    Interrupted
+        The oversight asked for a stop; the checkpoint is saved.
+    ClaimLost
+        Another process has taken the job over; nothing was written.
+    """
+    forget_peak_memory()
+    with _Training(job, runtime, store, oversight) as training:
+        try:
+            while training.advance():
+                training.ranks.tick(oversight, training.step)
+        except Interrupted:
+            training.save()
+            raise
+        return training.finish()
+
+
+@dataclass
+class _Recent:
+    """Steps whose losses have not been read back from the device."""
+
+    losses: list[Tensor] = field(default_factory=list)
+    norms: list[Tensor] = field(default_factory=list)
+
+
+@dataclass
+class _Member:
+    """One run of the stack, as far as it is."""
+
+    plan: Plan
+    curve: Curve | None
+    """None on a process that does not write."""
+    first_loss: float | None
+    """Divergence is judged against it."""
+    wall_s: float
+    start: int
+    """Steps that its trunk took."""
+    diverged: str | None = None
+
+    def add(self, step: int, loss: float, norm: float) -> None:
+        """Take the loss of a 0-based step into the curve, unless an earlier one was the end."""
+        if self.diverged:
+            return
+        if self.first_loss is None:
+            self.first_loss = loss
+        if not loss <= DIVERGED_FACTOR * self.first_loss:
+            limit = f"{DIVERGED_FACTOR:g} times its first, {self.first_loss:.4g}"
+            self.diverged = f"the loss was {loss:.4g} nats at step {step + 1}, above {limit}"
+        if self.curve:
+            self.curve.step(step + 1, *self.plan.spent(step + 1), loss, self.plan.lr_at(step), norm)
+
+    def is_due(self, step: int) -> bool:
+        """Whether it is measured, or a branch leaves it, after so many steps."""
+        left = any(step == at for at, _ in self.plan.branches)
+        return left or step in self.plan.eval_steps or self.plan.measures_noise_at(step)
+
+    def ends(self, step: int) -> bool:
+        """Whether it takes no further part after so many steps."""
+        return self.diverged is not None or step == self.plan.n_steps
+
+
+class _Training(contextlib.AbstractContextManager["_Training"]):
+    """A job in progress: stack, curves, and how far it is."""
+
+    def __init__(self, job: Job, runtime: RuntimeConfig, store: Store, oversight: Oversight) -> None:
+        self.job, self.runtime, self.store, self.oversight = job, runtime, store, oversight
+        torch.set_num_threads(runtime.threads)
+        self.ranks = Ranks()
+        self.device = self.ranks.join(runtime.device)
+        limit_gpu_memory(self.device, runtime.gpu_share)
+        self.stack = Stack(job.runs, runtime, self.ranks, self.device)
+        self.warnings: list[str] = []
+        self.records: dict[str, RunRecord] = {}
+        self.started, self.recent = now(), _Recent()
+        self._resume()
+
+    def _resume(self) -> None:
+        run_ids = [run.run_id for run in self.job.runs]
+        found = checkpoint.load(self.store.checkpoint_path(self.job.job_id), run_ids, self.device)
+        if isinstance(found, str):
+            self.warnings.append(found)
+        if not isinstance(found, tuple):
+            found = checkpoint.load_from_trunks(self.job.runs, self.store, self.device)
+            if isinstance(found, str):
+                self.warnings.append(found)
+        reached = (checkpoint.Reached(),) * len(run_ids)
+        self.step = 0
+        if isinstance(found, tuple):
+            state, progress = found
+            self.stack.load_state_dict(state)
+            self.step, reached = progress.step, progress.runs
+        self.ranks.wait()
+        self.members = [
+            _Member(run, self._open_curve(run, at.metrics_bytes), at.first_loss, at.wall_s, at.start)
+            for run, at in zip(self.job.runs, reached, strict=True)
+        ]
+        self.clock = self.saved = time.monotonic()
+
+    def _open_curve(self, run: Plan, n_bytes: int) -> Curve | None:
+        return Curve(self.store.metrics_path(run.run_id), n_bytes) if self.ranks.writes else None
+
+    def __exit__(self, *_: object) -> None:
+        for member in self.members:
+            if member.curve:
+                member.curve.close()
+        self.stack.close()
+
+    def advance(self) -> bool:
+        """Take one step, and whatever is due after it; say whether any run is left."""
+        loss_R, norm_R = self.stack.step(self.step)
+        self.recent.losses.append(loss_R)
+        self.recent.norms.append(norm_R)
+        self.step += 1
+        n_left = 0
+        if any(member.is_due(self.step) for member in self.members) or len(self.recent.losses) == FLUSH_STEPS:
+            self._flush()
+            for r, member in enumerate(self.members):
+                if member.curve and not member.diverged:
+                    self._measure(r, member.plan, member.curve)
+            n_left = self._leave_for_branches()
+            self._retire()
+        if self.members and (n_left or time.monotonic() - self.saved > self.runtime.checkpoint_every_s):
+            self.save()
+        return bool(self.members)
+
+    def _flush(self) -> None:
+        """Read the recent losses back, look for divergence, and add them to the curves."""
+        losses = torch.stack(self.recent.losses).tolist()
+        norms = torch.stack(self.recent.norms).tolist()
+        before, self.recent = self.step - len(losses), _Recent()
+        for r, member in enumerate(self.members):
+            for i in range(len(losses)):
+                member.add(before + i, losses[i][r], norms[i][r])
+            if member.curve:
+                member.curve.flush()
+
+    @functools.cached_property
+    def _windows(self) -> np.ndarray:
+        """What the validation losses of the curves are measured on."""
+        first = self.job.runs[0]
+        n_tokens = first.config.evaluation.n_tokens
+        return evaluation_windows(open_tokens(first.data.valid_path), first.config.model.n_ctx, n_tokens)
+
+    @functools.cached_property
+    def _final_windows(self) -> dict[str, np.ndarray]:
+        """What the final losses are measured on."""
+        first = self.job.runs[0]
+        sets = {"valid": first.data.valid_path, **first.data.extra}
+        n_ctx, n_tokens = first.config.model.n_ctx, first.config.evaluation.final_n_tokens
+        return {name: evaluation_windows(open_tokens(path), n_ctx, n_tokens, name) for name, path in sets.items()}
+
+    def _measure(self, r: int, run: Plan, curve: Curve) -> None:
+        """Add to a curve what is due: the validation loss, the gradient noise scale."""
+        if self.step in run.eval_steps:
+            curve.evaluation(self.step, *run.spent(self.step), self.stack.evaluate(r, self._windows))
+        if run.measures_noise_at(self.step):
+            found = Measurement(self.step, *self.stack.measure_noise(r, self.step))
+            curve.noise(*run.spent(self.step), found, run.config.model.n_ctx)
+
+    def _leave_for_branches(self) -> int:
+        """Save the state of trunks for the branches that leave them now; return how many there are."""
+        n_left = 0
+        for r, member in enumerate(self.members):
+            for step, branch in member.plan.branches if member.curve and not member.diverged else ():
+                if step == self.step and not self.store.is_finished(branch):
+                    self.oversight.confirm()
+                    here = checkpoint.Progress(step, (checkpoint.Reached(0, member.first_loss, 0.0, step),))
+                    path = self.store.snapshot_path(branch)
+                    checkpoint.save(path, [member.plan.run_id], self.stack.state_dict([r]), here)
+                    n_left += 1
+        return n_left
+
+    def _retire(self) -> None:
+        """Record the runs that have ended; the others go on without them."""
+        leaving = [r for r, member in enumerate(self.members) if member.ends(self.step)]
+        if not leaving:
+            return
+        losses = [self._final_losses(r) for r in leaving]
+        self._count_time()
+        for r, of_run in zip(leaving, losses, strict=True):
+            self._record(self.members[r], of_run)
+        rest = [r for r in range(len(self.members)) if r not in leaving]
+        self.members = [self.members[r] for r in rest]
+        if rest:
+            self.stack.keep(rest)
+
+    def _final_losses(self, r: int) -> dict[str, EvalLoss]:
+        if not self.ranks.writes or self.members[r].diverged:
+            return {}
+        return {name: self.stack.evaluate(r, windows) for name, windows in self._final_windows.items()}
+
+    def _record(self, member: _Member, losses: dict[str, EvalLoss]) -> None:
+        if not member.curve:
+            return
+        member.curve.sync()
+        member.curve.close()
+        self.oversight.confirm()
+        trunk = member.plan.trunk if member.start else None
+        measured = Measured(losses, member.wall_s, self.started, self.warnings, self.device, trunk, member.start)
+        record = record_of(member.plan, self.job.job_id, self.runtime, self.store, member.diverged, measured)
+        write_record(self.store.run_dir(member.plan.run_id), record)
+        self.store.snapshot_path(record.run_id).unlink(missing_ok=True)
+        self.records[record.run_id] = record
+
+    def finish(self) -> list[RunRecord]:
+        """Drop the checkpoint, which nothing needs any more."""
+        if not self.ranks.writes:
+            return []
+        self.store.checkpoint_path(self.job.job_id).unlink(missing_ok=True)
+        return [self.records[run.run_id] for run in self.job.runs]
+
+    def save(self) -> None:
+        """Write a checkpoint, unless the job is no longer ours."""
+        if self.recent.losses:
+            self._flush()
+            self._retire()
+        if not self.ranks.writes or not self.members:
+            return
+        self.oversight.confirm()
+        self._count_time()
+        reached = tuple(
+            checkpoint.Reached(
+                member.curve.sync() if member.curve else 0, member.first_loss, member.wall_s, member.start
+            )
+            for member in self.members
+        )
+        run_ids = [member.plan.run_id for member in self.members]
+        path = self.store.checkpoint_path(self.job.job_id)
+        checkpoint.save(path, run_ids, self.stack.state_dict(), checkpoint.Progress(self.step, reached))
+        self.saved = time.monotonic()
+
+    def _count_time(self) -> None:
+        """Give each run its share of the seconds since this was last done."""
+        clock = time.monotonic()
+        for member in self.members:
+            member.wall_s += (clock - self.clock) / len(self.members)
+        self.clock = clock

@@ -1,0 +1,1 @@
+"""Measure training speed and sweep overhead against plain baselines."""

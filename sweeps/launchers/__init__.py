@@ -1,0 +1,1 @@
+"""Who starts the workers of a sweep: this machine, or SLURM."""

@@ -1,0 +1,81 @@
+"""What must hold before a sweep is launched, by whatever launcher, and before a node of it begins."""
+
+import socket
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from scaling_harness.errors import UserError
+from scaling_harness.record.atomic_files import explain_os_errors
+from scaling_harness.record.provenance import code_version
+from scaling_harness.record.store import Store
+from sweeps.config import SlurmLauncher
+from sweeps.launchers.slurm.commands import check_partition
+from sweeps.planning.manifest import CANCELLED, Manifest, write_manifest
+
+
+def check(manifest: Manifest, store: Store) -> None:
+    """Check that a sweep can be trained as asked, before anything is written or submitted.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        The sweep.
+    store : Store
+        Where its runs would live.
+
+    Raises
+    ------
+    UserError
+        It cannot: runs that several processes cannot share, no SLURM, no such partition, no GPU, no place to write.
+    """
+    n = manifest.launcher.gpus_per_run
+    for run in manifest.runs:
+        if run.batch_seqs % n:
+            raise UserError(
+                f"launcher.gpus_per_run is {n}, and {run.run_id} has {run.batch_seqs} contexts a step: "
+                "it must divide them"
+            )
+    if isinstance(manifest.launcher, SlurmLauncher):
+        check_partition(manifest.launcher.partition)
+        if manifest.runtime.device.startswith("cuda") and not manifest.launcher.gpus:
+            raise UserError(f"runtime.device is {manifest.runtime.device} and launcher.gpus 0: ask for a GPU")
+    _check_writable(store, manifest.name)
+
+
+def start(manifest: Manifest, store: Store) -> None:
+    """Write the list of runs; whatever was cancelled is wanted again."""
+    write_manifest(store.sweep_dir(manifest.name), manifest)
+    (store.sweep_dir(manifest.name) / CANCELLED).unlink(missing_ok=True)
+
+
+def check_node(manifest: Manifest, store: Store) -> None:
+    """Check, on the machine that is to train, what could not be known where the sweep was launched.
+
+    Raises
+    ------
+    UserError
+        It cannot write the store, or has other code than the sweep was launched with.
+    """
+    try:
+        _check_writable(store, manifest.name)
+    except UserError as error:
+        raise UserError(f"on {socket.gethostname()}: {error}") from error
+    here = code_version()
+    contained = isinstance(manifest.launcher, SlurmLauncher) and manifest.launcher.container
+    if not contained and here is not None and manifest.code not in (None, here):
+        raise UserError(
+            f"the code changed since {manifest.name} was launched: `sweep run {manifest.name} --mix-versions` "
+            "goes on with the new one"
+        )
+
+
+def _check_writable(store: Store, name: str) -> None:
+    for directory in _written(store, name):
+        with explain_os_errors(directory):
+            directory.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=directory).close()
+
+
+def _written(store: Store, name: str) -> Iterable[Path]:
+    return store.run_dir("x").parent, store.checkpoint_path("x").parent, store.sweep_dir(name)

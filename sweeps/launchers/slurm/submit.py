@@ -1,0 +1,140 @@
+"""Arrays of a sweep, submitted to SLURM: what was submitted stands in `submissions.jsonl`, one line an array."""
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from scaling_harness.execution.attempts import lock
+from scaling_harness.record.atomic_files import explain_os_errors, read_jsonl, write_text
+from scaling_harness.record.provenance import now
+from scaling_harness.record.store import Store
+from sweeps.config import SlurmLauncher
+from sweeps.launchers.slurm.batch_script import batch_script
+from sweeps.launchers.slurm.commands import live_tasks, max_array_size, submit_script
+from sweeps.planning.manifest import LOGS, Manifest
+
+_FILE = "submissions.jsonl"
+_LOCK = "submissions.lock"
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One array."""
+
+    job_id: str
+    submitted: str
+    n_tasks: int
+    script: str
+
+
+def submit(manifest: Manifest, launcher: SlurmLauncher, store: Store) -> str:
+    """Submit the workers that a sweep lacks.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        Written to the store before.
+    launcher : SlurmLauncher
+        What to submit; tasks that wait or run count towards its `workers`.
+    store : Store
+        Where the runs live.
+
+    Returns
+    -------
+    str
+        What was done, for the user.
+
+    Raises
+    ------
+    UserError
+        SLURM refuses, or the folder cannot be written.
+    """
+    sweep_dir = store.sweep_dir(manifest.name).resolve()
+    n_open = sum(not all(store.is_finished(run.run_id) for run in job.runs) for job in manifest.jobs)
+    if not n_open:
+        return f"every run of {manifest.name} is finished: nothing was submitted"
+    with _alone(sweep_dir):
+        live = len(live_tasks(row.job_id for row in submissions(sweep_dir)))
+        missing = min(launcher.workers, math.ceil(n_open / launcher.slots)) - live
+        if missing <= 0:
+            return f"{live} workers of {manifest.name} wait or run already: nothing was submitted"
+        made = list(_submit(launcher, sweep_dir, manifest.runtime.threads, missing))
+    arrays = ", ".join(f"{row.job_id} ({row.n_tasks} {'task' if row.n_tasks == 1 else 'tasks'})" for row in made)
+    return (
+        f"submitted {arrays} for {n_open} jobs of {manifest.name}; "
+        f"follow them with `scaling-harness sweep status {manifest.name}`"
+    )
+
+
+def submit_probe(launcher: SlurmLauncher, folder: Path, threads: int) -> str:
+    """Submit a task that probes the machine it gets, unless one waits or runs.
+
+    Parameters
+    ----------
+    launcher : SlurmLauncher
+        What to ask SLURM for.
+    folder : Path
+        That of `probe.prepare`.
+    threads : int
+        Of a training process.
+
+    Returns
+    -------
+    str
+        Id of its job.
+
+    Raises
+    ------
+    UserError
+        SLURM refuses, or the folder cannot be written.
+    """
+    folder = folder.resolve()
+    with _alone(folder):
+        jobs = [row.job_id for row in submissions(folder)]
+        if live_tasks(jobs):
+            return jobs[-1]
+        return _note(folder, batch_script(launcher, folder, threads, (0, 0), None, "sweeps.timing.probe"), 1).job_id
+
+
+def submissions(sweep_dir: Path) -> list[Submission]:
+    """Read what was submitted so far."""
+    return [Submission(**row) for row in read_jsonl(sweep_dir / _FILE)]
+
+
+def _submit(launcher: SlurmLauncher, sweep_dir: Path, threads: int, n_tasks: int) -> Iterator[Submission]:
+    """Submit tasks in as many arrays as the site's limit on indices asks for."""
+    size = max_array_size()
+    for start in range(0, n_tasks, size):
+        n = min(size, n_tasks - start)
+        cap = None if launcher.cap is None else max(1, launcher.cap * n // n_tasks)
+        script = batch_script(launcher, sweep_dir, threads, (0, n - 1), cap)
+        yield _note(sweep_dir, script, n)
+
+
+def _note(sweep_dir: Path, script: str, n_tasks: int) -> Submission:
+    submission = Submission(submit_script(script), now(), n_tasks, script)
+    _append(sweep_dir, submission)
+    return submission
+
+
+def _append(sweep_dir: Path, submission: Submission) -> None:
+    """Add a line, the file as a whole: one torn by a full disk is left behind."""
+    rows = [*submissions(sweep_dir), submission]
+    write_text(sweep_dir / _FILE, "".join(json.dumps(dataclasses.asdict(row)) + "\n" for row in rows))
+
+
+@contextlib.contextmanager
+def _alone(sweep_dir: Path) -> Iterator[None]:
+    """Count and submit one launcher at a time, so that two do not submit the same workers."""
+    path = sweep_dir / _LOCK
+    with explain_os_errors(path):
+        (sweep_dir / LOGS).mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
+    with file:
+        lock(file.fileno(), fcntl.LOCK_EX)
+        yield

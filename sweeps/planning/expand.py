@@ -1,0 +1,146 @@
+"""From a sweep described as data to the jobs that would train it. Plain dataclass code: no torch, no Hydra."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+
+from scaling_harness.config.compose import run_config, sweep_config
+from scaling_harness.config.schema import DataConfig, FlopsAxis, Grid, RunConfig, TokensAxis
+from scaling_harness.data.token_cache import DataInfo, prepare
+from scaling_harness.errors import UserError
+from scaling_harness.plan.plan import Job, Plan, resolve
+from sweeps.planning.stacking import group
+from sweeps.planning.trunks import connected, share_trunk
+
+DataKey = tuple[DataConfig, tuple[str, ...]]
+_SCIENCE = ("model", "data", "optim", "schedule", "budget", "evaluation")
+
+
+def expand(document: Mapping[str, Any]) -> tuple[Job, ...]:
+    """Plan every run of a sweep.
+
+    Parameters
+    ----------
+    document : mapping
+        A composed configuration with its `sweep` part.
+
+    Returns
+    -------
+    tuple of Job
+        Longest first; a run that two grids want stands in it once.
+
+    Raises
+    ------
+    UserError
+        Any point that could not be trained, before anything is.
+    """
+    sweep = sweep_config(document)
+    base = {key: value for key, value in document.items() if key != "sweep"}
+    plans: dict[str, Plan] = {}
+    resolve_here = Resolver()
+    for grid in sweep.grids:
+        for points in _points(grid, base):
+            configs = [run_config(point) for point in points]
+            found = share_trunk(configs, resolve_here) if grid.trunk else map(resolve_here, configs)
+            for plan in found:
+                plans[plan.fingerprint] = connected(plan, plans.get(plan.fingerprint))
+    return group(plans.values(), sweep.stack)
+
+
+def data_key(config: RunConfig) -> DataKey:
+    """What decides which tokens a run reads."""
+    return config.data, config.evaluation.extra_sets
+
+
+def resolve_all(
+    configs: Iterable[RunConfig], prepared: Mapping[DataKey, DataInfo] = MappingProxyType({})
+) -> tuple[Plan, ...]:
+    """Resolve configurations, keeping each fingerprint once.
+
+    Parameters
+    ----------
+    configs : iterable of RunConfig
+        Runs.
+    prepared : mapping of DataKey to DataInfo, optional
+        Their data, as far as it is known; the rest is prepared.
+
+    Returns
+    -------
+    tuple of Plan
+
+    Raises
+    ------
+    UserError
+        See `plan.resolve` and `tokens.prepare`.
+    """
+    resolve_here = Resolver(prepared)
+    plans: dict[str, Plan] = {}
+    for config in configs:
+        plan = resolve_here(config)
+        plans.setdefault(plan.fingerprint, plan)
+    return tuple(plans.values())
+
+
+class Resolver:
+    """`plan.resolve`, which prepares each data set once.
+
+    Parameters
+    ----------
+    prepared : mapping of DataKey to DataInfo, optional
+        Data, as far as it is known.
+    """
+
+    def __init__(self, prepared: Mapping[DataKey, DataInfo] = MappingProxyType({})) -> None:
+        self._known = dict(prepared)
+
+    def __call__(self, config: RunConfig) -> Plan:
+        """Resolve a configuration; see `plan.resolve` and `tokens.prepare` for the errors."""
+        key = data_key(config)
+        if key not in self._known:
+            self._known[key] = prepare(config.data, config.evaluation.extra_sets, Path(config.runtime.data_dir))
+        return resolve(config, self._known[key])
+
+
+def _points(grid: Grid, base: Mapping[str, Any]) -> Iterator[list[dict[str, Any]]]:
+    """Runs that differ in their budget alone, together."""
+    for key in grid.over:
+        if key.partition(".")[0] not in _SCIENCE:
+            raise UserError(f"sweep.grids.over has {key!r}: only fields of {', '.join(_SCIENCE)} may vary in a sweep")
+    settings = itertools.product(*([(key, value) for value in values] for key, values in grid.over.items()))
+    budgets = _budgets(grid, base)
+    for (n_layer, d_model), seed, setting in itertools.product(grid.shapes, grid.seeds, tuple(settings)):
+        model = {**base["model"], "n_layer": n_layer, "d_model": d_model}
+        yield [_set({**base, "model": model, "budget": budget, "seed": seed}, setting) for budget in budgets]
+
+
+def _set(point: dict[str, Any], setting: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    for key, value in setting:
+        point = _with(point, key.split("."), value)
+    return point
+
+
+def _budgets(grid: Grid, base: Mapping[str, Any]) -> list[dict[str, Any]]:
+    batch = {"batch_tokens": base["budget"]["batch_tokens"]}
+    axis = grid.budgets
+    if isinstance(axis, TokensAxis):
+        return [batch | {"kind": "tokens", "n_tokens": value} for value in axis.n_tokens]
+    if isinstance(axis, FlopsAxis):
+        return [batch | {"kind": "flops", "train_flops": C, "count": axis.count} for C in axis.train_flops]
+    ratios = axis.tokens_per_param
+    return [batch | {"kind": "tokens_per_param", "tokens_per_param": r, "count": axis.count} for r in ratios]
+
+
+def _with(document: Any, path: list[str], value: Any) -> dict[str, Any]:
+    if not isinstance(document, dict):
+        raise UserError(f"sweep.grids.over cannot set {'.'.join(path)}: what stands there has no fields")
+    head, *rest = path
+    return {**document, head: _with(document.get(head), rest, value) if rest else value}
+
+
+def describe(config: RunConfig) -> dict[str, Any]:
+    """Return the science fields of a configuration as plain data; `runtime` and `wandb` are a sweep's, not a run's."""
+    return to_jsonable_python(config, exclude={"runtime", "wandb"})

@@ -1,0 +1,91 @@
+"""What a sweep will do, before it does it: one row a run, and the cost. No torch."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scaling_harness.plan.plan import Job, Plan
+from scaling_harness.text_table import print_columns
+from sweeps.planning.time_estimate import job_seconds
+
+
+def plan_rows(jobs: Sequence[Job], states: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Describe every planned run.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        In the order they will start.
+    states : mapping of str to str
+        What is known of each run_id: done, running, waiting and so on.
+
+    Returns
+    -------
+    list of dict
+        Names carry their units; a run's seconds are its share of its job's.
+    """
+    return [_row(job, run, states.get(run.run_id, "waiting")) for job in jobs for run in job.runs]
+
+
+def plan_totals(rows: Sequence[Mapping[str, Any]], workers: int) -> dict[str, Any]:
+    """Sum the plan: runs, FLOPs, those of a trunk once, and the seconds that some workers would take for the rest."""
+    left = [row for row in rows if row["state"] not in ("done", "diverged", "failed")]
+    return {
+        "n_runs": len(rows),
+        "n_left": len(left),
+        "train_flops": sum(row["own_flops"] for row in rows),
+        "train_flops_left": sum(row["own_flops"] for row in left),
+        "workers": workers,
+        "estimated_s_left": sum(row["estimated_s"] for row in left) / min(workers, max(1, len(left))),
+    }
+
+
+def print_plan(rows: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]) -> None:
+    """Print the plan as a table with its cost below."""
+    columns = ("run", "N non-emb", "N with head", "N total", "D", "steps", "batch", "LR", "C = 6ND", "time", "state")
+    print_columns(columns, [_cells(row) for row in rows], right=columns[1:-1])
+    print(cost_sentence(totals))
+
+
+def cost_sentence(totals: Mapping[str, Any]) -> str:
+    """Say what `plan_totals` summed."""
+    return (
+        f"{totals['n_runs']} runs, {totals['n_left']} left to train; {totals['train_flops']:.2e} FLOPs, "
+        f"{totals['train_flops_left']:.2e} left: about {totals['estimated_s_left'] / 60:.1f} minutes "
+        f"with {totals['workers']} workers"
+    )
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        row["run_id"],
+        *(f"{row[f'n_params_{count}']:,}" for count in ("non_embedding", "with_head", "total")),
+        f"{row['n_tokens']:,}",
+        f"{row['n_steps']:,}",
+        str(row["batch_tokens"]),
+        f"{row['learning_rate']:.3g}",
+        f"{row['train_flops']:.2e}",
+        f"{row['estimated_s']:.0f} s",
+        row["state"],
+    )
+
+
+def _row(job: Job, run: Plan, state: str) -> dict[str, Any]:
+    model = run.config.model
+    return {
+        "run_id": run.run_id,
+        "job_id": job.job_id,
+        "n_layer": model.n_layer,
+        "d_model": model.d_model,
+        "seed": run.config.seed,
+        **{f"n_params_{count}": n for count, n in run.n_params.items()},
+        "n_tokens": run.n_tokens,
+        "epochs": run.epochs,
+        "n_steps": run.n_steps,
+        "batch_tokens": run.batch_tokens,
+        "learning_rate": run.learning_rate,
+        "train_flops": run.train_flops["6nd_with_head"],
+        "own_flops": run.spent(run.own_steps)[1],
+        "trunk": run.trunk,
+        "estimated_s": job_seconds(job) * run.own_steps / sum(other.own_steps for other in job.runs),
+        "state": state,
+    }

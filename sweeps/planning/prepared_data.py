@@ -1,0 +1,54 @@
+"""The tokenised data of a sweep as its manifest notes it: a worker opens it, and never fetches or tokenises any."""
+
+import socket
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from scaling_harness.config.schema import RunConfig
+from scaling_harness.data.token_cache import DataInfo
+from scaling_harness.errors import UserError
+from scaling_harness.plan.plan import Plan
+from sweeps.planning.expand import DataKey, data_key
+
+_INFO = TypeAdapter(DataInfo)
+
+
+def data_documents(runs: Iterable[Plan]) -> list[dict[str, Any]]:
+    """Describe every data set of a sweep, beside the first run that reads it."""
+    first: dict[DataKey, Plan] = {}
+    for run in runs:
+        first.setdefault(data_key(run.config), run)
+    return [{"run_id": run.run_id, "info": _INFO.dump_python(run.data, mode="json")} for run in first.values()]
+
+
+def prepared_data(documents: Iterable[Mapping[str, Any]], configs: Mapping[str, RunConfig]) -> dict[DataKey, DataInfo]:
+    """Read what `data_documents` wrote.
+
+    Parameters
+    ----------
+    documents : iterable of mapping
+        One a data set.
+    configs : mapping of str to RunConfig
+        The runs of the sweep by run_id.
+
+    Returns
+    -------
+    dict
+        By what `data_key` says of a run.
+
+    Raises
+    ------
+    UserError
+        A file of tokens is not on this machine.
+    """
+    found = {data_key(configs[row["run_id"]]): _INFO.validate_python(row["info"]) for row in documents}
+    for info in found.values():
+        for path in (info.train_path, info.valid_path, *info.extra.values()):
+            if not path.exists():
+                raise UserError(
+                    f"{path} is not there on {socket.gethostname()}: have the tokens of this sweep made where there "
+                    "is a network, with `scaling-harness data prepare`, in a runtime.data_dir that all nodes share"
+                )
+    return found

@@ -1,0 +1,71 @@
+"""Which runs are trained side by side: those of one shape and batch, as many as pay and fit in memory. No torch."""
+
+import json
+import os
+from collections.abc import Iterable
+
+from scaling_harness.config.schema import RuntimeConfig
+from scaling_harness.plan.plan import Job, Plan
+from sweeps.planning.time_estimate import n_workers
+
+PROCESS_BYTES = 400e6
+"""Of a worker before it trains: Python and torch."""
+_FLOAT = 4
+
+
+def group(plans: Iterable[Plan], stack: int) -> tuple[Job, ...]:
+    """Group plans into jobs, longest first.
+
+    Parameters
+    ----------
+    plans : iterable of Plan
+        Distinct runs.
+    stack : int
+        At most this many runs of one shape and batch make one job, those of like length together, and fewer where so
+        many would not fit in memory. Seeds, learning rates, schedules and lengths may differ.
+
+    Returns
+    -------
+    tuple of Job
+    """
+    alike: dict[str, list[Plan]] = {}
+    for plan in plans:
+        alike.setdefault(_kind(plan) if stack > 1 else plan.fingerprint, []).append(plan)
+    jobs = [Job(runs) for members in alike.values() for runs in _stacks(members, stack)]
+    return tuple(sorted(jobs, key=lambda job: (-job.train_flops, job.job_id)))
+
+
+def run_bytes(plan: Plan) -> float:
+    """Estimate the memory that one more run takes in a stack, from above.
+
+    Parameters, gradients as they come and in their buffer, two moments; and what a step keeps for its way back, where
+    `functions.RotaryAttention` keeps T x T weights.
+    """
+    model, runtime = plan.config.model, plan.config.runtime
+    n_ctx, d_model = model.n_ctx, model.d_model
+    tokens = min(plan.batch_seqs, runtime.micro_batch or plan.batch_seqs) * n_ctx
+    block = 16 * d_model + 3 * model.d_ff + 2 * model.heads * n_ctx
+    activations = tokens * (model.n_layer * block + 4 * d_model + 3 * plan.data.vocab_size)
+    return _FLOAT * (5 * sum(plan.params.values()) + activations)
+
+
+def worker_bytes(runtime: RuntimeConfig) -> float:
+    """Memory that a worker may take: as set, or its share of this machine's."""
+    if runtime.memory_gb is not None:
+        return runtime.memory_gb * 1e9
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / n_workers(runtime)
+
+
+def _kind(plan: Plan) -> str:
+    """Equal where runs can be stacked; a custom architecture cannot."""
+    if plan.config.model.target is not None:
+        return plan.fingerprint
+    own = {"seed": None, "schedule": None, "optim": {**plan.science["optim"], "lr": None}, "budget": plan.batch_tokens}
+    return json.dumps({**plan.science, **own, "first step": plan.n_steps - plan.own_steps}, sort_keys=True)
+
+
+def _stacks(members: list[Plan], stack: int) -> Iterable[tuple[Plan, ...]]:
+    members = sorted(members, key=lambda plan: -plan.n_steps)
+    room = (worker_bytes(members[0].config.runtime) - PROCESS_BYTES) / run_bytes(members[0])
+    size = max(1, min(stack, int(room)))
+    return (tuple(members[start : start + size]) for start in range(0, len(members), size))

@@ -1,0 +1,1 @@
+"""What is known of the runs of a sweep, read from files alone."""

@@ -1,0 +1,103 @@
+"""A sweep at a glance: what is done, runs, waits and failed, what it cost and how long it will take. No torch."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from scaling_harness.record.provenance import now
+from scaling_harness.record.store import Store
+from scaling_harness.text_table import print_columns
+from sweeps.planning.manifest import Listing
+from sweeps.planning.time_estimate import duration
+from sweeps.status.run_status import FINISHED, RunStatus, status
+
+_EVERY_S = 2.0
+_STATES = ("done", "running", "waiting", "diverged", "failed")
+
+
+def totals(listing: Listing, rows: Sequence[RunStatus], at: str) -> dict[str, Any]:
+    """Sum how the runs of a sweep stand.
+
+    Parameters
+    ----------
+    listing : Listing
+        The sweep.
+    rows : sequence of RunStatus
+        Its runs, as they stand.
+    at : str
+        The time, as `provenance.now` says it.
+
+    Returns
+    -------
+    dict
+        `n_` and each state; `gpu_hours` or `core_hours` spent, on attempts that failed or were interrupted as well;
+        `seconds_left`, None while nothing runs.
+    """
+    counts = Counter(row.state for row in rows)
+    seconds = sum(_seconds(row, at) for row in rows)
+    kind, per_run = listing.devices
+    return {
+        **{f"n_{state}": counts[state] for state in _STATES},
+        f"{kind}_hours": seconds * per_run / 3600,
+        "seconds_left": _seconds_left(listing, rows),
+    }
+
+
+def print_status(listing: Listing, rows: Sequence[RunStatus]) -> None:
+    """Print the totals, the runs that run and since when, and those that failed and why."""
+    print(_sentence(listing, rows))
+    running = [row for row in rows if row.state == "running"]
+    cells = [(row.run_id, f"{row.step:,}", f"{row.n_steps:,}", row.where or "", row.since or "") for row in running]
+    if cells:
+        print_columns(("running", "step", "of", "where", "since"), cells, right=("step", "of"))
+    ended = [row for row in rows if row.state in ("failed", "diverged") or (row.state == "waiting" and row.reason)]
+    if ended:
+        print_columns(("run", "state", "why"), [(row.run_id, row.state, row.reason or "") for row in ended])
+
+
+def watch(listing: Listing, store: Store) -> None:
+    """Print the status again and again until every run is finished; without a terminal, a line for each change."""
+    from rich.console import Console
+
+    console, said, rows = Console(), "", ()
+    while True:
+        rows = status(listing.jobs, store, rows)
+        if console.is_terminal:
+            console.clear()
+            print_status(listing, rows)
+        elif (sentence := _sentence(listing, rows)) != said:
+            print(said := sentence, flush=True)
+        if all(row.state in FINISHED for row in rows):
+            return
+        time.sleep(_EVERY_S)
+
+
+def _sentence(listing: Listing, rows: Sequence[RunStatus]) -> str:
+    sums = totals(listing, rows, now())
+    kind = listing.devices[0]
+    parts = [f"{sums[f'n_{state}']} {state}" for state in _STATES if sums[f"n_{state}"] or state in _STATES[:3]]
+    spent = f"{sums[f'{kind}_hours']:.2g} {'GPU' if kind == 'gpu' else 'core'} hours"
+    left = "" if sums["seconds_left"] is None else f"; about {duration(sums['seconds_left'])} left"
+    return f"{listing.name}: {', '.join(parts)} of {len(rows)}; {spent}{left}"
+
+
+def _seconds(row: RunStatus, at: str) -> float:
+    """Seconds spent on a run: by attempts that have ended, and its share of the one under way."""
+    if row.since is None:
+        return row.spent_s
+    under_way = datetime.fromisoformat(at) - datetime.fromisoformat(row.since).astimezone(UTC)
+    return row.spent_s + under_way.total_seconds() / row.n_together
+
+
+def _seconds_left(listing: Listing, rows: Sequence[RunStatus]) -> float | None:
+    """What is left, at the FLOPs a second of the runs done so far, by as many as run now; at least the longest."""
+    flops = {run.run_id: run.train_flops for job in listing.jobs for run in job.runs}
+    done = [row for row in rows if row.state == "done" and row.wall_s]
+    left = {row: flops[row.run_id] * (1 - row.step / row.n_steps) for row in rows if row.state not in FINISHED}
+    n_running = sum(row.state == "running" for row in left)
+    if not done or not n_running:
+        return None
+    flops_per_s = sum(flops[row.run_id] for row in done) / sum(row.wall_s or 0.0 for row in done)
+    return max(sum(left.values()) / n_running, max(left.values())) / flops_per_s

@@ -1,9 +1,0 @@
-"""`python -m sweeps.torchrun`: torchrun, but it ends with the process that started it, however that does."""
-
-from scaling_harness.stop import die_with_parent
-
-if __name__ == "__main__":
-    die_with_parent()
-    from torch.distributed.run import main
-
-    main()

@@ -1,0 +1,1 @@
+"""Search settings with equal effort for everything that is compared."""

@@ -1,0 +1,1 @@
+"""Processes of one machine that train the jobs of a sweep."""

@@ -1,0 +1,113 @@
+"""Train a job for its worker, alone or with others: `python -m sweeps.workers.train_process`.
+
+`subprocess_trainer` starts this process.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from scaling_harness.config.compose import validate
+from scaling_harness.config.schema import RuntimeConfig
+from scaling_harness.execution.attempts import attempt_numbers, read_attempt
+from scaling_harness.execution.claim import ClaimLost, Interrupted
+from scaling_harness.execution.execute import TRAINER, load_train, one_line
+from scaling_harness.execution.signals import Stop, die_with_parent, stop_on_signals
+from scaling_harness.plan.plan import Job
+from scaling_harness.record.atomic_files import write_json
+from scaling_harness.record.store import Store
+from scaling_harness.training.allocator import keep_freed_memory
+from sweeps.planning.manifest import read_manifest
+from sweeps.workers.subprocess_trainer import STEP_FILE, STOP_FILE, error_file
+
+_NOTE_S = 1.0
+"""How often a process tells its worker the step, at most."""
+
+
+class Delegate:
+    """The `Oversight` of a process whose worker holds the claim."""
+
+    def __init__(self, job: Job, store: Store, worker: int, stop: Stop, folder: Path) -> None:
+        self._directories = [store.run_dir(run.run_id) for run in job.runs]
+        self._worker, self._stop, self._folder = worker, stop, folder
+        self._noted = 0.0
+
+    def tick(self, step: int) -> None:
+        """See `Oversight`: the worker passes an order on as a file, is told how far it is, and is to be alive."""
+        if time.monotonic() - self._noted > _NOTE_S:
+            with contextlib.suppress(OSError):
+                (self._folder / STEP_FILE).write_text(str(step))
+            self._noted = time.monotonic()
+        if self._stop() or (self._folder / STOP_FILE).exists() or not self._worker_lives():
+            raise Interrupted(f"stopped at step {step}")
+
+    def confirm(self) -> None:
+        """See `Oversight`: the newest attempt is to be the worker's."""
+        for directory in self._directories:
+            newest = max(attempt_numbers(directory), default=0)
+            attempt = read_attempt(directory, newest)
+            if attempt is None or attempt.pid != self._worker:
+                raise ClaimLost(f"the attempt at {directory.name} was overtaken by attempt {newest}")
+
+    def _worker_lives(self) -> bool:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._worker, 0)
+            return True
+        return False
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train runs, together with the other processes where there are; 0 when they are trained or saved.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The command line without the program's name.
+
+    Returns
+    -------
+    int
+    """
+    die_with_parent()
+    options = _parser().parse_args(arguments)
+    keep_freed_memory()
+    with stop_on_signals(patient=True) as stop:
+        try:
+            _train(options, stop)
+        except Interrupted:
+            return 0
+        except Exception as error:
+            cause = error if isinstance(error, OSError) else error.__cause__
+            said = {"reason": one_line(error), "errno": getattr(cause, "errno", None)}
+            with contextlib.suppress(OSError):
+                write_json(options.folder / error_file(os.environ.get("RANK", "0")), said)
+            raise
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m sweeps.workers.train_process")
+    parser.add_argument("sweep_dir", type=Path)
+    parser.add_argument("runs", nargs="+", metavar="RUN")
+    parser.add_argument("--job", required=True, help="job_id, which names the checkpoint")
+    parser.add_argument("--runtime", type=json.loads, required=True, help="JSON")
+    parser.add_argument("--folder", type=Path, required=True, help="for the step, the order to stop, and an error")
+    parser.add_argument("--train", default=TRAINER, metavar="MODULE:FUNCTION", help="training function")
+    parser.add_argument("--worker", type=int, required=True, help="process that holds the claim")
+    return parser
+
+
+def _train(options: argparse.Namespace, stop: Stop) -> None:
+    plans = {run.run_id: run for run in read_manifest(options.sweep_dir).runs}
+    job = Job(tuple(plans[run_id] for run_id in options.runs), planned_as=options.job)
+    store = Store(options.sweep_dir.parent)
+    oversight = Delegate(job, store, options.worker, stop, options.folder)
+    load_train(options.train)(job, validate(RuntimeConfig, options.runtime), store, oversight)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,146 @@
+"""One process that trains job after job of a sweep until none is left: `python -m sweeps.workers.worker SWEEP_DIR`.
+
+Started by the local pool; nothing here knows by whom, so that any scheduler may start it as well.
+"""
+
+import argparse
+import contextlib
+import itertools
+import json
+import random
+import sys
+import time
+from collections.abc import Container, Sequence
+from pathlib import Path
+
+from scaling_harness.config.compose import validate
+from scaling_harness.config.schema import RuntimeConfig
+from scaling_harness.errors import HarnessError
+from scaling_harness.execution.execute import TRAINER, Outcome, Train, execute, load_train
+from scaling_harness.execution.orphaned_branches import is_ready
+from scaling_harness.execution.signals import Stop, stop_on_signals
+from scaling_harness.plan.plan import Job
+from scaling_harness.record.provenance import now
+from scaling_harness.record.store import Store
+from scaling_harness.training.allocator import keep_freed_memory
+from sweeps.planning.manifest import read_manifest
+from sweeps.workers import circuit_breaker as breaker
+from sweeps.workers.subprocess_trainer import train_on
+
+LOOK_AGAIN_S = 1.0
+"""Pause before a job that was taken, waits for another, or has just failed is looked at again."""
+_IDLE_S = 0.1
+_MOST_DOUBLINGS = 20
+_FINISHED = ("completed", "diverged", "gave_up", "finished")
+"""Outcomes after which every run of a job has a record."""
+
+
+def work(jobs: Sequence[Job], store: Store, runtime: RuntimeConfig, stop: Stop, train: Train) -> None:
+    """Train every job that is free, in order, until all are finished or a stop is asked for.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        Longest first.
+    store : Store
+        Where the runs live.
+    runtime : RuntimeConfig
+        Where and how to train.
+    stop : Stop
+        When to leave.
+    train : callable
+        See `execute.execute`.
+
+    Raises
+    ------
+    UserError, HarnessError
+        The store cannot be written, or job after job dies of one error.
+    """
+    by_id, planned = {job.job_id: job for job in jobs}, {run.run_id for job in jobs for run in job.runs}
+    unfinished: dict[str, Job] = {}
+    look_at = dict.fromkeys(by_id, 0.0)
+    refusals = 0
+    while not stop():
+        # Looked at again before it leaves: a run that was finally failed may have been freed.
+        unfinished = unfinished or {job_id: job for job_id, job in by_id.items() if not _is_finished(job, store)}
+        if not unfinished:
+            return
+        now = time.monotonic()
+        due = (job_id for job_id in unfinished if look_at[job_id] <= now)
+        # Where many workers hold the first jobs, one more finds a free one in a few looks, not in as many as they are.
+        job_id = next(itertools.islice(due, random.randrange(2**refusals), None), None)
+        if job_id is None:
+            time.sleep(0.0 if refusals else _IDLE_S)
+            refusals = 0
+            continue
+        job = unfinished[job_id]
+        # Most of what it looks at others have finished by then: a job costs a look at its records, and no more.
+        if _is_finished(job, store):
+            del unfinished[job_id]
+            continue
+        if _is_ready(job, planned, store):
+            outcome = execute(job, runtime, store, stop, train)
+            _say(job, outcome)
+            if outcome.kind != "finished":
+                # There will be about as many workers next time.
+                refusals = min(refusals + 1, _MOST_DOUBLINGS) if outcome.kind == "taken" else max(0, refusals - 2)
+            if outcome.kind == "gave_up":
+                breaker.check(jobs, store)
+            if outcome.kind in _FINISHED:
+                del unfinished[job_id]
+        look_at[job_id] = time.monotonic() + LOOK_AGAIN_S
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Work on a sweep.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The command line without the program's name.
+
+    Returns
+    -------
+    int
+        0 when it left in order; else the exit code of the error, whose sentence is on stderr.
+    """
+    parser = argparse.ArgumentParser(prog="python -m sweeps.workers.worker", description="Train the jobs of a sweep.")
+    parser.add_argument("sweep_dir", type=Path)
+    parser.add_argument("--runtime", type=json.loads, help="JSON, instead of the sweep's own")
+    parser.add_argument("--parent", type=int, help="leave when this process is gone")
+    parser.add_argument("--train", default=TRAINER, metavar="MODULE:FUNCTION", help="training function")
+    options = parser.parse_args(arguments)
+    with stop_on_signals(options.parent, patient=True) as stop:
+        try:
+            manifest = read_manifest(options.sweep_dir)
+            runtime = validate(RuntimeConfig, options.runtime) if options.runtime else manifest.runtime
+            keep_freed_memory()
+            n_processes = manifest.launcher.gpus_per_run
+            apart = n_processes > 1 or runtime.isolate
+            train = train_on(n_processes, options.sweep_dir, options.train) if apart else load_train(options.train)
+            work(manifest.jobs, Store(options.sweep_dir.parent), runtime, stop, train)
+        except HarnessError as error:
+            print(error, file=sys.stderr)
+            return error.exit_code
+    return 0
+
+
+def _say(job: Job, outcome: Outcome) -> None:
+    """Print how an attempt ended; a full disk is no reason to stop here."""
+    if outcome.kind in ("taken", "finished"):
+        return
+    with contextlib.suppress(OSError):
+        print(now(), job.job_id, outcome.kind, outcome.reason or "", flush=True)
+
+
+def _is_ready(job: Job, planned: Container[str], store: Store) -> bool:
+    """Whether it need not wait for a trunk; one that is not in the sweep, nobody would train."""
+    return all(run.trunk is None or run.trunk not in planned or is_ready(run, store) for run in job.runs)
+
+
+def _is_finished(job: Job, store: Store) -> bool:
+    return all(store.is_finished(run.run_id) for run in job.runs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,195 @@
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.fitting.fit import fit
+from analysis.fitting.resample import case_weights
+from analysis.fitting.result import Estimate, load
+from analysis.laws.law import Law, Term
+from analysis.runs.load import Runs
+from scaling_harness.errors import HarnessError, UserError
+
+
+def test_hoffmann_240_rows_reach_the_known_optimum(hoffmann240):
+    result = fit("chinchilla", hoffmann240, resample="none")
+    assert result.objective == pytest.approx(0.0010182740178, rel=1e-7)
+    known = {"E": 1.8172181, "A": 477.82586, "B": 2143.41738, "alpha": 0.34731050, "beta": 0.36717243}
+    for name, value in known.items():
+        assert result.params[name].value == pytest.approx(value, rel=1e-4)
+    assert result.derived["a"].value == pytest.approx(0.5138995, abs=1e-6)
+
+
+def test_all_245_rows_reach_the_known_optimum(published_dir):
+    table = pd.read_csv(published_dir / "hoffmann_fig4_besiroglu.csv")
+    frame = pd.DataFrame({"N": table["Model Size"], "L": table["loss"]})
+    result = fit("chinchilla", frame.assign(D=table["Training FLOP"] / (6 * frame.N)), resample="none")
+    assert result.objective == pytest.approx(0.00182601, rel=1e-5)
+    assert result.params["beta"].value == pytest.approx(0.45305, abs=1e-5)
+
+
+def test_gemstones_reach_the_known_optimum(published_dir):
+    table = pd.read_json(published_dir / "gemstones_hot.jsonl", lines=True)
+    columns = {"params_active_precise": "N", "tokens": "D", "final_loss": "L"}
+    result = fit("chinchilla", table.rename(columns=columns), resample="none")
+    assert result.objective == pytest.approx(0.0019816128, rel=1e-7)
+    assert result.params["alpha"].value == pytest.approx(0.29287, abs=5e-5)
+    assert np.log(result.params["B"].value) == pytest.approx(15.416, abs=5e-3)
+
+
+def test_standard_errors_agree_with_besiroglu(hoffmann240):
+    result = fit("chinchilla", hoffmann240, resamples=600)
+    published = {"E": 0.0257, "alpha": 0.0154, "beta": 0.0206, "A": 124.5}
+    for name, stderr in published.items():
+        assert result.params[name].stderr == pytest.approx(stderr, rel=0.15)
+
+
+def test_intervals_cover_a_simulated_truth(isoflop):
+    result = fit("chinchilla", isoflop, resample="residuals", resamples=200)
+    low, high = result.derived["a"].ci95
+    assert low < 0.35 / 0.73 < high
+    assert high - low < 0.2
+
+
+@pytest.mark.parametrize("loss", ["log_huber", "raw_huber", "log_squares", "raw_squares"])
+def test_every_objective_recovers_noise_free_truth(loss, noise_free, truth):
+    result = fit("chinchilla", noise_free, loss=loss, resample="none")
+    assert result.params["alpha"].value == pytest.approx(truth["alpha"], rel=1e-4)
+
+
+def test_all_starts_agree_on_noise_free_data(noise_free):
+    result = fit("chinchilla", noise_free, resample="none")
+    assert result.certificate.agreeing == result.certificate.tried
+    assert result.warnings == ()
+
+
+def test_what_was_left_out_is_counted_by_reason_in_the_warnings(isoflop):
+    dropped = [{"run": str(i), "reason": reason} for i, reason in enumerate("aabcdef")]
+    warnings = fit("chinchilla", Runs(isoflop, tuple(dropped)), resample="none").warnings
+    assert warnings[0] == "2 of the runs given left out: a"
+    assert warnings[4] == "and 2 other reasons"
+
+
+def test_power_law_in_one_variable_agrees_with_a_straight_line():
+    x = np.geomspace(1e3, 1e7, 20)
+    frame = pd.DataFrame({"N": x, "L": 30 * x**-0.1 * np.exp(0.01 * np.sin(np.arange(20)))})
+    result = fit("kaplan_ln", frame, loss="log_squares", resample="none")
+    slope, intercept = np.polyfit(np.log(frame.N), np.log(frame.L), 1)
+    assert result.params["alpha"].value == pytest.approx(-slope, rel=1e-8)
+    assert result.params["A"].value == pytest.approx(np.exp(intercept), rel=1e-8)
+
+
+def test_result_is_frozen_prints_and_survives_a_file(isoflop, tmp_path):
+    result = fit("chinchilla", isoflop, resamples=50)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        result.objective = 0.0
+    result.save(tmp_path / "fit.json")
+    again = load(tmp_path / "fit.json")
+    assert again.to_dict() == result.to_dict()
+    assert str(again) == str(result)
+    assert all(name in str(result) for name in ("alpha", "97.5 %", "converged", "starts agreeing"))
+    np.testing.assert_allclose(again.optimal_draws(1e13).n_params, result.optimal_draws(1e13).n_params)
+
+
+def test_a_law_of_ones_own_is_fitted_saved_and_read_back(isoflop, tmp_path):
+    mine = Law("mine", "L(N) = E + A/N^alpha", "a notebook", (Term("A", {"N": "alpha"}),))
+    result = fit(mine, isoflop, resamples=20)
+    assert result.values == pytest.approx(fit("kaplan_ln_offset", isoflop, resample="none").values)
+    assert "mine" in str(result)
+    result.save(tmp_path / "fit.json")
+    assert load(tmp_path / "fit.json", mine).predict(N=1e5) == pytest.approx(result.predict(N=1e5))
+    with pytest.raises(UserError, match="fit of the law 'mine', which is not known here"):
+        load(tmp_path / "fit.json")
+
+
+def test_inputs_that_the_law_does_not_take_are_named(isoflop):
+    result = fit("chinchilla", isoflop, resample="none")
+    for inputs in ({"n_params": 1e5, "n_tokens": 1e6}, {"N": 1e5}, {"N": 1e5, "D": 1e6, "C": 6e11}):
+        with pytest.raises(UserError, match="takes N, D; given: "):
+            result.predict(**inputs)
+
+
+def test_numbers_that_json_has_not_are_none_and_are_read_back(isoflop, tmp_path):
+    result = fit("chinchilla", isoflop, resamples=20)
+    draws = {name: np.where(np.arange(20) == 3, np.inf, values) for name, values in result.draws.items()}
+    broken = dataclasses.replace(result, draws=draws, residual_rms=np.nan, holdout={"skill": -np.inf})
+    broken.save(tmp_path / "fit.json")
+    document = json.loads((tmp_path / "fit.json").read_text(), parse_constant=pytest.fail)
+    assert document["holdout"]["skill"] is None
+    assert np.isnan(load(tmp_path / "fit.json").draws["E"][3])
+
+
+def test_draws_too_far_apart_for_a_standard_error_have_none():
+    estimate = Estimate.from_draws(1.0, [1.0, 1e200, 1e300])
+    assert estimate.stderr is None
+    assert estimate.ci95[1] > 1e200
+    assert "inf" not in str(estimate)
+
+
+def test_json_document_has_the_promised_keys(isoflop):
+    document = fit("chinchilla", isoflop, resamples=20).to_dict()
+    promised = "law n_runs dropped params derived objective status starts gradient_norm condition residual_rms"
+    assert set(f"{promised} holdout warnings settings".split()) <= set(document)
+    assert set(document["params"]["E"]) == {"value", "stderr", "ci95"}
+    assert {"a", "b", "G"} <= set(document["derived"])
+
+
+def test_residuals_stand_beside_the_noise_of_seeds(isoflop):
+    """The simulated noise is .5 %, and the law is the one it was simulated with; then one bent by 3 % an e-fold."""
+    result = fit("chinchilla", isoflop, resamples=20)
+    noise = result.checks["noise"]
+    assert noise["seed_rms"] == pytest.approx(0.005, rel=0.15)
+    assert noise["ratio"] == pytest.approx(1, abs=0.15)
+    assert noise["lack_of_fit_p"] > 0.01
+    assert f"a ratio of {noise['ratio']:.2f}" in str(result)
+    bent = isoflop.assign(L=isoflop.L * np.exp(0.03 * np.sin(3 * np.log(isoflop.N))))
+    noise = fit("chinchilla", bent, resamples=20).checks["noise"]
+    assert noise["ratio"] > 2
+    assert noise["lack_of_fit_p"] < 1e-6
+    assert "noise" not in fit("chinchilla", isoflop[isoflop.seed == 0], resamples=20).checks
+
+
+def test_distance_beyond_the_fit_is_in_decades(isoflop):
+    result = fit("chinchilla", isoflop, resample="none")
+    n, d = isoflop.N.max(), isoflop.D.max()
+    assert result.decades_beyond(N=10 * n, D=d) == pytest.approx(1.0)
+    assert result.decades_beyond(N=n / 2, D=d) == 0.0
+
+
+def test_clusters_are_drawn_whole():
+    labels = np.array(["a", "a", "b", "c", "c", "c"])
+    weights = case_weights(6, 200, np.random.default_rng(0), labels)
+    assert (weights[:, 0] == weights[:, 1]).all()
+    assert (weights[:, 3] == weights[:, 5]).all()
+    assert (weights[:, [0, 2, 3]].sum(axis=1) == 3).all()
+
+
+def test_few_clusters_are_warned_of(isoflop):
+    frame = isoflop.assign(trunk=isoflop.index % 6)
+    result = fit("chinchilla", frame, clusters="trunk", resamples=20)
+    assert any("6 clusters" in sentence for sentence in result.warnings)
+
+
+def test_offset_running_to_zero_is_warned_of(without_offset):
+    result = fit("chinchilla", without_offset, resample="none")
+    assert result.status == "bound"
+    assert any("E runs to zero" in sentence for sentence in result.warnings)
+
+
+def test_unknown_law_column_and_missing_file_are_user_errors(isoflop, tmp_path):
+    with pytest.raises(UserError, match="choose from"):
+        fit("newton", isoflop)
+    with pytest.raises(UserError, match="no column D"):
+        fit("chinchilla", isoflop.drop(columns="D"))
+    with pytest.raises(UserError, match="cannot read"):
+        load(tmp_path / "none.json")
+    (tmp_path / "bad.json").write_text("[]")
+    with pytest.raises(UserError, match="not a saved fit"):
+        load(tmp_path / "bad.json")
+
+
+def test_fewer_runs_than_parameters_is_refused(isoflop):
+    with pytest.raises(HarnessError, match="cannot fix the 5 parameters"):
+        fit("chinchilla", isoflop.iloc[[0, 40, 80, 120]])

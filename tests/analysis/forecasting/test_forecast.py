@@ -1,0 +1,188 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize_scalar
+
+from analysis.fitting.fit import fit
+from analysis.forecasting.forecast import forecast
+from analysis.forecasting.inverse import compute_for_loss
+from analysis.forecasting.source import from_fit, open_source
+from analysis.laws.law import chinchilla
+from scaling_harness.errors import HarnessError, UserError
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    from analysis.laws import simulate
+
+    truth = {"E": 1.1, "A": 45.0, "B": 160.0, "alpha": 0.38, "beta": 0.35}
+    frame = simulate.isoflop(truth, np.geomspace(1e11, 3e12, 5))
+    return from_fit(fit("chinchilla", frame, resamples=200))
+
+
+def value(found, name):
+    return found.quantities[name].value
+
+
+@pytest.mark.parametrize(
+    ("name", "flops", "n", "d", "ratio", "loss"),
+    [
+        ("besiroglu2024", 1e21, 2.778e9, 5.999e10, 21.59, 2.3055),
+        ("besiroglu2024", 5.76e23, 7.225e10, 1.329e12, 18.39, 1.9744),
+        ("hoffmann2022", 1e21, 2.215e9, 7.526e10, 33.98, None),
+        ("hoffmann2022", 5.76e23, 4.031e10, None, 59.08, None),
+    ],
+)
+def test_budgets_of_the_literature_come_out(name, flops, n, d, ratio, loss):
+    found = forecast(open_source(f"published:{name}"), train_flops=flops)
+    assert value(found, "n_params") == pytest.approx(n, rel=1e-3)
+    assert value(found, "tokens_per_param") == pytest.approx(ratio, rel=1e-3)
+    if d:
+        assert value(found, "n_tokens") == pytest.approx(d, rel=1e-3)
+    if loss:
+        assert value(found, "loss_nats") == pytest.approx(loss, abs=1e-4)
+    assert found.quantities["n_params"].ci95 is None
+    assert any("no intervals" in sentence for sentence in found.warnings)
+
+
+def test_the_optimum_is_where_a_numeric_search_finds_it():
+    source = open_source("published:besiroglu2024")
+    found = forecast(source, train_flops=1e22)
+
+    def loss(log_n):
+        return float(chinchilla.predict(source.values, N=np.exp(log_n), D=1e22 / 6 / np.exp(log_n)))
+
+    best = minimize_scalar(loss, bounds=(15, 30), method="bounded", options={"xatol": 1e-9})
+    assert value(found, "n_params") == pytest.approx(np.exp(best.x), rel=1e-5)
+    for each in found.wrong_sizes:
+        there = value(found, "loss_nats") + each.extra_loss_nats.value
+        assert there == pytest.approx(loss(best.x + np.log(each.factor)))
+    assert [each.factor for each in found.wrong_sizes] == [1 / 3, 1 / 2, 2, 3]
+
+
+def test_a_size_off_by_a_factor_costs_what_the_closed_form_says(fitted):
+    """At the optimum the two terms are as beta to alpha: L(f) - E = (L - E) (beta f^-alpha + alpha f^beta) / (sum)."""
+    found = forecast(fitted, train_flops=1e14)
+    alpha, beta, E = (fitted.values[name] for name in ("alpha", "beta", "E"))
+    for each in found.wrong_sizes:
+        raised = (beta * each.factor**-alpha + alpha * each.factor**beta) / (alpha + beta)
+        extra = (value(found, "loss_nats") - E) * (raised - 1)
+        assert each.extra_loss_nats.value == pytest.approx(extra, rel=1e-9)
+        assert each.wasted_compute.value == pytest.approx(1 - raised ** (-(alpha + beta) / (alpha * beta)), rel=1e-9)
+        assert each.n_params * each.n_tokens == pytest.approx(1e14 / 6)
+        low, high = each.extra_loss_nats.ci95
+        assert low < each.extra_loss_nats.value < high
+    document = found.to_dict()["cost_of_choice"]
+    assert document["wrong_sizes"][0]["wasted_compute"]["ci95"]
+    assert 0 < document["expected_regret"]["extra_loss_nats"]["value"] < 0.02
+
+
+def test_resamples_without_an_optimum_are_counted_and_left_out(fitted):
+    flat = {name: values.copy() for name, values in fitted.draws.items()}
+    flat["alpha"][:2] = flat["beta"][:2] = 0.0
+    found = forecast(dataclasses.replace(fitted, draws=flat), train_flops=1e14)
+    assert any("1.0% of the resamples have no optimum" in sentence for sentence in found.warnings)
+    assert np.isfinite(found.quantities["n_params"].ci95).all()
+    assert np.isfinite(found.regret.excess_loss_nats.value)
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_loss_and_size_invert_the_budget():
+    source = open_source("published:besiroglu2024")
+    there = forecast(source, train_flops=3e20)
+    for question in ("loss", "n_params", "n_tokens"):
+        name = "loss_nats" if question == "loss" else question
+        back = forecast(source, **{question: value(there, name)})
+        assert value(back, "train_flops") == pytest.approx(3e20, rel=1e-6)
+        assert value(back, "tokens_per_param") == pytest.approx(value(there, "tokens_per_param"), rel=1e-6)
+
+
+def test_compute_for_a_loss_is_the_closed_form():
+    source = open_source("published:besiroglu2024")
+    p = source.values
+    G = (p["alpha"] * p["A"] / (p["beta"] * p["B"])) ** (1 / (p["alpha"] + p["beta"]))
+    gamma = p["alpha"] * p["beta"] / (p["alpha"] + p["beta"])
+    reducible = p["A"] * G ** -p["alpha"] + p["B"] * G ** p["beta"]
+    expected = 6 * (reducible / (2.1 - p["E"])) ** (1 / gamma)
+    point = {name: np.array([x]) for name, x in p.items()}
+    assert compute_for_loss(source, point, 2.1)[0] == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_shape_gives_its_loss_and_compute(fitted):
+    found = forecast(fitted, n_params=1e5, n_tokens=1e6)
+    assert value(found, "train_flops") == 6e11
+    assert value(found, "loss_nats") == pytest.approx(float(chinchilla.predict(fitted.values, N=1e5, D=1e6)))
+    low, high = found.quantities["loss_nats"].ci95
+    assert low < value(found, "loss_nats") < high
+    assert found.decades_beyond == 0
+
+
+def test_intervals_are_percentiles_of_the_draws_and_widen_with_distance(fitted):
+    near, far = (forecast(fitted, train_flops=c) for c in (1e12, 1e20))
+    draws = chinchilla.optimal(fitted.draws, 1e12).n_params
+    np.testing.assert_allclose(near.quantities["n_params"].ci95, np.percentile(draws, [2.5, 97.5]))
+
+    def width(found):
+        low, high = found.quantities["n_params"].ci95
+        return high / low
+
+    assert width(far) > width(near)
+    assert near.decades_beyond == 0
+    assert near.warnings == fitted.notes
+    assert far.decades_beyond > 2
+    assert any("decades beyond the runs" in sentence for sentence in far.warnings)
+    json.dumps(far.to_dict(), allow_nan=False)
+
+
+def test_a_loss_is_asked_for_in_the_unit_of_the_tokenizer(fitted):
+    bytes_ = dataclasses.replace(fitted, conventions={"vocab_size": "256"})
+    assert forecast(bytes_, loss=3.0).asked == "L = 3 nats per byte"
+    assert forecast(fitted, loss=3.0).asked == "L = 3 nats per token"
+    with pytest.raises(HarnessError, match="nats per byte; ask for more"):
+        forecast(bytes_, loss=0.5)
+
+
+def test_losses_near_e_are_out_of_reach_of_some_resamples_or_all(fitted):
+    near = forecast(fitted, loss=float(np.percentile(fitted.draws["E"], 90)))
+    assert near.quantities["train_flops"].ci95[1] == np.inf
+    assert any("no compute reaches this loss" in sentence for sentence in near.warnings)
+    json.dumps(near.to_dict(), allow_nan=False)
+    with pytest.raises(HarnessError, match="irreducible loss E"):
+        forecast(fitted, loss=0.5)
+
+
+def test_printed_power_laws_forecast_n_and_d_without_a_loss():
+    found = forecast(open_source("published:kaplan2020"), train_flops=8.64e19)
+    assert value(found, "n_params") == pytest.approx(1.3e9)
+    assert value(found, "n_tokens") == pytest.approx(2e10)
+    assert "loss_nats" not in found.quantities
+    porian = forecast(open_source("published:porian2024"), train_flops=1e18)
+    assert 6 * value(porian, "n_params") * value(porian, "n_tokens") == pytest.approx(1e18)
+    assert value(porian, "tokens_per_param") == pytest.approx(15.5, abs=1.5)  # the paper's range is 14 to 17
+
+
+def test_laws_in_one_variable_answer_in_it():
+    found = forecast(open_source("published:kaplan2020_lc"), train_flops=1.6e7 * 8.64e19)
+    assert value(found, "loss_nats") == pytest.approx(1.0)
+    back = forecast(open_source("published:kaplan2020_lc"), loss=2.0)
+    assert value(back, "train_flops") == pytest.approx(1.6e7 * 8.64e19 * 2 ** (-1 / 0.057), rel=1e-6)
+    assert value(forecast(open_source("published:kaplan2020_ln"), n_params=8.8e13), "loss_nats") == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("question", [{}, {"train_flops": 1e18, "loss": 2.0}, {"loss": -1.0}, {"train_flops": np.nan}])
+def test_questions_that_are_not_one_positive_number_are_refused(question):
+    with pytest.raises(UserError, match=r"ask one thing|not a positive number"):
+        forecast(open_source("published:besiroglu2024"), **question)
+
+
+def test_what_a_source_cannot_tell_is_refused():
+    with pytest.raises(HarnessError, match="exponents without coefficients"):
+        forecast(open_source("published:gadre2024"), train_flops=1e18)
+    with pytest.raises(HarnessError, match="no optimum under"):
+        forecast(open_source("published:kaplan2020_ln"), train_flops=1e18)
+    with pytest.raises(HarnessError, match="no law of the loss in N and D"):
+        forecast(open_source("published:kaplan2020_ln"), n_params=1e6, n_tokens=1e7)
+    with pytest.raises(UserError, match="published:nobody is not known"):
+        open_source("published:nobody")

@@ -1,0 +1,101 @@
+from pathlib import Path
+
+import pytest
+
+from scaling_harness.config.compose import CONF_DIR, compose, run_config, runs_dir, sweep_config
+from scaling_harness.config.schema import NamedRule, PowerRule
+from scaling_harness.errors import UserError
+
+
+def composed(*overrides: str):
+    return run_config(compose(overrides))
+
+
+GROUPS = [
+    f"{folder.name}={file.stem}"
+    for folder in sorted(CONF_DIR.iterdir())
+    if folder.is_dir() and folder.name != "sweep"
+    for file in sorted(folder.glob("*.yaml"))
+]
+
+
+@pytest.mark.parametrize("choice", GROUPS)
+def test_every_option_of_every_group_fits_its_schema(choice):
+    needed = {"data=files": ["data.path=x.txt"], "data=hf": ["data.dataset=x"]}
+    composed(choice, *needed.get(choice, []))
+
+
+def test_a_group_has_at_least_two_options():
+    folders = {choice.partition("=")[0] for choice in GROUPS}
+    assert all(sum(choice.startswith(f"{folder}=") for choice in GROUPS) >= 2 for folder in folders)
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("model.d_modle=3", "model.d_modle"),
+        ("+model.d_modle=3", "did you mean d_model"),
+        ("model.d_model=wide", "model.d_model is 'wide'"),
+        ("model.d_model=49", "d_model 49 is not divisible by d_head 16"),
+        ("model.token_shift=5", "d_model 48 is not divisible by token_shift 5"),
+        ("model.d_head=3", "even head size"),
+        ("model.n_head=2", "exactly one of n_head and d_head"),
+        ("budget.n_tokens=-5", "budget.n_tokens is -5"),
+        ("budget=epochs", "flops tokens tokens_per_param"),
+        ("schedule.warmup.amount=3", "between 0 and 1"),
+        ("data=files", "data.path must be given"),
+        ("optim.lr={rule: mine}", "^optim.lr.rule is 'mine': Input should be 'kaplan2020'"),
+        ("optim.lr=-1", "^optim.lr is -1: Input should be greater than 0$"),
+        ("budget.batch_tokens={rule: steplaw2025, facto: 2}", "^budget.batch_tokens.facto is not .* mean factor"),
+        ("model", "missing EQUAL"),
+    ],
+)
+def test_bad_configuration_is_a_sentence(override, sentence):
+    with pytest.raises(UserError, match=sentence) as error:
+        composed(override)
+    assert "\n" not in str(error.value)
+    assert error.value.exit_code == 2
+
+
+def test_learning_rate_and_batch_are_a_number_or_a_rule():
+    assert composed("optim.lr=0.01").optim.lr == 0.01
+    assert composed("optim=kaplan").optim.lr == NamedRule(rule="kaplan2020")
+    rule = "{rule: power, value: 64, n_exponent: 0, d_exponent: 0.3, n_params: 1e5, n_tokens: 1e6}"
+    power = PowerRule(value=64.0, n_exponent=0.0, d_exponent=0.3, n_params=1e5, n_tokens=1e6)
+    assert composed(f"optim.lr={rule}").optim.lr == power
+    assert composed(f"budget.batch_tokens={rule}").budget.batch_tokens == power
+
+
+def test_one_run_is_not_a_sweep():
+    with pytest.raises(UserError, match="name a file of conf/sweep"):
+        sweep_config(compose([]))
+
+
+def test_another_config_dir_is_searched(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine.yaml").write_text(
+        "parametrisation: mup\nn_layer: 1\nd_model: 16\nd_head: 8\nn_ctx: 32\n"
+    )
+    assert run_config(compose(["model=mine"], tmp_path)).model.heads == 2
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["runtime.runs_dir=/some/where-else"],
+        ["runtime.runs_dir='with space'"],
+        ["runtime=cuda", "model.d_model=16"],
+    ],
+)
+def test_where_runs_are_is_told_without_hydra_or_with_it_the_same(overrides):
+    assert runs_dir(overrides) == Path(run_config(compose(overrides)).runtime.runs_dir)
+
+
+def test_what_a_sweep_says_of_evaluation_and_seed_stands(tmp_path):
+    """Before it the primary file was merged last, and its evaluation silently replaced that of a sweep."""
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "own.yaml").write_text("# @package _global_\nevaluation: { n_points: 7 }\nseed: 5\n")
+    found = compose(["sweep=own"], tmp_path)
+    assert (found["evaluation"]["n_points"], found["seed"]) == (7, 5)
+    assert compose(["sweep=own", "evaluation.n_points=3"], tmp_path)["evaluation"]["n_points"] == 3

@@ -1,0 +1,84 @@
+import torch
+import torch.nn.functional as F
+
+from scaling_harness.models import fused_ops as functions
+from scaling_harness.models.decoder import fused_rotary_attention
+from scaling_harness.models.fused_ops import linear_cross_entropy, rms_norm, rotary_attention, squared_relu, token_shift
+
+
+def random(*shape, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=torch.double).requires_grad_()
+
+
+def rotation(n_ctx, n_pairs):
+    angles = torch.outer(torch.arange(n_ctx, dtype=torch.double), torch.arange(1, n_pairs + 1, dtype=torch.double))
+    return torch.polar(torch.ones_like(angles), angles)
+
+
+def test_rms_norm_is_pytorchs():
+    x = random(2, 3, 8)
+    torch.testing.assert_close(rms_norm(x), F.rms_norm(x, (8,), eps=0.0))
+    assert torch.autograd.gradcheck(rms_norm, x)
+
+
+def test_rms_norm_of_zero_is_zero():
+    assert not rms_norm(torch.zeros(2, 4)).any()
+
+
+def test_squared_relu():
+    x = random(3, 7)
+    torch.testing.assert_close(squared_relu(x), F.relu(x).square())
+    assert torch.autograd.gradcheck(squared_relu, x)
+
+
+def test_rotary_attention_gradient():
+    qkv = random(2, 5, 3, 2, 4)
+    assert torch.autograd.gradcheck(lambda x: rotary_attention(x, rotation(5, 2), 0.7), qkv)
+
+
+def test_rotary_attention_is_that_of_the_fused_kernel():
+    qkv = random(3, 9, 3, 2, 8)
+    ours = rotary_attention(qkv, rotation(9, 4), 1.3)
+    torch.testing.assert_close(ours, fused_rotary_attention(qkv, rotation(9, 4), 1.3))
+
+
+def test_rotary_attention_sees_only_distances():
+    """The same q, k, v at every position, shifted in time: the logits depend on the distance alone."""
+    qkv = random(1, 6, 3, 1, 4)
+    early, late = rotation(12, 2)[:6], rotation(12, 2)[6:]
+    torch.testing.assert_close(rotary_attention(qkv, early, 1.0), rotary_attention(qkv, late, 1.0))
+
+
+def test_attention_in_parts_is_the_same_to_the_bit(monkeypatch):
+    qkv = random(3, 9, 3, 2, 8).float().detach().requires_grad_()
+    turn = rotation(9, 4).to(torch.complex64)
+
+    def found():
+        mixed = rotary_attention(qkv, turn, 1.3)
+        return mixed, torch.autograd.grad(mixed.square().sum(), qkv)[0]
+
+    whole = found()
+    monkeypatch.setattr(functions, "_CACHED_WEIGHTS", 4 * 9 * 9)
+    assert all(torch.equal(a, b) for a, b in zip(whole, found(), strict=True))
+
+
+def test_token_shift_reads_earlier_positions():
+    x = random(2, 3, 8)
+    assert torch.autograd.gradcheck(lambda x: token_shift(x, 4), x)
+    shifted = token_shift(x, 4)
+    assert torch.equal(shifted[..., :2], x[..., :2])
+    assert torch.equal(shifted[:, 2, 4:6], x[:, 0, 4:6])
+    assert not shifted[:, :2, 4:6].any()
+    assert not shifted[..., 6:].any()
+
+
+def test_linear_cross_entropy_is_pytorchs_for_each_run():
+    x, head = random(2, 5, 4), random(2, 4, 7, seed=1)
+    target = torch.randint(7, (2, 5), generator=torch.Generator().manual_seed(2))
+    expected = torch.stack([F.cross_entropy(x[r] @ head[r], target[r]) for r in range(2)])
+    torch.testing.assert_close(linear_cross_entropy(x, head, target), expected)
+    weights = torch.tensor([1.0, 3.0], dtype=torch.double)
+    ours = torch.autograd.grad(linear_cross_entropy(x, head, target), (x, head), weights)
+    reference = torch.autograd.grad((expected * weights).sum(), (x, head))
+    torch.testing.assert_close(ours, reference)

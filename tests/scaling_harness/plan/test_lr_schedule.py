@@ -1,0 +1,30 @@
+import itertools
+import math
+
+import pytest
+
+from scaling_harness.plan.lr_schedule import lr_multiplier
+
+
+def test_warmup_is_linear_and_reaches_the_peak_on_its_last_step():
+    factors = [lr_multiplier(step, 100, 10, 10, "cosine", 0.1) for step in range(11)]
+    assert factors[:10] == [(i + 1) / 10 for i in range(10)]
+    assert factors[10] == 1.0
+
+
+def test_cosine_halves_its_range_midway_and_ends_at_the_final_fraction():
+    assert lr_multiplier(55, 100, 10, 10, "cosine", 0.1) == pytest.approx(0.55)
+    assert lr_multiplier(100, 100, 10, 10, "cosine", 0.1) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(("shape", "midway"), [("linear", 0.5), ("one_minus_sqrt", 1 - math.sqrt(0.5))])
+def test_wsd_is_flat_then_decays(shape, midway):
+    factors = [lr_multiplier(step, 100, 10, 80, shape, 0.0) for step in range(101)]
+    assert factors[10:81] == [1.0] * 71
+    assert factors[90] == pytest.approx(midway)
+    assert factors[100] == 0.0
+    assert all(later <= earlier for earlier, later in itertools.pairwise(factors[80:]))
+
+
+def test_constant_stays():
+    assert {lr_multiplier(step, 50, 0, 50, "constant", 1.0) for step in range(50)} == {1.0}

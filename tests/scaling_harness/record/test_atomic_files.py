@@ -1,0 +1,51 @@
+import errno
+
+import pytest
+
+from scaling_harness.errors import HarnessError, UserError
+from scaling_harness.record.atomic_files import explain_os_errors, read_jsonl, write_atomically, write_json
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    target = tmp_path / "record.json"
+    target.write_text("old")
+
+    def fail(file):
+        file.write(b"half")
+        raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError):
+        write_atomically(target, fail)
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_nan_is_refused_and_the_old_file_stays(tmp_path):
+    write_json(tmp_path / "a.json", {"loss": 1.0})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", {"loss": float("nan")})
+    assert "1.0" in (tmp_path / "a.json").read_text()
+
+
+def test_torn_last_line_is_dropped_and_a_damaged_middle_is_said(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    assert read_jsonl(path) == []
+    path.write_text('{"step": 1}\n{"step": 2}\n{"st')
+    assert read_jsonl(path) == [{"step": 1}, {"step": 2}]
+    path.write_text('{"step": 1}\n{"st\n{"step": 3}\n')
+    with pytest.raises(HarnessError, match="line 2"):
+        read_jsonl(path)
+
+
+def test_a_file_where_a_directory_is_needed(tmp_path):
+    (tmp_path / "runs").write_text("")
+    with pytest.raises(UserError, match="a file stands where a directory is needed"):
+        write_json(tmp_path / "runs" / "a.json", {})
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"), [(errno.ENOSPC, "full"), (errno.EACCES, "permission denied"), (errno.EROFS, "read-only")]
+)
+def test_system_errors_are_sentences(tmp_path, number, sentence):
+    with pytest.raises(HarnessError, match=sentence), explain_os_errors(tmp_path):
+        raise OSError(number, "no")

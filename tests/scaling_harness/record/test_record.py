@@ -1,0 +1,81 @@
+import dataclasses
+import json
+
+import pytest
+
+from scaling_harness.errors import HarnessError
+from scaling_harness.record.record import EvalLoss, RunRecord, read_record, write_record
+
+
+def a_record(**changes) -> RunRecord:
+    fields = dict(
+        run_id="mup-l2-d16-D1k-s0-00000000",
+        name="mup-l2-d16-D1k-s0",
+        fingerprint="0" * 64,
+        job_id="mup-l2-d16-D1k-s0-00000000",
+        trunk=None,
+        status="completed",
+        reason=None,
+        config={"seed": 0},
+        runtime={"device": "cpu"},
+        params={"head": 4096},
+        n_params={"with_head": 4096},
+        n_tokens=1024,
+        n_unique_tokens=4096,
+        epochs=0.25,
+        n_steps=8,
+        batch_tokens=128,
+        learning_rate=0.002,
+        train_flops={"6nd_with_head": 2.5e7},
+        spent_flops=2.5e7,
+        losses={"valid": EvalLoss(2.5, 0.01, 4096)},
+        train_loss_nats=2.6,
+        noise=None,
+        wall_s=1.0,
+        tokens_per_s=1024.0,
+        peak_memory_bytes=1,
+        data={"data_id": "x"},
+        provenance={},
+    )
+    return RunRecord(**{**fields, **changes})
+
+
+def test_round_trip(tmp_path):
+    record = a_record(warnings=["one"])
+    write_record(tmp_path, record)
+    assert read_record(tmp_path) == record
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda text: text[: len(text) // 2], "not JSON"),
+        (lambda text: text.replace('"schema_version": 2', '"schema_version": 99'), "schema version 99"),
+        (lambda text: text.replace('"epochs"', '"epoch"'), "epoch, epochs"),
+        (lambda text: "[]", "schema version None"),
+    ],
+)
+def test_a_damaged_record_is_a_sentence(tmp_path, change, sentence):
+    write_record(tmp_path, a_record())
+    path = tmp_path / "record.json"
+    path.write_text(change(path.read_text()))
+    with pytest.raises(HarnessError, match=sentence):
+        read_record(tmp_path)
+
+
+def test_no_record_means_not_finished(tmp_path):
+    with pytest.raises(HarnessError, match="has not finished"):
+        read_record(tmp_path)
+
+
+def test_every_field_is_json(tmp_path):
+    assert json.loads(json.dumps(dataclasses.asdict(a_record())))["losses"]["valid"]["n_tokens"] == 4096
+
+
+def test_a_record_of_version_1_is_read_without_noise_scale(tmp_path):
+    write_record(tmp_path, a_record())
+    path = tmp_path / "record.json"
+    document = json.loads(path.read_text()) | {"schema_version": 1}
+    del document["noise"]
+    path.write_text(json.dumps(document))
+    assert read_record(tmp_path) == a_record()

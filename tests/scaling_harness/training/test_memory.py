@@ -1,0 +1,36 @@
+import pytest
+import torch
+
+from scaling_harness.training.memory import is_out_of_memory, kernel_kills, limit_gpu_memory, peak_memory_bytes
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError(), True),
+        (torch.OutOfMemoryError("CUDA out of memory"), True),
+        (RuntimeError("shapes differ"), False),
+        (ValueError("out of range"), False),
+    ],
+)
+def test_want_of_memory_is_told_from_other_errors(error, expected):
+    assert is_out_of_memory(error) is expected
+
+
+def test_what_torch_says_without_memory_is_understood():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 60, dtype=torch.uint8)
+    assert is_out_of_memory(caught.value)
+
+
+def test_a_gpus_memory_is_limited_and_freed_again(monkeypatch):
+    asked = []
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda *of: asked.append(of))
+    for device, share in (("cuda", 0.25), ("cuda:1", 1.0), ("cpu", 0.5)):
+        limit_gpu_memory(device, share)
+    assert asked == [(0.25, None), (1.0, 1)]
+
+
+def test_the_kernel_tells_its_kills_and_peaks():
+    assert kernel_kills() >= 0
+    assert peak_memory_bytes() > 1 << 20

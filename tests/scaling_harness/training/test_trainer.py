@@ -1,0 +1,246 @@
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from scaling_harness.errors import HarnessError
+from scaling_harness.execution.claim import Interrupted
+from scaling_harness.plan.plan import Job
+from scaling_harness.record.record import read_record
+from scaling_harness.record.store import Store
+from scaling_harness.training import run_stack as stack
+from scaling_harness.training import trainer
+
+GOLDEN_LOSSES = [5.54304266, 2.99152017, 1.85262179, 1.36510015, 1.34454489]
+GOLDEN_VALID = 1.2269185
+
+
+class Quiet:
+    """Lets a run go on to its end."""
+
+    def tick(self, step):
+        pass
+
+    def confirm(self):
+        pass
+
+
+class StopAt(Quiet):
+    """Ends an attempt at a step: in order, or as a kill would, with nothing saved."""
+
+    def __init__(self, step, error):
+        self.step, self.error = step, error
+
+    def tick(self, step):
+        if step == self.step:
+            raise self.error
+
+
+class Killed(BaseException):
+    pass
+
+
+def train(store_dir, *plans, oversight=None, **runtime):
+    store = Store(store_dir)
+    where = dataclasses.replace(plans[0].config.runtime, **runtime)
+    return trainer.train(Job(tuple(plans)), where, store, oversight or Quiet())
+
+
+def curve(store_dir, plan) -> bytes:
+    return Store(store_dir).metrics_path(plan.run_id).read_bytes()
+
+
+@pytest.fixture
+def undisturbed(make_plan, tmp_path):
+    plan = make_plan("budget.n_tokens=3200")
+    (record,) = train(tmp_path / "undisturbed", plan)
+    return plan, record, curve(tmp_path / "undisturbed", plan)
+
+
+def same(record, other) -> bool:
+    """Whether two records agree but for times, memory and warnings."""
+    free = {"wall_s": 0, "tokens_per_s": 0, "provenance": {}, "peak_memory_bytes": 0, "warnings": [], "runtime": {}}
+    return dataclasses.replace(record, **free) == dataclasses.replace(other, **free)
+
+
+def test_a_run_learns_and_says_all_it_did(undisturbed, tmp_path):
+    plan, record, text = undisturbed
+    rows = [json.loads(line) for line in text.splitlines()]
+    steps = [row for row in rows if "loss" in row]
+    valid = [row for row in rows if "valid_loss" in row]
+    assert [row["step"] for row in steps] == list(range(1, 101))
+    assert [row["step"] for row in valid] == list(plan.eval_steps)
+    assert steps[-1]["tokens"] == 3200
+    assert steps[-1]["flops"] == pytest.approx(plan.train_flops["6nd_with_head"])
+    assert [row["lr"] for row in steps] == pytest.approx([plan.lr_at(i) for i in range(100)])
+    assert record.losses["valid"].loss_nats < 0.7 * steps[0]["loss"]
+    assert record.train_loss_nats == pytest.approx(sum(row["loss"] for row in steps[90:]) / 10)
+    assert record.status == "completed"
+    assert record == read_record(Store(tmp_path / "undisturbed").run_dir(plan.run_id))
+
+
+def test_the_same_run_again_is_the_same_to_the_bit(undisturbed, tmp_path):
+    plan, record, text = undisturbed
+    (again,) = train(tmp_path / "again", plan)
+    assert curve(tmp_path / "again", plan) == text
+    assert same(again, record)
+
+
+@pytest.mark.parametrize("step", [1, 49, 50, 73, 99])
+def test_an_interrupted_run_goes_on_to_the_same_curve(undisturbed, tmp_path, step):
+    plan, record, text = undisturbed
+    with pytest.raises(Interrupted):
+        train(tmp_path / "cut", plan, oversight=StopAt(step, Interrupted("enough")))
+    (resumed,) = train(tmp_path / "cut", plan)
+    assert curve(tmp_path / "cut", plan) == text
+    assert same(resumed, record)
+    assert not list((tmp_path / "cut" / "checkpoints").iterdir())
+
+
+@pytest.mark.parametrize("checkpoint_every_s", [1e-9, 1e9])
+def test_a_killed_run_goes_on_to_the_same_curve(undisturbed, tmp_path, checkpoint_every_s):
+    """With a checkpoint at every step, and with none at all; the kill leaves a curve longer than the checkpoint."""
+    plan, record, text = undisturbed
+    with pytest.raises(Killed):
+        train(tmp_path / "cut", plan, oversight=StopAt(60, Killed()), checkpoint_every_s=checkpoint_every_s)
+    with Store(tmp_path / "cut").metrics_path(plan.run_id).open("a") as file:
+        file.write('{"step": 61, "lo')
+    (resumed,) = train(tmp_path / "cut", plan)
+    assert curve(tmp_path / "cut", plan) == text
+    assert same(resumed, record)
+
+
+def test_a_kill_during_evaluation(undisturbed, tmp_path, monkeypatch):
+    plan, record, text = undisturbed
+
+    def die(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stack, "evaluate", die)
+        with pytest.raises(Killed):
+            train(tmp_path / "cut", plan, checkpoint_every_s=1e-9)
+    (resumed,) = train(tmp_path / "cut", plan)
+    assert curve(tmp_path / "cut", plan) == text
+    assert same(resumed, record)
+
+
+def test_a_damaged_checkpoint_is_said_and_the_run_starts_anew(undisturbed, tmp_path):
+    plan, _, text = undisturbed
+    with pytest.raises(Interrupted):
+        train(tmp_path / "cut", plan, oversight=StopAt(50, Interrupted("enough")))
+    path = Store(tmp_path / "cut").checkpoint_path(plan.run_id)
+    path.write_bytes(path.read_bytes()[:1000])
+    (resumed,) = train(tmp_path / "cut", plan)
+    assert curve(tmp_path / "cut", plan) == text
+    assert "damaged" in resumed.warnings[0]
+
+
+def test_a_checkpoint_of_other_runs_is_not_read(undisturbed, make_plan, tmp_path):
+    plan, _, _ = undisturbed
+    other = make_plan("budget.n_tokens=3200", "seed=5")
+    with pytest.raises(Interrupted):
+        train(tmp_path / "cut", other, oversight=StopAt(50, Interrupted("enough")))
+    store = Store(tmp_path / "cut")
+    store.checkpoint_path(other.run_id).rename(store.checkpoint_path(plan.run_id))
+    (resumed,) = train(tmp_path / "cut", plan)
+    assert "of other runs" in resumed.warnings[0]
+
+
+def test_runs_of_a_stack_are_what_they_are_alone(undisturbed, make_plan, tmp_path):
+    plan, record, text = undisturbed
+    others = [make_plan("budget.n_tokens=3200", f"seed={seed}") for seed in (1, 2)]
+    stacked = train(tmp_path / "stack", plan, *others)
+    assert curve(tmp_path / "stack", plan) == text
+    assert stacked[0].losses == record.losses
+    assert len({r.losses["valid"].loss_nats for r in stacked}) == 3
+    assert {r.job_id for r in stacked} == {Job((plan, *others)).job_id}
+
+
+def test_divergence_ends_one_run_and_leaves_its_stack_alone(make_plan, tmp_path):
+    good, bad = (make_plan("budget.n_tokens=3200", f"seed={s}") for s in (0, 1))
+    bad = dataclasses.replace(bad, learning_rate=1e6)
+    (alone,) = train(tmp_path / "alone", good)
+    kept, lost = train(tmp_path / "stack", good, bad)
+    assert kept.losses == alone.losses
+    assert (lost.status, lost.losses) == ("diverged", {})
+    assert "times its first" in lost.reason
+    last = json.loads(curve(tmp_path / "stack", bad).splitlines()[-1])
+    assert f"at step {last['step']}" in lost.reason
+
+
+def test_gradient_accumulation_does_not_change_the_numbers(make_plan, tmp_path):
+    plan = make_plan("budget.batch_tokens=128", "budget.n_tokens=12800")
+    (whole,) = train(tmp_path / "whole", plan)
+    (parts,) = train(tmp_path / "parts", plan, micro_batch=3)
+    assert parts.losses["valid"].loss_nats == pytest.approx(whole.losses["valid"].loss_nats, abs=1e-4)
+
+
+def test_bfloat16_follows_float32(undisturbed, tmp_path):
+    plan, record, _ = undisturbed
+    (low,) = train(tmp_path / "low", plan, dtype="bfloat16")
+    assert low.losses["valid"].loss_nats == pytest.approx(record.losses["valid"].loss_nats, rel=0.03)
+    assert low.losses != record.losses
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "constant", "wsd"])
+@pytest.mark.parametrize("model", ["mup", "standard"])
+def test_every_schedule_and_parametrisation_trains(make_plan, tmp_path, model, schedule):
+    plan = make_plan(f"model={model}", f"schedule={schedule}", "model.n_ctx=32", "model.d_model=16", "model.n_layer=1")
+    (record,) = train(tmp_path, plan)
+    assert record.status == "completed"
+
+
+def test_extra_evaluation_sets_are_measured(make_plan, tmp_path):
+    (record,) = train(tmp_path, make_plan("evaluation.extra_sets=[code]"))
+    assert set(record.losses) == {"valid", "code"}
+    assert record.losses["code"].loss_nats > record.losses["valid"].loss_nats
+    assert set(record.data["extra_ids"]) == {"code"}
+
+
+def test_counts_that_do_not_add_up_are_refused(make_plan, tmp_path):
+    plan = make_plan()
+    wrong = dataclasses.replace(plan, params={**plan.params, "mlp": 1})
+    with pytest.raises(HarnessError, match="groups add up to"):
+        train(tmp_path, wrong)
+
+
+def test_two_processes_train_what_one_does(make_plan, tmp_path, tiny):
+    """torchrun with gloo: the same global batch, its halves on two processes."""
+    plan = make_plan("budget.batch_tokens=128", "budget.n_tokens=12800")
+    (alone,) = train(tmp_path / "alone", plan)
+    overrides = [*tiny, "budget.batch_tokens=128", "budget.n_tokens=12800"]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", "-m"]
+    done = subprocess.run(
+        [*launch, "scaling_harness.train", *overrides, f"runtime.runs_dir={tmp_path / 'two'}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    both = Store(tmp_path / "two").read(plan.run_id)
+    assert both.losses["valid"].loss_nats == pytest.approx(alone.losses["valid"].loss_nats, abs=1e-4)
+
+
+def test_the_golden_curve(make_plan, tmp_path):
+    """What a refactoring may not change; where it must change, NUMERICS_VERSION is bumped with it."""
+    recipe = ("optim.lr=0.002", "schedule.warmup.amount=0.02", "model.token_shift=1")
+    plan = make_plan("budget.n_tokens=3200", "seed=7", "model.d_head=16", *recipe)
+    (record,) = train(tmp_path, plan)
+    losses = [json.loads(line).get("loss") for line in curve(tmp_path, plan).splitlines()]
+    by_step = [loss for loss in losses if loss is not None]
+    assert by_step[::20] == pytest.approx(GOLDEN_LOSSES, rel=1e-4)
+    assert record.losses["valid"].loss_nats == pytest.approx(GOLDEN_VALID, rel=1e-4)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
+def test_a_gpu_follows_the_cpu(undisturbed, tmp_path):
+    plan, record, _ = undisturbed
+    (gpu,) = train(tmp_path / "gpu", plan, device="cuda")
+    assert gpu.losses["valid"].loss_nats == pytest.approx(record.losses["valid"].loss_nats, rel=1e-3)

@@ -1,0 +1,134 @@
+import json
+
+import pytest
+
+from scaling_harness.config.compose import CONF_DIR, compose
+from scaling_harness.errors import HarnessError, UserError
+from sweeps.planning.expand import expand
+from sweeps.planning.manifest import Manifest, merge, read_listing, read_manifest, write_manifest
+
+GRID = {"shapes": [[1, 16], [1, 32]], "budgets": {"n_tokens": [320, 640]}, "seeds": [0, 1]}
+
+
+@pytest.fixture
+def document(tiny):
+    return compose(tiny)
+
+
+def sweep(document, *grids, **fields):
+    return {**document, "sweep": {"name": "mine", "question": "?", "grids": list(grids), **fields}}
+
+
+def test_a_grid_is_shapes_by_budgets_by_seeds(document):
+    jobs = expand(sweep(document, GRID))
+    assert len(jobs) == 8
+    assert {(r.config.model.d_model, r.n_tokens, r.config.seed) for j in jobs for r in j.runs} == {
+        (d, n, s) for d in (16, 32) for n in (320, 640) for s in (0, 1)
+    }
+    flops = [job.train_flops for job in jobs]
+    assert flops == sorted(flops, reverse=True)
+
+
+def test_a_point_wanted_twice_is_one_run(document):
+    assert len(expand(sweep(document, GRID, {**GRID, "seeds": [1, 2]}))) == 12
+
+
+def test_isoflop_points_cost_the_same(document):
+    grid = {**GRID, "budgets": {"train_flops": [5e8], "count": "total"}}
+    plans = [job.runs[0] for job in expand(sweep(document, grid))]
+    for plan in plans:
+        one_step = 6 * plan.n_params["total"] * plan.batch_tokens
+        assert abs(plan.train_flops["6nd_total"] - 5e8) <= one_step / 2
+
+
+def test_anything_else_may_vary(document):
+    grid = {**GRID, "shapes": [[1, 16]], "over": {"optim.lr": [0.001, 0.002], "budget.batch_tokens": [32, 64]}}
+    plans = [job.runs[0] for job in expand(sweep(document, grid))]
+    assert {(p.learning_rate, p.batch_tokens) for p in plans} == {(lr, b) for lr in (0.001, 0.002) for b in (32, 64)}
+    assert len(plans) == 16
+
+
+@pytest.mark.parametrize(
+    ("grid", "sentence"),
+    [
+        ({**GRID, "shapes": [[1, 17]]}, "d_model 17 is not divisible"),
+        ({**GRID, "shapes": []}, "sweep.grids.1.shapes"),
+        ({**GRID, "budgets": {"n_tokens": [-1]}}, "greater than 0"),
+        ({**GRID, "budgets": {"n_tokens": [10**9]}}, "available at one epoch"),
+        ({**GRID, "over": {"runtime.threads": [1, 2]}}, "only fields of model"),
+        ({**GRID, "over": {"optim.learning_rate": [1]}}, "optim.learning_rate is not a known key"),
+        ({**GRID, "over": {"seed.x": [1]}}, "only fields of model"),
+        ({**GRID, "depth": 3}, "sweep.grids.1.depth is not a known key"),
+    ],
+)
+def test_one_bad_point_refuses_the_sweep(document, grid, sentence):
+    with pytest.raises(UserError, match=sentence):
+        expand(sweep(document, GRID, grid))
+
+
+def manifest_of(document, *grids) -> Manifest:
+    from scaling_harness.config.compose import run_config
+
+    config = run_config({k: v for k, v in document.items() if k != "sweep"})
+    return Manifest("mine", "?", 1, config.runtime, config.wandb, expand(sweep(document, *grids, stack=2)))
+
+
+def test_a_manifest_comes_back_as_it_was_written(document, tmp_path):
+    manifest = manifest_of(document, GRID)
+    write_manifest(tmp_path, manifest)
+    assert read_manifest(tmp_path) == manifest
+
+
+def test_a_listing_tells_the_runs_of_a_manifest_without_resolving_them(document, tmp_path):
+    manifest = manifest_of(document, GRID)
+    write_manifest(tmp_path, manifest)
+    for job, listed in zip(manifest.jobs, read_listing(tmp_path).jobs, strict=True):
+        assert listed.job_id == job.job_id
+        for run, short in zip(job.runs, listed.runs, strict=True):
+            assert (short.run_id, short.n_steps) == (run.run_id, run.n_steps)
+            assert short.train_flops == run.train_flops["6nd_with_head"]
+
+
+def test_extending_keeps_what_is_there(document):
+    first = manifest_of(document, GRID).jobs
+    longer = manifest_of(document, {**GRID, "seeds": [0, 1, 2]}).jobs
+    merged = merge(first, longer)
+    assert {job.job_id for job in first} < {job.job_id for job in merged}
+    assert sum(len(job.runs) for job in merged) == 12
+    assert merge(merged, longer) == merged
+
+
+def test_a_manifest_of_other_code_or_data_is_refused(document, tmp_path):
+    write_manifest(tmp_path, manifest_of(document, GRID))
+    path = tmp_path / "sweep.json"
+    changed = json.loads(path.read_text())
+    changed["jobs"][0]["runs"][0]["fingerprint"] = "0" * 64
+    path.write_text(json.dumps(changed))
+    with pytest.raises(HarnessError, match="planned with other code or data"):
+        read_manifest(tmp_path)
+    path.write_text('{"schema')
+    with pytest.raises(HarnessError, match="not JSON"):
+        read_manifest(tmp_path)
+    with pytest.raises(UserError, match="does not exist"):
+        read_manifest(tmp_path / "nowhere")
+
+
+SWEEPS = sorted(file.stem for file in (CONF_DIR / "sweep").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_every_sweep_file_expands_to_what_its_header_says(name, tmp_path):
+    header = {}
+    for line in (CONF_DIR / "sweep" / f"{name}.yaml").read_text().splitlines():
+        if line.startswith("# ") and ":" in line:
+            key, _, value = line[2:].partition(":")
+            header.setdefault(key.strip(), value.strip())
+    document = compose([f"sweep={name}", f"runtime.data_dir={tmp_path.parent / 'sweep-tokens'}"])
+    jobs = expand(document)
+    runs = [run for job in jobs for run in job.runs]
+    assert document["sweep"]["name"] == name
+    assert header["Question"]
+    assert header["Time"]
+    assert header["Runs"].split()[0] == str(len(runs))
+    total = sum(job.train_flops for job in jobs)
+    assert float(header["FLOPs"].split()[0]) == pytest.approx(total, rel=0.01)
