@@ -44,7 +44,8 @@ class Curve:
     def noise(self, tokens: int, flops: float, found: Measurement, n_ctx: int) -> None:
         """Add a measurement, and B_simple with its 95 % interval over the last third of the steps so far."""
         if math.isfinite(found.grad_sq + found.trace):  # else the run is about to diverge
-            self._measurements.append(found)
+            # As the curve keeps them, or a run that goes on from it would average other numbers.
+            self._measurements.append(Measurement(found.step, float(_json(found.grad_sq)), float(_json(found.trace))))
         scale = noise_scale(latest(self._measurements, found.step))
         low, high = scale.ci95_seqs or (None, None)
         self._write(
