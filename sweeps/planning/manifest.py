@@ -9,12 +9,13 @@ from typing import Any, Literal
 
 from pydantic_core import from_json
 
-from scaling_harness.config.compose import launcher_config, validate
+from scaling_harness.config.compose import validate
 from scaling_harness.config.schema import RunConfig, RuntimeConfig, WandbConfig
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.plan.plan import Job, Plan
 from scaling_harness.record.atomic_files import write_text
 from scaling_harness.record.provenance import code_version
+from sweeps.compose import launcher_config
 from sweeps.config import Launcher, LocalLauncher
 from sweeps.planning.expand import describe, resolve_all
 from sweeps.planning.prepared_data import data_documents, prepared_data
