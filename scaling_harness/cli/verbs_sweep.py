@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from scaling_harness.cli.verbs import composed, print_rows
 from scaling_harness.cli.verbs_tune import keep_effort, tuned_overrides
-from scaling_harness.errors import HarnessError, UserError
+from scaling_harness.errors import UserError
 
 if TYPE_CHECKING:
     from scaling_harness.record.store import Store
     from sweeps.planning.manifest import Manifest
-    from sweeps.timing.probe import Probe
 
 
 def sweep(options: Namespace) -> int:
@@ -53,11 +52,10 @@ def _plan(options: Namespace) -> int:
 
 def _cost(manifest: "Manifest", store: "Store") -> tuple[list[dict[str, Any]], dict[str, Any]]:
     from sweeps.planning.plan_table import plan_rows, plan_totals
-    from sweeps.planning.time_estimate import runs_at_once
     from sweeps.status.run_status import states
 
     rows = plan_rows(manifest.jobs, states(manifest.jobs, store))
-    return rows, plan_totals(rows, runs_at_once(manifest.runtime, manifest.launcher))
+    return rows, plan_totals(rows, manifest.launcher.runs_at_once(manifest.runtime))
 
 
 def _run(options: Namespace) -> int:
@@ -136,8 +134,8 @@ def _logs(options: Namespace) -> int:
 
 
 def _retry(options: Namespace) -> int:
-    from sweeps.launchers.retry import free_failed
-    from sweeps.launchers.versions import check_version
+    from sweeps.launchers.control import free_failed
+    from sweeps.launchers.preflight import check_version
     from sweeps.planning.manifest import read_manifest
     from sweeps.status.run_status import status
 
@@ -180,8 +178,7 @@ def _mirror(options: Namespace) -> int:
 
 def _probe(options: Namespace) -> int:
     from scaling_harness.record.store import Store
-    from sweeps.planning.manifest import devices
-    from sweeps.planning.time_estimate import runs_at_once
+    from sweeps.launchers.launch import take_probe
     from sweeps.timing import cost
     from sweeps.timing.probe import PROBE_FILE, kept
 
@@ -190,32 +187,17 @@ def _probe(options: Namespace) -> int:
     sweep_dir = store.sweep_dir(manifest.name)
     if options.again:
         (sweep_dir / PROBE_FILE).unlink(missing_ok=True)
-    probe = kept(sweep_dir) or _take_probe(manifest, store)
+    probe = kept(sweep_dir) or take_probe(manifest, store)
     finished = cost.settle(sweep_dir, manifest.jobs, store)
     left = cost.without_finished(manifest.jobs, store)
-    at_once = runs_at_once(manifest.runtime, manifest.launcher)
-    found = cost.forecast(left, probe.speed, at_once, devices(manifest.runtime, manifest.launcher))
+    launcher, runtime = manifest.launcher, manifest.runtime
+    found = cost.forecast(left, probe.speed, launcher.runs_at_once(runtime), launcher.devices(runtime))
     if options.json:
         document = {**found, "finished": finished and {**vars(finished), "error": finished.error}}
         print(json.dumps({"name": manifest.name, "probe": dataclasses.asdict(probe), **document}))
     else:
         print(cost.sentence(found, probe), *([cost.verdict(finished)] if finished else []), sep="\n")
     return 0
-
-
-def _take_probe(manifest: "Manifest", store: "Store") -> "Probe":
-    """Probe where the sweep would be trained: here, or on a node of the partition."""
-    from sweeps.launchers.preflight import check
-    from sweeps.launchers.slurm.probe_job import wait_for_probe
-    from sweeps.planning.time_estimate import n_workers
-    from sweeps.timing.probe import prepare, probe
-
-    check(manifest, store)
-    sweep_dir = store.sweep_dir(manifest.name)
-    folder = prepare(sweep_dir, manifest)
-    if manifest.launcher.kind == "local":
-        return probe(folder, n_workers(manifest.runtime))
-    return wait_for_probe(folder, manifest.launcher, manifest.runtime.threads)
 
 
 _ACTIONS = {
@@ -261,7 +243,7 @@ def planned(options: Namespace) -> "Manifest":
 
 
 def _check_version(known: "Manifest", store: "Store", options: Namespace) -> None:
-    from sweeps.launchers.versions import check_version
+    from sweeps.launchers.preflight import check_version
     from sweeps.status.run_status import status
 
     check_version(known.name, known.code, status(known.jobs, store), options.mix_versions)
@@ -269,32 +251,6 @@ def _check_version(known: "Manifest", store: "Store", options: Namespace) -> Non
 
 def _launch(manifest: "Manifest", store: "Store") -> int:
     """Check everything, write the list of runs, and have them trained."""
-    from sweeps.launchers.preflight import check, start
+    from sweeps.launchers.launch import launch
 
-    check(manifest, store)
-    start(manifest, store)
-    if manifest.launcher.kind == "local":
-        return train_here(manifest, store)
-    from sweeps.launchers.slurm.submit import submit
-    from sweeps.planning.plan_table import cost_sentence
-
-    print(cost_sentence(_cost(manifest, store)[1]))
-    print(submit(manifest, manifest.launcher, store))
-    return 0
-
-
-def train_here(manifest: "Manifest", store: "Store") -> int:
-    """Train what is left of a sweep with the workers of this machine; 0, or 130 where it was interrupted."""
-    from scaling_harness.wandb_mirror import mirror
-    from sweeps.launchers.local import run_sweep
-    from sweeps.timing.cost import settle, verdict
-
-    summary = run_sweep(manifest, store, manifest.runtime)
-    if summary.interrupted:
-        return 130
-    mirror((run.run_id for run in manifest.runs), store, manifest.wandb, manifest.name)
-    if finished := settle(store.sweep_dir(manifest.name), manifest.jobs, store):
-        print(verdict(finished))
-    if summary.n_failed:
-        raise HarnessError(f"{summary.n_failed} runs failed; `scaling-harness sweep status {manifest.name}` says why")
-    return 0
+    return launch(manifest, store)

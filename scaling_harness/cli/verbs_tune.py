@@ -28,13 +28,14 @@ def tune(options: Namespace) -> int:
     from scaling_harness.cli.verbs_sweep import planned
     from scaling_harness.record.store import Store
     from sweeps.compose import sweep_config
+    from sweeps.launchers.table import launcher_of
     from sweeps.tuning.tune import fields_named, groups_of
     from sweeps.tuning.tune import tune as tune_groups
 
     if options.trials < 1:
         raise UserError(f"--trials is {options.trials}: give 1 or more")
     manifest = planned(options)
-    if manifest.launcher.kind != "local":
+    if not launcher_of(manifest.launcher).waits:
         raise UserError("tune trains on this machine: launcher=local")
     store = Store(Path(manifest.runtime.runs_dir))
     groups = groups_of(manifest.runs)
@@ -55,16 +56,13 @@ class _Trials:
         self._manifest, self._stack, self._store = manifest, stack, store
 
     def train(self, plans: "Sequence[Plan]") -> None:
-        from scaling_harness.cli.verbs_sweep import train_here
-        from sweeps.launchers.preflight import check, start
+        from sweeps.launchers.launch import launch
         from sweeps.planning.expand import group
         from sweeps.planning.manifest import merge
 
         jobs = merge(self._manifest.jobs, group(plans, self._stack))
         self._manifest = dataclasses.replace(self._manifest, jobs=jobs)
-        check(self._manifest, self._store)
-        start(self._manifest, self._store)
-        if train_here(self._manifest, self._store):
+        if launch(self._manifest, self._store):
             raise KeyboardInterrupt
 
 

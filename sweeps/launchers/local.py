@@ -8,17 +8,22 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from rich.console import Console
 
 from scaling_harness.config.schema import RuntimeConfig
+from scaling_harness.errors import HarnessError
 from scaling_harness.execution.execute import TRAINER
 from scaling_harness.execution.signals import stop_on_signals
 from scaling_harness.record.store import Store
+from scaling_harness.wandb_mirror import mirror
+from sweeps.config import LocalLauncherConfig, n_workers
 from sweeps.planning.manifest import LOGS, Manifest
-from sweeps.planning.time_estimate import n_workers
 from sweeps.status.live_table import Progress
 from sweeps.status.run_status import FINISHED, RunStatus, status
+from sweeps.timing.cost import settle, verdict
+from sweeps.timing.probe import Probe, probe
 from sweeps.workers.supervise import Pool, supervise
 
 
@@ -34,6 +39,41 @@ class Summary:
     n_trained: int
     """Runs that were finished, in whatever way, during this launch."""
     interrupted: bool
+
+
+class LocalLauncher:
+    """Trains with the workers of this machine until every run is done; see `protocol.Launcher`."""
+
+    waits: ClassVar[bool] = True
+
+    def __init__(self, config: LocalLauncherConfig) -> None:
+        self._config = config
+
+    def check(self, manifest: Manifest) -> None:
+        """Nothing is needed but this machine."""
+
+    def start(self, manifest: Manifest, store: Store) -> bool:
+        """Train what is left of the sweep, mirror it, and compare its time with the probe's."""
+        summary = run_sweep(manifest, store, manifest.runtime)
+        if summary.interrupted:
+            return False
+        mirror((run.run_id for run in manifest.runs), store, manifest.wandb, manifest.name)
+        if finished := settle(store.sweep_dir(manifest.name), manifest.jobs, store):
+            print(verdict(finished))
+        if summary.n_failed:
+            raise HarnessError(
+                f"{summary.n_failed} runs failed; `scaling-harness sweep status {manifest.name}` says why"
+            )
+        return True
+
+    def probe(self, folder: Path, runtime: RuntimeConfig) -> Probe:
+        """Take the steps here."""
+        return probe(folder, self._config.runs_at_once(runtime))
+
+    @staticmethod
+    def cancel(sweep_dir: Path, force: bool) -> bool:  # noqa: ARG004
+        """Workers of this machine leave when they see that the sweep is cancelled; the states of their runs say so."""
+        return False
 
 
 def run_sweep(

@@ -1,4 +1,4 @@
-"""A node as a scheduler starts it: `python -m sweeps.launchers.slurm.node`, with a trainer that takes no time."""
+"""A node as a scheduler starts it: `python -m sweeps.launchers.node`, with a trainer that takes no time."""
 
 import os
 import signal
@@ -13,8 +13,8 @@ from scaling_harness.errors import UserError
 from scaling_harness.execution.attempts import attempt_numbers, read_attempt
 from sweeps.launchers import preflight as launch
 from sweeps.launchers.control import cancel
+from sweeps.launchers.node import WORK_LEFT
 from sweeps.launchers.preflight import check_node
-from sweeps.launchers.slurm.node import WORK_LEFT
 from sweeps.planning.manifest import CANCELLED, read_listing
 from sweeps.workers.resources import share_devices
 
@@ -22,11 +22,11 @@ SLOW = 400
 
 
 def start(store, *options, **environment):
-    path = os.pathsep.join([str(Path(__file__).parents[2]), str(Path(__file__).parents[4])])
+    path = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parents[3])])
     command = [
         sys.executable,
         "-m",
-        "sweeps.launchers.slurm.node",
+        "sweeps.launchers.node",
         str(store.sweep_dir("fake")),
         "--train",
         "fake_training:train",

@@ -1,4 +1,4 @@
-"""One machine's share of a sweep, without a screen: `python -m sweeps.launchers.slurm.node SWEEP_DIR --slots K`.
+"""One machine's share of a sweep, without a screen: `python -m sweeps.launchers.node SWEEP_DIR --slots K`.
 
 What an array task of SLURM runs; it keeps K workers busy until nothing is left. Nothing here knows of SLURM: told to
 stop by a signal, it answers with exit code 75 where work is left, and whoever started it starts it again elsewhere.
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m sweeps.launchers.slurm.node", description="Train a sweep on this machine."
+        prog="python -m sweeps.launchers.node", description="Train a sweep on this machine."
     )
     parser.add_argument("sweep_dir", type=Path)
     parser.add_argument("--slots", type=int, default=1, metavar="K", help="runs at once")
