@@ -1,10 +1,8 @@
 """The local launcher: the workers of this machine, shown on a screen until the sweep is done."""
 
 import dataclasses
-import json
 import os
 import socket
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +22,7 @@ from sweeps.status.live_table import Progress
 from sweeps.status.run_status import FINISHED, RunStatus, status
 from sweeps.timing.cost import settle, verdict
 from sweeps.timing.probe import Probe, probe
-from sweeps.workers.supervise import Pool, supervise
+from sweeps.workers.supervise import Pool, supervise, worker_command
 
 
 @dataclass(frozen=True)
@@ -114,8 +112,9 @@ def run_sweep(
     before = _n_finished(rows)
     n_open = sum(not all(store.is_finished(run.run_id) for run in job.runs) for job in manifest.jobs)
     environments = [{} for _ in range(min(n_workers(runtime), n_open))]
-    log = store.sweep_dir(manifest.name) / LOGS / f"{socket.gethostname()}-{os.getpid()}"
-    pool = Pool(_command(manifest, store, train), runtime.threads, log, environments)
+    sweep_dir = store.sweep_dir(manifest.name)
+    log = sweep_dir / LOGS / f"{socket.gethostname()}-{os.getpid()}"
+    pool = Pool(worker_command(sweep_dir, runtime, train), runtime.threads, log, environments)
 
     # The second interrupt is Python's own: it ends the loop, and the pool kills what it holds.
     with stop_on_signals() as stop, Progress(manifest.jobs, console) as progress, pool.ended():
@@ -143,13 +142,6 @@ class _Screen:
         self._told = told
         self.rows = status(self._manifest.jobs, self._store, self.rows)
         self._progress.show(self.rows)
-
-
-def _command(manifest: Manifest, store: Store, train: str) -> list[str]:
-    sweep_dir = Path(store.sweep_dir(manifest.name))
-    settings = json.dumps(dataclasses.asdict(manifest.runtime))
-    options = ["--runtime", settings, "--parent", str(os.getpid()), "--train", train]
-    return [sys.executable, "-m", "sweeps.workers.worker", str(sweep_dir), *options]
 
 
 def _n_finished(rows: Sequence[RunStatus]) -> int:
