@@ -25,7 +25,7 @@ Count = Literal["non_embedding", "with_head", "total"]
 
 @dataclass(frozen=True, config=_STRICT)
 class ModelConfig:
-    """A decoder-only transformer; give `n_head` or `d_head`, not both."""
+    """A decoder-only transformer; give `n_head`, or `d_head`, or neither (see `heads`)."""
 
     n_layer: PositiveInt
     d_model: PositiveInt
@@ -40,8 +40,8 @@ class ModelConfig:
     """`module:function` that builds the user's own architecture; see the README."""
 
     def __post_init__(self) -> None:
-        if (self.n_head is None) == (self.d_head is None):
-            raise ValueError("give exactly one of n_head and d_head")
+        if self.n_head is not None and self.d_head is not None:
+            raise ValueError("give one of n_head and d_head, or neither")
         divisor = self.n_head or self.d_head or 1
         if self.d_model % divisor:
             name = "n_head" if self.n_head else "d_head"
@@ -56,8 +56,9 @@ class ModelConfig:
 
     @property
     def heads(self) -> int:
-        """Number of attention heads."""
-        return self.n_head or self.d_model // (self.d_head or self.d_model)
+        """Number of attention heads: as given, or by the smallest even head size from 16 up that divides d_model."""
+        derived = (size for size in range(16, self.d_model, 2) if self.d_model % size == 0)
+        return self.n_head or self.d_model // (self.d_head or next(derived, self.d_model))
 
     @property
     def d_ff(self) -> int:
