@@ -3,7 +3,7 @@
 import os
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic.dataclasses import dataclass
 
 from scaling_harness.config.schema import Count, RuntimeConfig
@@ -50,6 +50,15 @@ class Grid:
     """Whether runs that differ in their budget alone share the steps before their decays; for `schedule=wsd`."""
 
 
+def _joined(grids: Any) -> Any:
+    """Lists of grids one after another."""
+    if not isinstance(grids, dict):
+        return grids
+    if wrong := [name for name, part in grids.items() if not isinstance(part, list)]:
+        raise ValueError(f"a list of grids, or names with a list of grids each, and {wrong[0]} is no list")
+    return [grid for part in grids.values() for grid in part]
+
+
 AimName = Literal[
     "budgets",
     "decades",
@@ -69,7 +78,8 @@ class SweepConfig:
 
     name: str
     question: str
-    grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
+    grids: Annotated[tuple[Grid, ...], BeforeValidator(_joined), Field(min_length=1)]
+    """A list, or lists by name: a sweep whose defaults list names another inherits its lists and adds one."""
     stack: PositiveInt = 1
     """Runs of one shape and batch that are trained in lockstep, at most; 1 trains each on its own."""
     hold_out: NonNegativeInt = 1

@@ -69,6 +69,14 @@ def test_the_number_of_heads_follows_from_the_width(d_model, n_head):
     assert ModelConfig(**shape, n_head=2).heads == 2
 
 
+def test_configurations_that_name_each_other_are_a_sentence(tmp_path):
+    (tmp_path / "sweep").mkdir()
+    for name, other in ("ab", "ba"):
+        (tmp_path / "sweep" / f"{name}.yaml").write_text(f"# @package _global_\ndefaults: [{other}]\nseed: 1\n")
+    with pytest.raises(UserError, match="in a circle"):
+        compose(["sweep=a"], tmp_path)
+
+
 def test_learning_rate_and_batch_are_a_number_or_a_rule():
     assert composed("optim.lr=0.01").optim.lr == 0.01
     assert composed("optim=kaplan").optim.lr == NamedRule(rule="kaplan2020")
