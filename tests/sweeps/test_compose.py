@@ -26,5 +26,5 @@ def test_a_bad_sweep_is_a_sentence(changes, sentence):
 
 
 def test_the_name_of_a_launcher_is_no_part_of_the_path_that_is_wrong():
-    with pytest.raises(UserError, match="^launcher.gpus_per_run is 0"):
+    with pytest.raises(UserError, match=r"^launcher.gpus_per_run is 0"):
         launcher_config(compose(["launcher.gpus_per_run=0"]))
