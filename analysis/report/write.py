@@ -20,7 +20,7 @@ from analysis.frontier.approach1_envelope import curves_of
 from analysis.frontier.approach2_isoflop import budget_groups, slices
 from analysis.frontier.exact_flops import exact_allocation
 from analysis.frontier.verdict import verdict
-from analysis.laws.law import LAWS
+from analysis.laws.registry import LAWS
 from analysis.report import made_from, tables
 from analysis.report import provenance as sources
 from analysis.report.summary import (

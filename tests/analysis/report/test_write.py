@@ -10,7 +10,7 @@ from analysis.figures import report_figures as catalogue
 from analysis.fitting.fit import fit
 from analysis.frontier.exact_flops import exact_allocation
 from analysis.laws import simulate
-from analysis.laws.law import skaling
+from analysis.laws.chinchilla import skaling
 from analysis.report import write as report
 from analysis.report.provenance import recipe_text
 from analysis.report.summary import analyse, table_rows
