@@ -32,7 +32,7 @@ def _report_reproduction(sweep_dir: Path) -> int:
 
     paths = write_report(sweep_dir)
     print_headline(paths)
-    print(f"report: {paths.html}\nsummary: {paths.summary_json}")
+    print(f"report: {paths.html}{' (unchanged)' * paths.unchanged}\nsummary: {paths.summary_json}")
     return 0
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from scaling_harness.execution.intervals import poll_s
 from scaling_harness.record.atomic_files import explain_os_errors, write_text
 from scaling_harness.record.provenance import now
 from scaling_harness.record.store import Store
@@ -13,7 +14,7 @@ from sweeps.status.run_status import RunStatus, states
 
 _GRACE_S = 120.0
 """Time for runs to be saved before their workers are ended by force."""
-_POLL_S = 1.0
+_POLL_S = poll_s(1.0)
 
 
 def cancel(listing: Listing, store: Store) -> str:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from scaling_harness.execution.intervals import poll_s
 from scaling_harness.record.provenance import now
 from scaling_harness.record.store import Store
 from scaling_harness.text_table import print_columns
@@ -13,7 +14,7 @@ from sweeps.planning.time_estimate import duration
 from sweeps.status.run_status import FINISHED, RunStatus, status
 from sweeps.status.time_left import seconds_left, seconds_spent
 
-_EVERY_S = 2.0
+_EVERY_S = poll_s(2.0)
 _STATES = ("done", "running", "waiting", "diverged", "failed")
 
 

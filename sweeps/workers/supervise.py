@@ -13,6 +13,7 @@ from pathlib import Path
 from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.execution.attempts import LOG_VARIABLE, End, bury
+from scaling_harness.execution.intervals import poll_s
 from scaling_harness.record.atomic_files import explain_os_errors
 from scaling_harness.record.store import Store
 from scaling_harness.training.memory import kernel_kills
@@ -21,7 +22,7 @@ from sweeps.workers.hang_detection import Hangs
 from sweeps.workers.process import arguments_of
 from sweeps.workers.resources import environment
 
-POLL_S = 0.25
+POLL_S = poll_s(0.25)
 _GRACE_S = 60.0
 """Time for workers told to stop: a step, an evaluation and a checkpoint."""
 _LAST_BYTES = 4096
