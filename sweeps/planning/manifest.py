@@ -41,7 +41,7 @@ class Manifest:
     launcher: Launcher = field(default_factory=LocalLauncher)
     """Of the last launch."""
     code: str | None = field(default_factory=code_version)
-    """Version of the code that trains it; None where it cannot be told."""
+    """Version of the code that decides its numbers; None if it could not be told."""
     law: str = "chinchilla"
     """Of the report; see `SweepConfig.law`."""
     aims: Mapping[Any, float] = field(default_factory=dict)
@@ -77,6 +77,7 @@ class Listing:
 
     name: str
     runtime: RuntimeConfig
+    wandb: WandbConfig
     launcher: Launcher
     jobs: tuple[ListedJob, ...]
 
@@ -174,7 +175,8 @@ def read_listing(sweep_dir: Path) -> Listing:
         for job in document["jobs"]
     )
     runtime = validate(RuntimeConfig, document["runtime"])
-    return Listing(document["name"], runtime, launcher_config(document), jobs)
+    wandb = validate(WandbConfig, document["wandb"])
+    return Listing(document["name"], runtime, wandb, launcher_config(document), jobs)
 
 
 def merge(jobs: Iterable[Job], added: Iterable[Job]) -> tuple[Job, ...]:
