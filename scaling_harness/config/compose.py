@@ -59,31 +59,6 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> dict[st
         raise UserError(_one_line(str(error))) from error
 
 
-def runs_dir(overrides: Sequence[str], config_dir: Path | None = None) -> Path:
-    """Find where the runs are that a command line is about.
-
-    Hydra takes longer than a look at ten thousand runs: it is asked only where the words themselves do not say.
-
-    Parameters
-    ----------
-    overrides, config_dir
-        See `compose`.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    UserError
-        See `compose`.
-    """
-    said = re.fullmatch(r"runtime\.runs_dir=([\w./+-]+)", overrides[0]) if len(overrides) == 1 else None
-    if not overrides and config_dir is None:
-        said = re.search(r"^runs_dir: ([\w./+-]+)$", (CONF_DIR / "runtime" / "cpu.yaml").read_text(), re.MULTILINE)
-    return Path(said[1] if said else run_config(compose(overrides, config_dir)).runtime.runs_dir)
-
-
 def plain(document: Any) -> dict[str, Any]:
     """Check that a composed document is a mapping with string keys."""
     if not isinstance(document, dict):
