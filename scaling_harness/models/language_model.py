@@ -19,6 +19,8 @@ class LanguageModel(nn.Module):
     """What the trainer needs of a model: losses per run, and how each parameter is updated."""
 
     n_runs: int
+    has_run_axis = True
+    """Whether every parameter has the run axis first."""
 
     def loss(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:
         """Mean loss of each run, to be differentiated.
@@ -60,6 +62,7 @@ class UserModule(LanguageModel):
     """
 
     n_runs = 1
+    has_run_axis = False
 
     def __init__(self, module: nn.Module, lr_multipliers: Mapping[str, float]) -> None:
         super().__init__()

@@ -14,9 +14,8 @@ from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.data.batches import BatchSampler
 from scaling_harness.data.token_cache import open_tokens
 from scaling_harness.errors import HarnessError
-from scaling_harness.models import architecture
-from scaling_harness.models.decoder import Decoder
 from scaling_harness.models.language_model import LanguageModel, UserModule
+from scaling_harness.models.registry import describe
 from scaling_harness.plan.plan import Plan
 from scaling_harness.record.record import EvalLoss
 from scaling_harness.training.checkpoint import select
@@ -125,7 +124,7 @@ def build_model(runs: tuple[Plan, ...]) -> LanguageModel:
     Parameters
     ----------
     runs : tuple of Plan
-        Of one shape; a custom architecture takes one.
+        Of one shape; one alone if their architecture is not stackable.
 
     Returns
     -------
@@ -138,12 +137,12 @@ def build_model(runs: tuple[Plan, ...]) -> LanguageModel:
     """
     first = runs[0]
     config, vocab_size = first.config.model, first.data.vocab_size
-    if config.target is None:
-        model: LanguageModel = Decoder(config, vocab_size, [run.config.seed for run in runs])
+    torch.manual_seed(first.config.seed)
+    architecture = describe(config, vocab_size)
+    if architecture.stackable:
+        model: LanguageModel = architecture.build([run.config.seed for run in runs])
     else:
-        torch.manual_seed(first.config.seed)
-        custom = architecture.load(config, vocab_size)
-        model = UserModule(custom.build(), custom.lr_multipliers or {})
+        model = UserModule(architecture.build(), architecture.lr_multipliers or {})
     counted = sum(parameter.numel() for parameter in model.parameters()) // len(runs)
     planned = sum(first.params.values())
     if counted != planned:
