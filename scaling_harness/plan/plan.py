@@ -60,6 +60,8 @@ class Plan:
     """Of a trunk: after how many steps which run_ids leave it."""
     stackable: bool = True
     """Whether its architecture trains runs of one shape in lockstep."""
+    architecture_source: str | None = None
+    """SHA-256 of the file of a user's own architecture. Like the version of the harness, not in the identity."""
 
     @property
     def batch_seqs(self) -> int:
@@ -234,6 +236,7 @@ def resolve(config: RunConfig, data: DataInfo) -> Plan:
         n_params=n_params,
         flops_per_token=counts.flops_per_token(n_params, architecture.flops_per_token, architecture.other_flops),
         stackable=architecture.stackable,
+        architecture_source=registry.source_hash(model.target),
     )
 
 
