@@ -47,6 +47,8 @@ def next_windows(sampler: BatchSampler, step: int, n_seqs: int) -> np.ndarray:
 def measure(model: LanguageModel, run: int, windows_BT: Tensor) -> tuple[float, float]:
     """Estimate |G|^2 and tr(Sigma) of one run, before clipping; nothing of the model or of random states changes.
 
+    The model stays in the mode it trains in: dropout is part of the noise that a step has.
+
     Parameters
     ----------
     model : LanguageModel

@@ -14,7 +14,7 @@ from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.data.batches import BatchSampler
 from scaling_harness.data.token_cache import open_tokens
 from scaling_harness.errors import HarnessError
-from scaling_harness.models.language_model import LanguageModel, UserModule
+from scaling_harness.models.language_model import RANDOM_GPU, LanguageModel, UserModule
 from scaling_harness.models.registry import describe
 from scaling_harness.plan.plan import Plan
 from scaling_harness.record.record import EvalLoss
@@ -97,13 +97,21 @@ class Stack:
             return measure(self.model, row, torch.from_numpy(windows).to(self.device))
 
     def state_dict(self, rows: Sequence[int] | None = None) -> dict[str, Tensor]:
-        """All that continues the runs, or some of them, bit for bit: see `FlatAdamW.state_dict`."""
-        state = self.optimizer.state_dict()
+        """All that continues the runs, or some of them, bit for bit.
+
+        See `FlatAdamW.state_dict` and `LanguageModel.running_state`.
+        """
+        state = self.optimizer.state_dict() | self.model.running_state()
         return state if rows is None else select(state, rows)
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Continue from a saved state of the same runs."""
         self.optimizer.load_state_dict(state)
+        self.model.load_running_state(state)
+
+    def lacks(self, state: Mapping[str, Tensor]) -> list[str]:
+        """What a saved state does not hold: earlier versions saved no buffers and no random state."""
+        return sorted(set(self.state_dict()) - set(state) - {RANDOM_GPU})
 
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with some of the runs alone."""
