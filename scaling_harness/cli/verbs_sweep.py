@@ -64,7 +64,7 @@ def _run(options: Namespace) -> int:
     from scaling_harness.record.store import Store
     from sweeps.planning.manifest import MANIFEST_FILE, read_manifest
 
-    manifest = planned(options)
+    manifest = _mixing(planned(options), options)
     store = Store(Path(manifest.runtime.runs_dir))
     if not (store.sweep_dir(manifest.name) / MANIFEST_FILE).exists():
         keep_effort(options, store.sweep_dir(manifest.name))
@@ -144,7 +144,7 @@ def _retry(options: Namespace) -> int:
     if not options.failed:
         raise UserError("say what to retry: `scaling-harness sweep retry NAME --failed`")
     store = _store(options)
-    manifest = read_manifest(store.sweep_dir(options.name))
+    manifest = _mixing(read_manifest(store.sweep_dir(options.name)), options)
     rows = status(manifest.jobs, store)
     to_train = [dataclasses.replace(row, state="waiting") if row.state == "failed" else row for row in rows]
     check_version(manifest.name, manifest.code, to_train, options.mix_versions)
@@ -257,6 +257,12 @@ def planned(options: Namespace) -> "Manifest":
         jobs=expand(document),
         launcher=launcher_config(document),
     )
+
+
+def _mixing(manifest: "Manifest", options: Namespace) -> "Manifest":
+    """The sweep, its workers told whether several versions of an own architecture may be trained."""
+    mix = manifest.runtime.mix_versions or options.mix_versions
+    return dataclasses.replace(manifest, runtime=dataclasses.replace(manifest.runtime, mix_versions=mix))
 
 
 def _check_version(known: "Manifest", store: "Store", options: Namespace) -> None:

@@ -346,6 +346,8 @@ class RuntimeConfig:
     """Seconds without a step or a checkpoint after which a run is given to another process, and its own is killed."""
     isolate: bool = False
     """Whether each job is trained in a fresh process, not in its worker's."""
+    mix_versions: bool = False
+    """Whether an architecture of the user's own may be trained although its code has changed since other runs of it."""
 
 
 @dataclass(frozen=True, config=_STRICT)
