@@ -1,14 +1,18 @@
 """Architectures by name, and what is refused in a sentence before anything is built."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from scaling_harness.config.schema import ModelConfig
 from scaling_harness.errors import UserError
+from scaling_harness.models import registry
 from scaling_harness.models.architecture import Architecture
 from scaling_harness.models.registry import describe, recorded_target, source_hash
+from scaling_harness.train import train_one
 
 V = 19
 OWN = """
@@ -113,3 +117,14 @@ def test_describing_imports_no_torch():
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_example_of_the_readme_trains(tmp_path, monkeypatch, make_config, capsys):
+    readme = (Path(registry.__file__).parent / "README.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    (command,) = re.findall(r"```bash\n(.*?)```", readme, re.DOTALL)
+    words = [word for word in command.split() if word.startswith("model.")]
+    (tmp_path / "my_lstm.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert train_one(make_config(*words, "model.n_layer=2")) == 0
+    assert "nats/token" in capsys.readouterr().out
