@@ -56,6 +56,7 @@ def begin_or_resume(manifest: Manifest, store: Store, mix_versions: bool = False
     HarnessError
         Runs failed.
     """
+    manifest = _mixing(manifest, mix_versions)
     if not is_started(manifest.name, store):
         return launch(manifest, store)
     known = read_manifest(store.sweep_dir(manifest.name))
@@ -115,13 +116,19 @@ def retry_failed(name: str, store: Store, mix_versions: bool = False) -> int:
     UserError, HarnessError
         See `begin_or_resume`; nothing was freed if the code changed.
     """
-    manifest = read_manifest(store.sweep_dir(name))
+    manifest = _mixing(read_manifest(store.sweep_dir(name)), mix_versions)
     rows = status(manifest.jobs, store)
     to_train = [dataclasses.replace(row, state="waiting") if row.state == "failed" else row for row in rows]
     check_version(name, manifest.code, to_train, mix_versions)
     freed = free_failed(rows, store)
     print(f"{len(freed)} failed runs of {name} are tried again")
     return launch(dataclasses.replace(manifest, code=code_version()), store) if freed else 0
+
+
+def _mixing(manifest: Manifest, mix_versions: bool) -> Manifest:
+    """The sweep; its workers learn whether several versions of an own architecture may be trained."""
+    mix = manifest.runtime.mix_versions or mix_versions
+    return dataclasses.replace(manifest, runtime=dataclasses.replace(manifest.runtime, mix_versions=mix))
 
 
 def launch(manifest: Manifest, store: Store) -> int:

@@ -79,3 +79,9 @@ def test_what_a_sweep_says_of_evaluation_and_seed_stands(tmp_path):
     found = compose(["sweep=own"], tmp_path)
     assert (found["evaluation"]["n_points"], found["seed"]) == (7, 5)
     assert compose(["sweep=own", "evaluation.n_points=3"], tmp_path)["evaluation"]["n_points"] == 3
+
+
+def test_options_of_an_architecture_are_free_and_other_keys_are_not():
+    assert run_config(compose(["model.options.dropout=0.1"])).model.options == {"dropout": 0.1}
+    with pytest.raises(UserError, match="dropout"):
+        compose(["model.dropout=0.1"])
