@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from scaling_harness.errors import UserError
+from scaling_harness.execution.source_check import check_source
 from scaling_harness.record.atomic_files import explain_os_errors
-from scaling_harness.record.provenance import code_version
+from scaling_harness.record.provenance import code_version, is_comparable_version
 from scaling_harness.record.store import Store
 from sweeps.launchers.table import launcher_of
 from sweeps.planning.manifest import CANCELLED, Manifest, write_manifest
@@ -28,7 +29,8 @@ def check(manifest: Manifest, store: Store) -> None:
     Raises
     ------
     UserError
-        It cannot: runs that several processes cannot share, no place to write, or what its launcher says.
+        It cannot: runs that several processes cannot share, no place to write, an architecture of the user's own whose
+        code has changed, or what its launcher says.
     """
     n = manifest.launcher.gpus_per_run
     for run in manifest.runs:
@@ -38,6 +40,8 @@ def check(manifest: Manifest, store: Store) -> None:
                 "it must divide them"
             )
     launcher_of(manifest.launcher).check(manifest)
+    if changed := check_source(manifest.runs, store, manifest.runtime.mix_versions):
+        print(f"warning: {changed}", file=sys.stderr)
     _check_writable(store, manifest.name)
 
 
@@ -60,7 +64,7 @@ def check_node(manifest: Manifest, store: Store) -> None:
     except UserError as error:
         raise UserError(f"on {socket.gethostname()}: {error}") from error
     here = code_version()
-    if not manifest.launcher.brings_code and here is not None and manifest.code not in (None, here):
+    if not manifest.launcher.brings_code and manifest.code not in (None, here):
         raise UserError(
             f"the code changed since {manifest.name} was launched: `sweep run {manifest.name} --mix-versions` "
             "goes on with the new one"
@@ -98,9 +102,12 @@ def check_version(name: str, planned: str | None, rows: Sequence[RunStatus], mix
         It does not, and the user did not agree.
     """
     here = code_version()
-    if planned is None or here is None or planned == here or all(row.state in FINISHED for row in rows):
+    if planned is None or planned == here or all(row.state in FINISHED for row in rows):
         return
-    changed = f"the code changed since the sweep {name} was planned, from {planned[:20]} to {here[:20]}"
+    if is_comparable_version(planned):
+        changed = f"the code changed since the sweep {name} was planned, from {planned[:20]} to {here}"
+    else:
+        changed = f"the sweep {name} was planned by an earlier version of this harness ({planned[:20]}), here is {here}"
     if any(row.n_attempts for row in rows) and not mix:
         raise UserError(
             f"{changed}, and some of its runs were trained with the old one: go back to it, "

@@ -11,8 +11,8 @@ from sweeps.launchers.slurm.commands import call, check_partition, live_tasks
 from sweeps.launchers.slurm.probe_job import wait_for_probe
 from sweeps.launchers.slurm.submit import submissions, submit
 from sweeps.planning.manifest import Manifest
-from sweeps.planning.plan_table import cost_sentence, plan_rows, plan_totals
-from sweeps.status.run_status import states
+from sweeps.planning.plan_table import cost_sentence
+from sweeps.status.planned_cost import planned_cost
 from sweeps.timing.probe import Probe
 
 
@@ -32,8 +32,7 @@ class SlurmLauncher:
 
     def start(self, manifest: Manifest, store: Store) -> bool:
         """Submit the workers that the sweep lacks."""
-        rows = plan_rows(manifest.jobs, states(manifest.jobs, store))
-        print(cost_sentence(plan_totals(rows, self._config.runs_at_once(manifest.runtime))))
+        print(cost_sentence(planned_cost(manifest, store)[1]))
         print(submit(manifest, self._config, store))
         return True
 

@@ -1,71 +1,73 @@
+"""Begin, go on, extend, retry: with training replaced by a note of what it was asked."""
+
 import dataclasses
 
 import pytest
 
 from scaling_harness.errors import UserError
-from sweeps.launchers import table
-from sweeps.launchers.control import cancel
-from sweeps.launchers.launch import launch, take_probe
-from sweeps.planning.manifest import CANCELLED, MANIFEST_FILE, read_listing
-from sweeps.planning.time_estimate import Speed
-from sweeps.timing.probe import Probe
+from scaling_harness.plan.plan import Job
+from scaling_harness.record.atomic_files import write_text
+from scaling_harness.record.provenance import code_version
+from scaling_harness.record.store import Store
+from sweeps.launchers import launch
+from sweeps.launchers.local import LocalLauncher
+from sweeps.planning.manifest import Manifest, read_manifest
+
+OLD = "rooms-000000000000"
 
 
 @pytest.fixture
-def calls(monkeypatch):
-    """What is asked of a launcher that stands in the table instead of the local one."""
+def trained(monkeypatch):
+    """Manifests that were to be trained here."""
     asked = []
 
-    class Elsewhere:
-        waits = False
+    def start(_launcher, manifest, _store):
+        asked.append(manifest)
+        return True
 
-        def __init__(self, config):
-            self.config = config
-
-        def check(self, manifest):
-            asked.append("check")
-            if manifest.question == "refused?":
-                raise UserError("there is no machine")
-
-        def start(self, manifest, store):
-            asked.append("start")
-            return manifest.question != "interrupted?"
-
-        def probe(self, folder, runtime):
-            asked.append(f"probe {folder.name}")
-            return Probe("2026-01-01T00:00:00+00:00", "there", 1, Speed())
-
-        @staticmethod
-        def cancel(sweep_dir, force):
-            asked.append(f"cancel {'by force' if force else sweep_dir.name}")
-            return False
-
-    monkeypatch.setitem(table.LAUNCHERS, "local", Elsewhere)
+    monkeypatch.setattr(LocalLauncher, "start", start)
     return asked
 
 
-def test_a_launcher_needs_no_more_than_its_class_and_a_line_in_the_table(make_manifest, calls):
-    manifest, store = make_manifest(1)
-    assert launch(manifest, store) == 0
-    assert take_probe(manifest, store).where == "there"
-    assert cancel(read_listing(store.sweep_dir("fake")), store).startswith("fake is cancelled: 0 of 1")
-    assert calls == ["check", "start", "check", "probe probe", "cancel fake", "cancel by force"]
-    assert (store.sweep_dir("fake") / CANCELLED).exists()
-    assert launch(manifest, store) == 0
-    assert not (store.sweep_dir("fake") / CANCELLED).exists()
+@pytest.fixture
+def sweep(make_plan, tmp_path):
+    """A sweep of two runs, as planned with some version of the code, and its store."""
+    plans = [make_plan(f"seed={seed}") for seed in (0, 1)]
+    config = plans[0].config
+    jobs = tuple(Job((plan,)) for plan in plans)
+    return Manifest("two", "?", 0, config.runtime, config.wandb, jobs), Store(tmp_path / "runs")
 
 
-def test_an_interrupt_has_an_exit_code_of_its_own(make_manifest, calls):
-    manifest, store = make_manifest(1)
-    manifest = dataclasses.replace(manifest, question="interrupted?")
-    assert launch(manifest, store) == 130
+def fail(run, store):
+    """Leave what a run that failed for good leaves."""
+    folder = store.run_dir(run.run_id)
+    write_text(folder / "attempt-0001.json", "")
+    write_text(folder / "record.json", '{"status": "failed", "reason": "it broke", "losses": {}, "wall_s": 0.0}')
 
 
-def test_what_a_launcher_refuses_is_not_written(make_manifest, calls):
-    manifest, store = make_manifest(1)
-    (store.sweep_dir("fake") / MANIFEST_FILE).unlink()
-    manifest = dataclasses.replace(manifest, question="refused?")
-    with pytest.raises(UserError, match="no machine"):
-        launch(manifest, store)
-    assert calls == ["check"]
-    assert not (store.sweep_dir("fake") / MANIFEST_FILE).exists()
+def test_a_sweep_begins_goes_on_and_grows_only_when_told(sweep, trained):
+    manifest, store = sweep
+    first = dataclasses.replace(manifest, jobs=manifest.jobs[:1])
+    assert not launch.is_started("two", store)
+    assert launch.begin_or_resume(first, store) == 0
+    assert launch.is_started("two", store)
+    with pytest.raises(UserError, match="sweep extend"):
+        launch.begin_or_resume(manifest, store)
+    assert launch.extend(manifest, store) == (1, 2)
+    assert launch.extend(manifest, store) == (0, 2)
+    assert launch.begin_or_resume(first, store) == 0
+    assert [len(asked.runs) for asked in trained] == [1, 2]
+
+
+def test_failed_runs_go_on_with_the_code_that_is_here_if_the_user_agrees(sweep, trained):
+    """A node compares its code with that of the manifest: the one of the last launch has to stand in it."""
+    manifest, store = sweep
+    launch.launch(dataclasses.replace(manifest, code=OLD), store)
+    failed = manifest.runs[0]
+    fail(failed, store)
+    with pytest.raises(UserError, match="--mix-versions"):
+        launch.retry_failed("two", store)
+    assert store.is_finished(failed.run_id)
+    assert launch.retry_failed("two", store, mix_versions=True) == 0
+    assert not store.is_finished(failed.run_id)
+    assert trained[-1].code == read_manifest(store.sweep_dir("two")).code == code_version()
