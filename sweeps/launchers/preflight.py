@@ -68,7 +68,7 @@ def check_node(manifest: Manifest, store: Store) -> None:
         raise UserError(f"on {socket.gethostname()}: {error}") from error
     here = code_version()
     contained = isinstance(manifest.launcher, SlurmLauncher) and manifest.launcher.container
-    if not contained and here is not None and manifest.code not in (None, here):
+    if not contained and manifest.code not in (None, here):
         raise UserError(
             f"the code changed since {manifest.name} was launched: `sweep run {manifest.name} --mix-versions` "
             "goes on with the new one"

@@ -1,8 +1,6 @@
-from pathlib import Path
-
 import pytest
 
-from scaling_harness.config.compose import CONF_DIR, compose, run_config, runs_dir, sweep_config
+from scaling_harness.config.compose import CONF_DIR, compose, run_config
 from scaling_harness.config.schema import NamedRule, PowerRule
 from scaling_harness.errors import UserError
 
@@ -66,30 +64,12 @@ def test_learning_rate_and_batch_are_a_number_or_a_rule():
     assert composed(f"budget.batch_tokens={rule}").budget.batch_tokens == power
 
 
-def test_one_run_is_not_a_sweep():
-    with pytest.raises(UserError, match="name a file of conf/sweep"):
-        sweep_config(compose([]))
-
-
 def test_another_config_dir_is_searched(tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "mine.yaml").write_text(
         "parametrisation: mup\nn_layer: 1\nd_model: 16\nd_head: 8\nn_ctx: 32\n"
     )
     assert run_config(compose(["model=mine"], tmp_path)).model.heads == 2
-
-
-@pytest.mark.parametrize(
-    "overrides",
-    [
-        [],
-        ["runtime.runs_dir=/some/where-else"],
-        ["runtime.runs_dir='with space'"],
-        ["runtime=cuda", "model.d_model=16"],
-    ],
-)
-def test_where_runs_are_is_told_without_hydra_or_with_it_the_same(overrides):
-    assert runs_dir(overrides) == Path(run_config(compose(overrides)).runtime.runs_dir)
 
 
 def test_what_a_sweep_says_of_evaluation_and_seed_stands(tmp_path):
