@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from scaling_harness.cli import runs as runs_verb
 from scaling_harness.errors import HarnessError, UserError
 
 _OVERRIDES = "Hydra overrides, such as model.d_model=64 runtime.workers=1"
@@ -67,7 +68,13 @@ def parser() -> argparse.ArgumentParser:
 
     report = verbs.add_parser("report", help="figures and report.html, also of a sweep still running")
     _add_runs(report)
+    report.add_argument(
+        "--out", metavar="DIR", help="write there (default: the sweep's folder; reports/NAME for an archive)"
+    )
     _add_json(report)
+
+    runs = verbs.add_parser("runs", help=runs_verb.HELP)
+    runs_verb.add_options(runs)
 
     reproduce = verbs.add_parser("reproduce", help="the main job: sweep, fits, figures, report")
     reproduce.add_argument("--tier", choices=("mini", "quick", "standard"), default="quick")
@@ -92,6 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parse(arguments)
     try:
+        if options.verb == "runs":
+            return runs_verb.run(options)
         from scaling_harness.cli import (
             verbs,
             verbs_analysis,
@@ -290,13 +299,15 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout and nothing else")
 
 
-def _add_place(parser: argparse.ArgumentParser, what: str = "a sweep (name or folder)") -> None:
+def _add_place(parser: argparse.ArgumentParser, what: str = "a sweep (name or folder) or an archive of one") -> None:
     parser.add_argument("runs", metavar="RUNS", help=what)
     parser.add_argument("--runs-dir", default="runs", metavar="DIR", help="where sweeps are (default: %(default)s)")
 
 
 def _add_runs(parser: argparse.ArgumentParser, counts: str | None = None) -> None:
-    _add_place(parser, "a sweep (name or folder), or a CSV, JSONL or Parquet table")
+    _add_place(
+        parser, "a sweep (name or folder), an archive (F.runs.zst, archive:NAME), or a CSV, JSONL or Parquet table"
+    )
     if counts:
         parser.add_argument("--count", metavar="COUNT", help=counts)
         return

@@ -65,7 +65,7 @@ def report(options: Namespace) -> int:
     """Draw the figures and write the report."""
     from analysis.report.write import write_report
 
-    paths = write_report(find_runs(options), count=options.count)
+    paths = write_report(find_runs(options), Path(options.out) if options.out else None, count=options.count)
     print(json.dumps({"html": str(paths.html), "summary": str(paths.summary_json)}) if options.json else paths.html)
     return 0
 
@@ -78,7 +78,11 @@ def composed(options: Namespace, *more: str) -> dict[str, Any]:
 
 
 def find_runs(options: Namespace) -> Path:
-    """Path of a table, or of a sweep by name or folder."""
+    """Path of a table or an archive, or of a sweep by name or folder."""
+    from scaling_harness.record.archive import PREFIX, locate
+
+    if options.runs.startswith(PREFIX):
+        return locate(options.runs)
     for path in (Path(options.runs), Path(options.runs_dir) / options.runs):
         if path.exists():
             return path

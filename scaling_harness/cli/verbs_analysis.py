@@ -74,9 +74,10 @@ def _fits(options: Namespace) -> Iterator[tuple["FitResult", "Runs"]]:
     from analysis.fitting.conventions import describe
     from analysis.fitting.fit import fit as fit_law
     from analysis.fitting.fit import law_named
+    from analysis.runs.from_records import is_sweep
 
     path = find_runs(options)
-    counts = options.count.split(",") if options.count else ["with_head" if path.is_dir() else None]
+    counts = options.count.split(",") if options.count else ["with_head" if is_sweep(path) else None]
     said: set[tuple[str, str]] = set()
     for law in map(law_named, options.law.split(",")):
         for count in counts:

@@ -115,10 +115,11 @@ def read_record(path: Path) -> RunRecord:
         raise HarnessError(f"{file} does not exist: the run has not finished") from error
     except ValueError as error:
         raise HarnessError(f"{file} is not JSON: delete it and run the sweep again") from error
-    return _from_document(file, document)
+    return from_document(file, document)
 
 
-def _from_document(file: Path, document: Any) -> RunRecord:
+def from_document(file: Path, document: Any) -> RunRecord:
+    """Make a record of its JSON form, of this schema version or an older one; see `read_record`."""
     version = document.get("schema_version") if isinstance(document, dict) else None
     if version == 1:  # the same without the noise scale
         document, version = document | {"noise": None, "schema_version": SCHEMA_VERSION}, SCHEMA_VERSION
