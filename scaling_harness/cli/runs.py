@@ -48,7 +48,7 @@ def _export(options: Namespace) -> dict[str, Any]:
 
     folders = (Path(options.sweep), Path(options.runs_dir) / options.sweep)
     folder = next((path for path in folders if path.is_dir()), folders[-1])
-    return _write(Path(options.out), export_sweep(folder))
+    return _write(_archive_path(options.out), export_sweep(folder))
 
 
 def _merge(options: Namespace) -> dict[str, Any]:
@@ -59,17 +59,23 @@ def _merge(options: Namespace) -> dict[str, Any]:
 
     archives = [read_archive(locate(path)) for path in options.archives]
     if options.out:
-        return _write(Path(options.out), merge(archives))
+        return _write(_archive_path(options.out), merge(archives))
     store = Store(Path(options.runs_dir))
     n_added = merge_into_store(archives, store, lambda run_id: is_held([run_id], store))
     return {"path": str(store.runs_dir), **_summary(*archives), "n_added": n_added}
 
 
-def _write(path: Path, archive: "Archive") -> dict[str, Any]:
-    from scaling_harness.record.archive import SUFFIX, is_archive, write_archive
+def _archive_path(text: str) -> Path:
+    from scaling_harness.record.archive import SUFFIX, is_archive
 
-    if not is_archive(path):
-        raise UserError(f"an archive is named NAME{SUFFIX}: -o {path}{SUFFIX}")
+    if not is_archive(Path(text)):
+        raise UserError(f"{text} is not named as an archive is: give -o {text}{SUFFIX}")
+    return Path(text)
+
+
+def _write(path: Path, archive: "Archive") -> dict[str, Any]:
+    from scaling_harness.record.archive import write_archive
+
     write_archive(path, archive)
     return {"path": str(path), **_summary(archive)}
 

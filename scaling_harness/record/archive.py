@@ -84,15 +84,15 @@ def archive_name(path: Path) -> str:
 
 
 def thin(curve: Sequence[Mapping[str, Any]]) -> Curve:
-    """Keep every evaluation and gradient measurement, the last row, and training steps on a grid common to all runs.
+    """Keep every evaluation and gradient measurement, the last training step, and others on a grid common to all runs.
 
     What approach 1 and the gradient noise scale read of a curve stays whole, hence their numbers. Thinning twice gives
     the same as once.
     """
     if sum("valid_loss" in row for row in curve) < MIN_EVALUATIONS:
         return tuple(curve)
-    last = len(curve) - 1
-    return tuple(row for i, row in enumerate(curve) if i == last or _is_measurement(row) or _is_on_grid(row["step"]))
+    last = max((row["step"] for row in curve), default=0)
+    return tuple(row for row in curve if row["step"] == last or _is_measurement(row) or _is_on_grid(row["step"]))
 
 
 def _is_measurement(row: Mapping[str, Any]) -> bool:
