@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.laws.law import Array, Rows
+from analysis.arrays import Array, Rows
 from analysis.runs import from_wandb
 from scaling_harness.errors import UserError
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from analysis.laws.law import Rows
+from analysis.arrays import Rows
 from analysis.runs.from_archive import archived_curve, in_archive
 from analysis.runs.from_records import differing_fields, find_run_dirs, find_trunks, is_sweep, read_rows
 from analysis.runs.from_tables import LETTERS, parse_columns, read_table

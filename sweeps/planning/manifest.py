@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from scaling_harness.config.compose import launcher_config, validate
+from scaling_harness.config.compose import validate
 from scaling_harness.config.schema import RunConfig, RuntimeConfig, WandbConfig
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.plan.plan import Job, Plan
 from scaling_harness.record import sweep_listing
 from scaling_harness.record.provenance import code_version
 from scaling_harness.record.sweep_listing import SWEEP_FILE, ListedJob, ListedRun, SweepListing, write_listing
+from sweeps.compose import launcher_config
 from sweeps.config import Launcher, LocalLauncher
 from sweeps.planning.expand import describe, resolve_all
 from sweeps.planning.prepared_data import data_documents, prepared_data

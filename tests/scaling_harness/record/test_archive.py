@@ -127,7 +127,7 @@ def test_an_unknown_name_lists_those_there_are(tmp_path, monkeypatch):
     assert locate("runs/mine").parts == ("runs", "mine")
 
 
-@pytest.mark.parametrize("file", sorted(COMMITTED.iterdir()), ids=archive_name)
+@pytest.mark.parametrize("file", sorted(COMMITTED.glob("*")), ids=archive_name)
 def test_every_committed_archive_is_a_whole_sweep_of_conf(file):
     read = read_archive(file)
     assert read.listing.name == archive_name(file)
