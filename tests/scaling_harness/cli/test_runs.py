@@ -1,35 +1,46 @@
 """`runs export` and `runs merge`, and the verbs that read what they write."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
 from scaling_harness.cli import main
-from scaling_harness.record.archive import SUFFIX
+from scaling_harness.record.archive import SUFFIX, locate, read_archive
 
 
 @pytest.fixture
-def trained(tiny, monkeypatch, tmp_path, capsys):
-    """A run trained and a sweep that lists it and another, in `runs` of the working directory."""
+def store(monkeypatch, tmp_path, capsys):
+    """The runs of a committed archive as folders, in `runs` of the working directory."""
     monkeypatch.chdir(tmp_path)
-    grids = "sweep.grids=[{shapes: [[1,16]], budgets: {n_tokens: [320, 640]}, seeds: [0]}]"
-    assert main(["sweep", "run", "transfer", *tiny, "sweep.name=mine", grids]) == 0
-    capsys.readouterr()
+    assert main(["runs", "merge", "archive:reproduce-mini", "--runs-dir", "runs"]) == 0
+    said = capsys.readouterr().out
+    assert said == "runs: 32 runs of reproduce-mini (32 completed)\nadded: 32 of them\n"
 
 
-def test_a_sweep_goes_through_an_archive_into_another_store(trained, capsys):
-    assert main(["runs", "export", "mine", "-o", f"mine{SUFFIX}", "--json"]) == 0
+def test_a_sweep_goes_from_a_store_into_an_archive(store, capsys):
+    shutil.rmtree("runs/store/mup-l1-d8-D142k-s0-1cfd0250")
+    assert main(["runs", "export", "reproduce-mini", "-o", f"mini{SUFFIX}", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert said == {"path": f"mine{SUFFIX}", "sweeps": ["mine"], "n_runs": 2, "status": {"completed": 2}}
-    assert main(["runs", "merge", f"mine{SUFFIX}", "--runs-dir", "elsewhere"]) == 0
-    assert capsys.readouterr().out == "elsewhere: 2 runs of mine (2 completed)\nadded: 2 of them\n"
-    assert main(["table", "mine", "--runs-dir", "elsewhere", "--json"]) == 0
-    merged = json.loads(capsys.readouterr().out)
-    assert main(["table", f"mine{SUFFIX}", "--json"]) == 0
-    read = json.loads(capsys.readouterr().out)
-    assert [(row["run_id"], row["L"]) for row in read] == [(row["run_id"], row["L"]) for row in merged]
-    assert main(["sweep", "status", "mine", "runtime.runs_dir=elsewhere"]) == 2
-    assert "came from an archive" in capsys.readouterr().err
+    assert said["status"] == {"completed": 31, "not finished": 1}
+    assert main(["table", f"mini{SUFFIX}", "--json"]) == 0
+    read = capsys.readouterr()
+    assert read.err == "left out: mup-l1-d8-D142k-s0-1cfd0250: not finished\n"
+    assert main(["table", "reproduce-mini", "--json"]) == 0
+    whole = capsys.readouterr()
+    assert [without_path(row) for row in json.loads(read.out)] == [without_path(row) for row in json.loads(whole.out)]
+    assert main(["runs", "merge", f"mini{SUFFIX}", "archive:reproduce-mini", "-o", f"joined{SUFFIX}"]) == 0
+    assert read_archive(Path(f"joined{SUFFIX}")) == read_archive(locate("archive:reproduce-mini"))
+
+
+def without_path(row):
+    return {key: value for key, value in row.items() if key != "curve_path"}
+
+
+def test_a_sweep_that_came_from_an_archive_says_how_to_go_on(store, capsys):
+    assert main(["sweep", "status", "reproduce-mini"]) == 2
+    assert "delete it and start the sweep again" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
