@@ -16,7 +16,7 @@ def store(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["runs", "merge", "archive:reproduce-mini", "--runs-dir", "runs"]) == 0
     said = capsys.readouterr().out
-    assert said == "runs: 32 runs of reproduce-mini (32 completed)\nadded: 32 of them\n"
+    assert said == "runs: 32 runs of reproduce-mini (32 completed), 32 of them new here\n"
 
 
 def test_a_sweep_goes_from_a_store_into_an_archive(store, capsys):
