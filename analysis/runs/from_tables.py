@@ -104,7 +104,7 @@ def _checkpoints(file: pd.DataFrame, good: pd.DataFrame, run: str | None) -> tup
     """Column that names the runs of which the rows are checkpoints; without one, a sentence if they may be some."""
     if not {"N", "D"} <= set(good) or good.empty:
         return None, []
-    column = separate_rows.checkpoint_column(good, run and "run")
+    column = separate_rows.checkpoint_column(good, [run] if run else labels(file.columns))
     return column, [] if column else separate_rows.maybe_checkpoints(file.loc[good.index], good)
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 _CHART = re.compile(r"(?P<run>.+) - (?P<metric>[^_].*?)(?P<bound>__MIN|__MAX)?")
-MIN_SHARE = 0.5  # of the columns that must be called "run - metric"
+MOST_SHARED = 2  # columns of a chart that belong to no run: the step, perhaps a time
 
 
 def flatten(frame: pd.DataFrame) -> pd.DataFrame:
@@ -69,10 +69,9 @@ def lengthen(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """
     named = {name: found for name in frame if (found := _CHART.fullmatch(str(name)))}
     values = {name: found for name, found in named.items() if not found["bound"]}
-    bounds = len(named) - len(values)
-    if not bounds and (len(values) < 2 or len(values) < MIN_SHARE * frame.shape[1]):
+    bounds, shared = len(named) - len(values), frame[[name for name in frame if name not in named]]
+    if not values or shared.shape[1] > MOST_SHARED or (not bounds and len(values) < 2):
         return frame, ()
-    shared = frame[[name for name in frame if " - " not in str(name)]]
     parts: dict[str, pd.DataFrame] = {}
     for name, found in values.items():
         run = parts.setdefault(found["run"], shared.assign(run=found["run"]))

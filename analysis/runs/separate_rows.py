@@ -1,6 +1,6 @@
 """What tells the rows of a table apart: copies, seeds, settings, and checkpoints of one run."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -130,18 +130,17 @@ def _luck(tried: list[int], seeds: list[int]) -> list[str]:
     ]
 
 
-def checkpoint_column(frame: pd.DataFrame, named: str | None = None) -> str | None:
+def checkpoint_column(frame: pd.DataFrame, names: Iterable[str]) -> str | None:
     """Column whose rows of one value are checkpoints of one run: one N, and another D each.
 
     Parameters
     ----------
     frame : DataFrame
         N and D beside the columns of the file.
-    named : str, optional
-        The column that names runs; by default the first of the usual names that fits.
+    names : iterable of str
+        Columns that may name runs.
     """
-    candidates = [named] if named else labels(frame.columns)
-    return next((name for name in candidates if _are_checkpoints(frame, name)), None)
+    return next((name for name in names if name in frame and _are_checkpoints(frame, name)), None)
 
 
 def _are_checkpoints(frame: pd.DataFrame, name: str) -> bool:
