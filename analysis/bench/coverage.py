@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analysis.arrays import Array
 from analysis.bench.scenarios import SCENARIOS, Scenario
 from analysis.fitting.objective import Objective
 from analysis.fitting.optimum import Point, fit_point
@@ -13,7 +14,8 @@ from analysis.fitting.profile import profile_intervals
 from analysis.fitting.resample import draw_params
 from analysis.fitting.result import Estimate
 from analysis.frontier.approaches import three_approaches
-from analysis.laws.law import Array, chinchilla, derive
+from analysis.laws.chinchilla import chinchilla
+from analysis.laws.law import derive
 from analysis.runs.load import Runs
 from scaling_harness.errors import UserError
 

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.arrays import Array, Rows
 from analysis.bench import scipy_baseline as baseline
 from analysis.bench.scenarios import SCENARIOS
 from analysis.fitting.fit import fit
 from analysis.fitting.objective import Objective
 from analysis.fitting.optimum import Point, fit_point
 from analysis.fitting.resample import case_weights
-from analysis.laws.law import Array, Rows, chinchilla
+from analysis.laws.chinchilla import chinchilla
 from analysis.runs.load import load_runs
 
 SAME = 1e-6

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-from analysis.laws.law import Array
+from analysis.arrays import Array
 
 DELTA = 1e-3
 Fit = tuple[Array, float]

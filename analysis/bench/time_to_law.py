@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.arrays import Array
 from analysis.fitting.goodness_of_fit import fit_quality
 from analysis.frontier.approach2_isoflop import budget_groups
 from analysis.frontier.approaches import Approaches, three_approaches
-from analysis.laws.law import Array, Law
+from analysis.laws.law import Law
 from analysis.report.summary import elapsed_s, or_reason
 from analysis.runs.load import Runs, load_runs
 from analysis.validation.holdout import hold_out_budgets

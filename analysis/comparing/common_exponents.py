@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.arrays import Array
 from analysis.fitting.newton import Problem, solve
 from analysis.fitting.objective import LEAST_SQUARES
 from analysis.fitting.optimum import Point, fit_point
-from analysis.laws.law import Array, Law, Term
-from analysis.laws.model import on_rows
+from analysis.laws.batched_law import on_rows
+from analysis.laws.law import Law, Term
 from scaling_harness.errors import HarnessError
 
 OFFSET = "E_common"

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.arrays import Array
 from analysis.fitting.result import Estimate
 from analysis.forecasting.inverse import compute_for_loss
 from analysis.forecasting.source import CONVENTIONS, Source
-from analysis.laws.law import Array
 from scaling_harness.errors import HarnessError, UserError
 
 FRONTIER = ("a", "b")

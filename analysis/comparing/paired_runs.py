@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.arrays import Array
 from analysis.fitting.result import Estimate
-from analysis.laws.law import Array
 from analysis.runs.from_records import dotted, find_run_dirs
 from scaling_harness.errors import HarnessError
 from scaling_harness.record.record import RECORD_FILE, RunRecord, read_record

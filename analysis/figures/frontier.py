@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from analysis.arrays import Array
 from analysis.figures import style
 from analysis.figures.style import GREY, INK, Labels, Shades
 from analysis.fitting.result import Estimate, FitResult
@@ -16,7 +17,6 @@ from analysis.frontier.approach1_envelope import Envelope, Points
 from analysis.frontier.approach2_isoflop import Slice
 from analysis.frontier.approaches import Approaches
 from analysis.frontier.frontier_line import Approach
-from analysis.laws.law import Array
 from analysis.laws.published import PUBLISHED
 from analysis.runs.load import Runs
 

@@ -16,8 +16,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, ListedColormap, LogNorm
 from matplotlib.figure import Figure
 
+from analysis.arrays import Array
 from analysis.fitting.conventions import token_unit
-from analysis.laws.law import Array
 from analysis.runs.load import Runs
 from scaling_harness.record.atomic_files import write_atomically
 

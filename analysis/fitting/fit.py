@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from analysis.arrays import Array, Rows
 from analysis.fitting.goodness_of_fit import fit_quality
 from analysis.fitting.identifiability import check_rows
 from analysis.fitting.objective import Objective
@@ -15,7 +16,8 @@ from analysis.fitting.profile import Profile, profile, profile_intervals
 from analysis.fitting.resample import Resample, draw_params, method_warnings
 from analysis.fitting.result import Estimate, FitResult, build_estimates
 from analysis.fitting.sandwich import standard_errors
-from analysis.laws.law import LAWS, Array, Law, Rows
+from analysis.laws.law import Law
+from analysis.laws.registry import law_named
 from analysis.runs.replicates import SeedNoise, design_cells, seed_noise
 from scaling_harness.errors import HarnessError, UserError
 
@@ -37,15 +39,6 @@ def objective_named(loss: Loss, delta: float) -> Objective:
         raise UserError(f"delta is {delta}: Huber's threshold must be positive, 1e-3 is usual")
     residual, threshold = kinds[loss]
     return Objective("raw" if residual == "raw" else "log", threshold)
-
-
-def law_named(law: Law | str) -> Law:
-    """A law, or the one of that name."""
-    if isinstance(law, Law):
-        return law
-    if law not in LAWS:
-        raise UserError(f"law {law!r} is not known; choose from {', '.join(LAWS)}")
-    return LAWS[law]
 
 
 def fit(

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.arrays import Array
 from analysis.fitting.objective import LEAST_SQUARES, Objective
 from analysis.fitting.optimum import Point, fit_point
 from analysis.fitting.profile import profile
-from analysis.laws.law import Array, Law
+from analysis.laws.law import Law
 from analysis.runs.replicates import SeedNoise
 
 

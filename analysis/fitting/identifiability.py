@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from analysis.laws.law import Array, Law
+from analysis.arrays import Array
+from analysis.laws.law import Law
 from scaling_harness.errors import HarnessError
 
 RANK_TOLERANCE = 1e-6  # singular value of centred log inputs, relative

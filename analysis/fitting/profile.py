@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from analysis.arrays import Array
 from analysis.fitting.newton import Problem, solve
 from analysis.fitting.optimum import Point
 from analysis.fitting.sandwich import expected_curvature, sandwich
 from analysis.fitting.starting_points import grid_starts
-from analysis.laws.law import Array
-from analysis.laws.model import on_rows
+from analysis.laws.batched_law import on_rows
 
 CI_LEVEL = 0.95
 POINTS = 41

@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.arrays import Array, Rows
 from analysis.fitting.optimum import Point
 from analysis.fitting.sandwich import normal_draws
-from analysis.laws.law import Array, Rows
 from analysis.runs.replicates import SeedNoise
 from scaling_harness.errors import UserError
 

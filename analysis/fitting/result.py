@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
+from analysis.arrays import Array
 from analysis.fitting.optimum import Certificate
-from analysis.laws.law import FLOPS_PER_PARAM_TOKEN, LAWS, Array, Law, Optimum, derive
+from analysis.laws.law import FLOPS_PER_PARAM_TOKEN, Law, Optimum, derive
+from analysis.laws.registry import LAWS
 from analysis.to_json import json_form
 from scaling_harness.errors import UserError
 from scaling_harness.record.atomic_files import write_json

@@ -5,9 +5,10 @@ from itertools import product
 
 import numpy as np
 
+from analysis.arrays import Array, Rows
 from analysis.fitting.objective import Objective
 from analysis.laws.batched_law import PowerSum
-from analysis.laws.law import Array, Law, Rows
+from analysis.laws.law import Law
 
 EXPONENT_GRID = (0.03, 0.08, 0.15, 0.25, 0.4, 0.6, 0.9, 1.3)
 OFFSET_GRID = (0.0, 0.3, 0.6, 0.8, 0.95)  # of the smallest loss

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from analysis.arrays import Array
 from analysis.fitting.result import Estimate
 from analysis.forecasting.inverse import (
     compute_for_loss,
@@ -17,7 +18,7 @@ from analysis.forecasting.inverse import (
 )
 from analysis.forecasting.misallocation import CostOfChoice, WrongSize, cost_of_choice, wrong_sizes
 from analysis.forecasting.source import Source
-from analysis.laws.law import FLOPS_PER_PARAM_TOKEN, Array
+from analysis.laws.law import FLOPS_PER_PARAM_TOKEN
 from scaling_harness.errors import HarnessError, UserError
 
 FAR_DECADES = 2.0

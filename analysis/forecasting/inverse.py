@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from analysis.arrays import Array
 from analysis.forecasting.source import Source
-from analysis.laws.law import Array, why_no_optimum
+from analysis.laws.law import why_no_optimum
 from scaling_harness.errors import HarnessError
 
 LOG_COMPUTE = (0.0, 150.0)  # 1 to 1e65 FLOP: whatever lies beyond is called out of reach

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from analysis.arrays import Array
 from analysis.fitting.result import Estimate
-from analysis.laws.law import Array, Law, frontier
+from analysis.laws.law import Law, frontier
 
 WRONG_BY = (1 / 3, 1 / 2, 2.0, 3.0)
 

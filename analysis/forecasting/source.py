@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from analysis.arrays import Array
 from analysis.fitting.conventions import unit_of
 from analysis.fitting.result import CI_LEVEL, Estimate, FitResult, load
-from analysis.laws.law import FLOPS_PER_PARAM_TOKEN, LAWS, Array, Law, Optimum, derive
+from analysis.laws.kaplan import Batch, batch_named, optimal_steps
+from analysis.laws.law import FLOPS_PER_PARAM_TOKEN, Law, Optimum, derive
 from analysis.laws.published import PUBLISHED, Published
-from analysis.laws.steps import Batch, batch_named, optimal_steps
+from analysis.laws.registry import LAWS
 from scaling_harness.errors import UserError
 
 PREFIX = "published:"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.laws.law import Array, Rows
+from analysis.arrays import Array, Rows
 from analysis.runs.load import Runs, load_curve
 
 N_FLOPS = 1500

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import Akima1DInterpolator
 
+from analysis.arrays import Array
 from analysis.frontier.approach2_isoflop import budget_groups
 from analysis.frontier.frontier_line import MIN_BUDGETS, Approach, Drawn, approach_through, empty_approach
-from analysis.laws.law import Array
 
 NAME = "2 akima"
 TOO_WIDE = (

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from analysis.arrays import Array
 from analysis.fitting.result import FitResult
 from analysis.frontier.approach2_isoflop import Slice, vertex_of
 from analysis.frontier.frontier_line import Approach, Drawn, approach_through, weighted_line
-from analysis.laws.law import Array
 
 NAME = "2 corrected"
 SMALL_N_OPT = 0.01

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.laws.law import Array, Rows
+from analysis.arrays import Array, Rows
 
 SAME_BUDGET = 0.15  # relative: budgets closer than this are one (whole steps make them differ a little)
 MIN_SIZES = 4

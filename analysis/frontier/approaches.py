@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from analysis.arrays import Array
 from analysis.fitting.fit import assemble
 from analysis.fitting.identifiability import check_rows
 from analysis.fitting.objective import Objective
@@ -17,7 +18,8 @@ from analysis.frontier import approach2_akima as akima
 from analysis.frontier import approach2_bias as bias_of
 from analysis.frontier import approach2_isoflop as isoflop
 from analysis.frontier.frontier_line import MIN_BUDGETS, Approach, Drawn, approach_through, empty_approach
-from analysis.laws.law import Array, Law, chinchilla, frontier
+from analysis.laws.chinchilla import chinchilla
+from analysis.laws.law import Law, frontier
 from analysis.runs.load import Runs
 from analysis.runs.replicates import SeedNoise, design_cells, seed_noise
 

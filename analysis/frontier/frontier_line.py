@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analysis.arrays import Array
 from analysis.fitting.result import Estimate
-from analysis.laws.law import Array
 
 MIN_BUDGETS = 3
 

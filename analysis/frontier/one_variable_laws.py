@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.fitting.fit import fit
 from analysis.fitting.result import Estimate, FitResult
 from analysis.frontier.approach2_isoflop import budget_groups
-from analysis.laws.law import LAWS
+from analysis.laws.registry import LAWS
 from scaling_harness.errors import HarnessError
 
 MIN_POINTS = 4

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.arrays import Array
 from analysis.frontier.approach1_envelope import Points
 from analysis.hyperparameters.optima import Optimum, find_rules
-from analysis.laws.law import Array
 from analysis.runs.from_records import differing_fields
 from analysis.runs.load import Runs, load_curve
 from scaling_harness.record.gradient_noise_scale import Measurement, noise_scale

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.arrays import Array
 from analysis.frontier.approach2_isoflop import budget_groups
 from analysis.hyperparameters.power_law_nd import PowerLaw, power_law
-from analysis.laws.law import Array
 
 SETTINGS = {"lr": "optim.lr", "batch_tokens": "budget.batch_tokens"}
 """Columns of runs, and the science fields they come from."""

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
+from analysis.arrays import Array
 from analysis.fitting.result import CI_LEVEL, Estimate
-from analysis.laws.law import Array
 from analysis.to_json import json_form
 
 EXPONENTS = ("n_exponent", "d_exponent")

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.laws.law import chinchilla
+from analysis.laws.chinchilla import chinchilla
 
 
 def isoflop(

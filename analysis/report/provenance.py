@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.arrays import Array
 from analysis.figures.style import Labels
 from analysis.fitting.result import FitResult
-from analysis.laws.law import Array
 from analysis.report.summary import Analysis
 from analysis.report.tables import Table, count_words, number, table
 from analysis.runs.from_records import recipe_fields

@@ -14,7 +14,9 @@ from analysis.frontier.approach2_isoflop import budget_groups
 from analysis.frontier.approaches import Approach, Approaches, three_approaches
 from analysis.frontier.one_variable_laws import PowerLaw, one_variable_laws
 from analysis.frontier.verdict import verdict
-from analysis.laws.law import Law, chinchilla, kaplan_lc_offset, kaplan_ln_d, skaling, tied
+from analysis.laws.chinchilla import chinchilla, skaling, tied
+from analysis.laws.kaplan import kaplan_lc_offset, kaplan_ln_d
+from analysis.laws.law import Law
 from analysis.laws.published import PUBLISHED
 from analysis.runs.load import COUNTS, Count, Runs
 from analysis.to_json import json_form

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from analysis.laws.law import Rows
+from analysis.arrays import Rows
 from analysis.runs.from_records import differing_fields, find_run_dirs, find_trunks, read_rows
 from analysis.runs.from_tables import parse_columns, read_table
 from analysis.runs.separate_rows import (

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from analysis.laws.law import Array
+from analysis.arrays import Array
 
 Comma = Literal["point", "thousands"]
 """What a comma inside a number is: a decimal point, or a mark between thousands."""

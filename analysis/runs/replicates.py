@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import digamma, polygamma
 
-from analysis.laws.law import Array
+from analysis.arrays import Array
 from analysis.runs.separate_rows import SETTING_ID
 
 TREND_DOF = 12  # replicates' degrees of freedom from which a trend in the noise is looked for

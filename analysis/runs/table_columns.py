@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.laws.law import Array
+from analysis.arrays import Array
 from analysis.runs.numbers_as_written import Comma, comma_of, read_column
 from scaling_harness.errors import UserError
 

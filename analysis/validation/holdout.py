@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.arrays import Array, Rows
 from analysis.fitting.goodness_of_fit import law_point
 from analysis.fitting.objective import Objective
 from analysis.frontier.approach2_isoflop import budget_groups
-from analysis.laws.law import Array, Law, Rows, chinchilla
+from analysis.laws.chinchilla import chinchilla
+from analysis.laws.law import Law
 from scaling_harness.errors import HarnessError
 
 MIN_BUDGETS_LEFT = 2

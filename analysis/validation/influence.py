@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.arrays import Array, Rows
 from analysis.fitting.objective import Objective
 from analysis.fitting.optimum import Point, fit_point
-from analysis.laws.law import Array, Law, Rows, chinchilla, derive
+from analysis.laws.chinchilla import chinchilla
+from analysis.laws.law import Law, derive
 from analysis.to_json import json_form
 
 MOST_RUNS = 1000  # more than this: those of largest residual only

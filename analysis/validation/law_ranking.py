@@ -9,7 +9,8 @@ import pandas as pd
 
 from analysis.fitting.goodness_of_fit import fit_quality, law_point
 from analysis.fitting.objective import Objective
-from analysis.laws.law import LAWS, Law
+from analysis.laws.law import Law
+from analysis.laws.registry import LAWS
 from analysis.runs.replicates import seed_noise
 from analysis.validation.holdout import MIN_BUDGETS_LEFT, Holdout, budget_bands, forecast_bands
 from scaling_harness.errors import HarnessError

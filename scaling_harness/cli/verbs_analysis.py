@@ -73,7 +73,7 @@ def _fits(options: Namespace) -> Iterator[tuple["FitResult", "Runs"]]:
     """Every law under every count, each described for `compare` and with a forecast of its largest budgets."""
     from analysis.fitting.conventions import describe
     from analysis.fitting.fit import fit as fit_law
-    from analysis.fitting.fit import law_named
+    from analysis.laws.registry import law_named
 
     path = find_runs(options)
     counts = options.count.split(",") if options.count else ["with_head" if path.is_dir() else None]

@@ -22,7 +22,7 @@ _INTERRUPTED = (130, -signal.SIGINT)
 def bench_law(options: Namespace) -> int:
     """Train both sides, or what is left of them, and compare their records."""
     from analysis.bench.time_to_law import compare, print_comparison
-    from analysis.laws.law import LAWS
+    from analysis.laws.registry import LAWS
     from scaling_harness.cli.verbs_tune import TUNE_FILE
     from sweeps.planning.manifest import read_manifest
 

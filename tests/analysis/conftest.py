@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from analysis.laws import simulate
-from analysis.laws.law import chinchilla
+from analysis.laws.chinchilla import chinchilla
 from scaling_harness.record.record import METRICS_FILE, EvalLoss, RunRecord, write_record
 
 TRUTH = {"E": 1.1, "A": 45.0, "B": 160.0, "alpha": 0.38, "beta": 0.35}

@@ -6,7 +6,7 @@ import pytest
 
 from analysis.bench.time_to_law import compare, print_comparison
 from analysis.laws import simulate
-from analysis.laws.law import chinchilla
+from analysis.laws.chinchilla import chinchilla
 
 TRUTH = {"E": 1.1, "A": 45.0, "B": 160.0, "alpha": 0.38, "beta": 0.35}
 BUDGETS = [3e10, 1e11, 3e11]

@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 
 from analysis.fitting.fit import fit
-from analysis.laws.law import LAWS, derive, muennighoff
+from analysis.laws.law import derive
+from analysis.laws.muennighoff import muennighoff
+from analysis.laws.registry import LAWS
 
 TRUTHS = {
     "chinchilla": {"E": 1.8, "A": 480.0, "B": 2100.0, "alpha": 0.35, "beta": 0.37},

@@ -15,7 +15,8 @@ from analysis.fitting.resample import draw_params, noise_sd, residual_draws
 from analysis.fitting.sandwich import sandwich, standard_errors
 from analysis.forecasting.misallocation import cost_of_choice
 from analysis.laws import simulate
-from analysis.laws.law import chinchilla, kaplan_ln
+from analysis.laws.chinchilla import chinchilla
+from analysis.laws.kaplan import kaplan_ln
 from analysis.runs.replicates import SeedNoise
 from scaling_harness.errors import UserError
 

@@ -9,7 +9,7 @@ from analysis.fitting.fit import fit
 from analysis.forecasting.forecast import forecast
 from analysis.forecasting.inverse import compute_for_loss
 from analysis.forecasting.source import from_fit, open_source
-from analysis.laws.law import chinchilla
+from analysis.laws.chinchilla import chinchilla
 from scaling_harness.errors import HarnessError, UserError
 
 

@@ -7,7 +7,7 @@ from analysis.frontier.approaches import three_approaches
 from analysis.frontier.frontier_line import weighted_line
 from analysis.frontier.verdict import UNKNOWN, verdict
 from analysis.laws import simulate
-from analysis.laws.law import chinchilla
+from analysis.laws.chinchilla import chinchilla
 from analysis.runs.load import Runs
 
 BUDGETS = np.geomspace(1e11, 3e12, 5)

@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from analysis.laws.law import LAWS, chinchilla, derive, kaplan_lc, kaplan_ln
+from analysis.laws.chinchilla import chinchilla
+from analysis.laws.kaplan import kaplan_lc, kaplan_ln
+from analysis.laws.law import derive
+from analysis.laws.registry import LAWS
 
 EPOCH = {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658}
 HOFFMANN_TEX = {"E": 1.6934, "A": 406.4, "B": 410.7, "alpha": 0.3392, "beta": 0.2849}

@@ -2,8 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.laws.law import LAWS, derive
+from analysis.laws.law import derive
 from analysis.laws.published import PF_DAY, PUBLISHED
+from analysis.laws.registry import LAWS
 
 
 @pytest.mark.parametrize("entry", PUBLISHED.values(), ids=PUBLISHED.keys())

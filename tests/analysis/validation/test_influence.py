@@ -5,7 +5,7 @@ import pytest
 
 from analysis.fitting.fit import fit
 from analysis.fitting.objective import LEAST_SQUARES
-from analysis.laws.law import kaplan_ln
+from analysis.laws.kaplan import kaplan_ln
 from analysis.validation.influence import leave_one_out
 
 

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from analysis.laws import simulate
-from analysis.laws.law import LAWS, chinchilla, kaplan_lc, kaplan_ln_s, skaling, tied
+from analysis.laws.chinchilla import chinchilla, skaling, tied
+from analysis.laws.kaplan import kaplan_lc, kaplan_ln_s
+from analysis.laws.registry import LAWS
 from analysis.runs.replicates import design_cells
 from analysis.validation.holdout import budget_bands, hold_out_budgets
 from analysis.validation.law_ranking import rank_laws

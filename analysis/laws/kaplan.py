@@ -1,4 +1,4 @@
-"""Compute-optimal N and S of L(N, S), which need to know the batch (Kaplan et al. 2020, appendix B)."""
+"""Kaplan et al. 2020: one-variable laws, L(N, D), L(N, S), and the optimum of L(N, S), which needs the batch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,8 +6,72 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.laws.law import FLOPS_PER_PARAM_TOKEN, Array, Law, Optimum
+from analysis.arrays import Array
+from analysis.laws.law import FLOPS_PER_PARAM_TOKEN, Derived, Law, Optimum, Term
 from scaling_harness.errors import UserError
+
+
+def _scale(name: str) -> Derived:
+    """X_c of (X_c/X)^alpha from A = X_c^alpha."""
+    return lambda params: {name: params["A"] ** (1 / params["alpha"])}
+
+
+def _one_variable(symbol: str, offset: bool) -> Law:
+    """Kaplan's power law in one variable, with or without an irreducible loss."""
+    lower = symbol.lower()
+    return Law(
+        name=f"kaplan_l{lower}" + ("_offset" if offset else ""),
+        formula=f"L({symbol}) = " + ("E + " if offset else "") + f"A/{symbol}^alpha",
+        source={
+            "N": "Kaplan et al. 2020, eq. 1.1",
+            "D": "Kaplan et al. 2020, eq. 1.2",
+            "C": "Kaplan et al. 2020, eq. 3.3 and 1.3",
+        }[symbol],
+        terms=(Term("A", {symbol: "alpha"}),),
+        offset="E" if offset else None,
+        derived=_scale(f"{symbol}_c"),
+    )
+
+
+kaplan_ln, kaplan_ln_offset = _one_variable("N", offset=False), _one_variable("N", offset=True)
+kaplan_ld, kaplan_ld_offset = _one_variable("D", offset=False), _one_variable("D", offset=True)
+kaplan_lc, kaplan_lc_offset = _one_variable("C", offset=False), _one_variable("C", offset=True)
+
+kaplan_ln_d = Law(
+    name="kaplan_ln_d",
+    formula="L(N,D) = [(N_c/N)^(alpha_N/alpha_D) + D_c/D]^alpha_D",
+    source="Kaplan et al. 2020, eq. 1.5",
+    terms=(Term("A", {"N": "ratio"}), Term("D_c", {"D": 1.0})),
+    offset=None,
+    outer="alpha_D",
+    derived=lambda params: {
+        "alpha_N": params["ratio"] * params["alpha_D"],
+        "N_c": params["A"] ** (1 / params["ratio"]),
+    },
+)
+kaplan_ln_d_footnote = Law(
+    name="kaplan_ln_d_footnote",
+    formula="L(N,D) = [A/N^alpha + B/D^beta]^k",
+    source="Kaplan et al. 2020, section 4.1, footnote: [(N_c/N)^alpha_N + (D_c/D)^alpha_D]^beta",
+    terms=(Term("A", {"N": "alpha"}), Term("B", {"D": "beta"})),
+    offset=None,
+    outer="k",
+    derived=lambda params: {
+        "N_c": params["A"] ** (1 / params["alpha"]),
+        "D_c": params["B"] ** (1 / params["beta"]),
+    },
+)
+kaplan_ln_s = Law(
+    name="kaplan_ln_s",
+    formula="L(N,S) = A/N^alpha + B/S^beta",
+    source="Kaplan et al. 2020, eq. 1.6: alpha_N, alpha_S; S is S_min, the steps at a large batch",
+    terms=(Term("A", {"N": "alpha"}), Term("B", {"S": "beta"})),
+    offset=None,
+    derived=lambda params: {
+        "N_c": params["A"] ** (1 / params["alpha"]),
+        "S_c": params["B"] ** (1 / params["beta"]),
+    },
+)
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from scipy.optimize import minimize_scalar
 
 from analysis.forecasting.forecast import forecast
 from analysis.forecasting.source import open_source, with_batch
-from analysis.laws.law import chinchilla, kaplan_ln_s
-from analysis.laws.steps import CRITICAL, Batch, batch_named, optimal_steps
+from analysis.laws.chinchilla import chinchilla
+from analysis.laws.kaplan import CRITICAL, Batch, batch_named, kaplan_ln_s, optimal_steps
 from scaling_harness.errors import HarnessError, UserError
 
 KAPLAN = {"A": 6.5e13**0.077, "B": 2.1e3**0.76, "alpha": 0.077, "beta": 0.76}  # Kaplan et al. 2020, Table 3

@@ -1,20 +1,64 @@
-"""The law of repeated data as a function of internal parameters, for many parameter vectors at once.
+"""Muennighoff et al. 2023: repeated tokens and excess parameters count less and less.
 
-Shapes as in ``power_sum``. N' and D' depend on the parameters, so ln L is no longer made of terms
-linear in them: the gradient is written out, the Hessian is its difference quotient.
+N' and D' depend on the parameters, so ln L is no longer made of terms linear in them: the gradient is written
+out, the Hessian is its difference quotient. Shapes as in ``batched_law``.
 """
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from analysis.arrays import Array, Rows
 from analysis.laws.batched_law import Evaluation, PowerSum, gram
-from analysis.laws.law import Array, Law, Rows
-from analysis.laws.repetition import saturate
+from analysis.laws.law import Inputs, Law, Term, frontier
 
 STEP = 1e-6  # of the difference quotient, in log coefficients and exponents of order one
+
+
+def saturate(total: ArrayLike, unique: ArrayLike, scale: ArrayLike) -> Array:
+    """Effective amount of ``total``, of which ``unique`` is worth its face value.
+
+    U + U R* (1 - exp(-R / R*)) with R = total / U - 1 repetitions (Muennighoff et al. 2023, eq. 5).
+    """
+    unique, scale = np.asarray(unique, float), np.asarray(scale, float)
+    repetitions = np.asarray(total, float) / unique - 1
+    return unique * (1 - scale * np.expm1(-repetitions / scale))
+
+
+def effective_inputs(
+    inputs: Mapping[str, ArrayLike], G: ArrayLike, power: ArrayLike, scales: tuple[ArrayLike, ArrayLike]
+) -> dict[str, Any]:
+    """N' and D' of that paper in the place of N and D.
+
+    Parameters
+    ----------
+    inputs : mapping
+        N, D and U, the unique tokens.
+    G, power : array_like
+        N_opt(D) = G (D G)^power is the size that D tokens are compute-optimal for; power = beta / alpha.
+        Parameters beyond N_opt(U) are in excess.
+    scales : (array_like, array_like)
+        R_D* and R_N*.
+
+    Returns
+    -------
+    dict
+        N and D.
+    """
+    n, d = np.asarray(inputs["N"], float), np.asarray(inputs["D"], float)
+    unique_d = np.minimum(np.asarray(inputs["U"], float), d)
+    unique_n = np.minimum(n, np.asarray(G) * (unique_d * np.asarray(G)) ** np.asarray(power))
+    return {"N": saturate(n, unique_n, scales[1]), "D": saturate(d, unique_d, scales[0])}
+
+
+def _effective(law: Law, params: Mapping[str, Array], inputs: Inputs) -> Inputs:
+    """N' and D' of a law's parameters; all tokens are unique if U is not given."""
+    split, (r_d, r_n) = frontier(params, law), law.repeats or ("", "")
+    return effective_inputs(
+        {"U": inputs["D"], **inputs}, split["G"], split["a"] / split["b"], (params[r_d], params[r_n])
+    )
 
 
 class DataConstrained(PowerSum):
@@ -88,3 +132,14 @@ def _saturation(total: Array, unique: Array, scale: Array) -> tuple[Array, Array
     decay = np.exp(-x)
     slope = scale * (-np.expm1(-x) - x * decay) * unique / effective
     return effective / unique, slope, total * decay / effective
+
+
+muennighoff = Law(
+    name="muennighoff",
+    formula="L(N,D,U) = E + A/N'^alpha + B/D'^alpha",
+    source="Muennighoff et al. 2023, eq. 5-7, fitted with beta = alpha",
+    terms=(Term("A", {"N": "alpha"}), Term("B", {"D": "alpha"})),
+    repeats=("R_D", "R_N"),
+    effective=_effective,
+    batched=DataConstrained,
+)
