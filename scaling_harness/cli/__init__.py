@@ -1,6 +1,7 @@
 """The console command. Thin and lazy: a verb imports what it needs, `--help` imports nothing."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -83,13 +84,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, optional
-        The command line without the program's name.
+        The command line without the program's name; by default that of this process, which then also imports from
+        the working directory, so that `model.target=my_model:mixer` finds the user's file.
 
     Returns
     -------
     int
         0 done; 1 a run or a fit failed; 2 bad arguments, configuration or data; 130 interrupted.
     """
+    if arguments is None and not {"", os.getcwd()} & set(sys.path):
+        sys.path.append(os.getcwd())
     options = _parse(arguments)
     try:
         from scaling_harness.cli import (

@@ -148,3 +148,19 @@ def simulated_sweep(tmp_path_factory):
             for k, (t, x) in enumerate(zip(tokens.tolist(), losses.tolist(), strict=True))
         ]
     return write_sweep(tmp_path_factory.mktemp("simulated"), records, curves)
+
+
+@pytest.fixture(scope="session")
+def simulated_report(simulated_sweep, tmp_path_factory):
+    """The report of that sweep, and with it the one analysis that tests read; of its slow figures it draws one."""
+    from analysis.figures import report_figures
+    from analysis.report.write import write_report
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report_figures, "CATALOGUE", report_figures.CATALOGUE[1:2])
+        return write_report(simulated_sweep, tmp_path_factory.mktemp("report"), resamples=60)
+
+
+@pytest.fixture(scope="session")
+def simulated_analysis(simulated_report):
+    return simulated_report.analysis

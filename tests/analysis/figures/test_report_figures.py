@@ -12,7 +12,6 @@ from analysis.figures.style import Labels, Shades, data_uri, labels_of, nice_tic
 from analysis.fitting.goodness_of_fit import OffsetProfile
 from analysis.frontier.approach1_envelope import curves_of
 from analysis.frontier.approach2_isoflop import slices
-from analysis.report.summary import analyse
 from analysis.runs.load import Runs, load_runs
 from analysis.runs.replicates import design_cells
 
@@ -20,8 +19,8 @@ LABELS = Labels("with_head", "byte")
 
 
 @pytest.fixture(scope="module")
-def analysis(simulated_sweep):
-    return analyse(load_runs(simulated_sweep), resamples=40)
+def analysis(simulated_analysis):
+    return simulated_analysis
 
 
 @pytest.fixture(scope="module")
