@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jinja2
 import pandas as pd
@@ -101,6 +101,7 @@ def write_report(
     *,
     count: Count = "with_head",
     columns: str | Mapping[str, str] | None = None,
+    best_of: Literal["loss"] | None = None,
     hold_out: int | None = None,
     resamples: int = 1000,
 ) -> ReportPaths:
@@ -118,6 +119,8 @@ def write_report(
         Which parameters N counts.
     columns : str or mapping, optional
         Of a table.
+    best_of : {"loss"}, optional
+        See `runs.load_runs`.
     hold_out : int, optional
         Largest budgets left out for the forecast; what the sweep says by default, else 1.
     resamples : int
@@ -135,10 +138,11 @@ def write_report(
     path = Path(path)
     out_dir = out_dir or (path if path.is_dir() else path.with_name(f"{path.stem}-report"))
     html, summary = out_dir / "report.html", out_dir / "summary.json"
-    digest = made_from.digest(path, count=count, columns=columns, hold_out=hold_out, resamples=resamples)
+    options = {"count": count, "columns": columns, "best_of": best_of, "hold_out": hold_out, "resamples": resamples}
+    digest = made_from.digest(path, **options)
     if document := made_from.unchanged(summary, digest):
         return _paths(html, summary, document, unchanged=True)
-    sweep = _read(path, count, columns)
+    sweep = _read(path, count, columns, best_of)
     analysis, reason = _analyse(sweep, hold_out, resamples)
     aims = tuple(judge(analysis, sweep.manifest.get("aims", {}))) if analysis else ()
     material = _material(sweep.runs, analysis, reason)
@@ -191,17 +195,17 @@ def print_headline(paths: ReportPaths) -> None:
     print("\n".join(paths.sentences))
 
 
-def _read(path: Path, count: Count, columns: str | Mapping[str, str] | None) -> _Sweep:
+def _read(path: Path, count: Count, columns: str | Mapping[str, str] | None, best_of: Literal["loss"] | None) -> _Sweep:
     """Runs that can be fitted; or all that have finished, with the reason why they cannot."""
     if not path.is_dir():
-        runs = load_runs(path, count=count, columns=columns)
+        runs = load_runs(path, count=count, columns=columns, best_of=best_of)
         return _Sweep(runs, None, {}, len(runs), len(runs))
     run_dirs = find_run_dirs(path)
     finished = sum((run_dir / RECORD_FILE).exists() for run_dir in run_dirs)
     file = path / MANIFEST_FILE
     manifest = json.loads(file.read_bytes()) if file.exists() else {}
     try:
-        runs, reason = load_runs(path, count=count), None
+        runs, reason = load_runs(path, count=count, best_of=best_of), None
     except HarnessError as error:
         runs, reason = _unfitted(run_dirs, count), str(error)
     return _Sweep(runs, reason, manifest, len(run_dirs), finished)
