@@ -82,5 +82,7 @@ def describe(result: FitResult, runs: Runs, source: Mapping[str, Any]) -> FitRes
         Arguments of `runs.load_runs` that give the runs again.
     """
     more = {"conventions": conventions_of(runs), "rows": rows_id(runs), "source": dict(source)}
+    if runs.columns is not None:
+        more["taken"] = dict(runs.columns)
     more["tuning"] = tuning_of(Path(source["path"])) if "path" in source else None
     return dataclasses.replace(result, settings={**result.settings, **more})

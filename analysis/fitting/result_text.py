@@ -16,6 +16,7 @@ def fit_table(result: FitResult) -> str:
         "=" * WIDTH,
         _pair("law", result.law_name, "runs", str(result.n_runs)),
         _pair("objective", f"{result.objective:.10g}", "dropped", str(len(result.dropped))),
+        *_taken(settings.get("taken")),
         _pair("loss", str(settings.get("loss")), "delta", str(settings.get("delta"))),
         _pair("count of N", str(settings.get("count") or "as given"), "residual rms", f"{result.residual_rms:.3%}"),
         _pair("status", result.status, "starts agreeing", f"{certificate.agreeing} of {certificate.tried}"),
@@ -35,6 +36,11 @@ def fit_table(result: FitResult) -> str:
         *(f"warning: {sentence}" for sentence in result.warnings),
     ]
     return "\n".join(lines)
+
+
+def _taken(columns: Mapping[str, str] | None) -> list[str]:
+    """What each letter of a table was taken from."""
+    return [f"columns:    {', '.join(f'{letter} = {source}' for letter, source in columns.items())}"] if columns else []
 
 
 def _pair(left: str, left_value: str, right: str, right_value: str) -> str:

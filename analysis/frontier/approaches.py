@@ -22,6 +22,7 @@ from analysis.laws.chinchilla import chinchilla
 from analysis.laws.law import Law, frontier
 from analysis.runs.load import Runs
 from analysis.runs.replicates import SeedNoise, design_cells, seed_noise
+from analysis.runs.table_curves import split_curves
 
 PAIRS = (("1", "2"), ("1", "3"), ("2", "3"))
 ASYMMETRY = 1.25
@@ -87,6 +88,9 @@ def three_approaches(
     HarnessError
         Too few runs for the parametric fit.
     """
+    curves = envelope.curves_of(runs) if curves is None else curves
+    if runs.checkpoints and not curves:
+        runs, curves = split_curves(runs)
     cells = design_cells(runs.frame)
     noise = seed_noise(cells)
     point, sentences = _parametric_point(cells, law)
@@ -95,7 +99,6 @@ def three_approaches(
     found = isoflop.slices(cells)
     scatter = isoflop.scatter_rms(cells, found)
     sd = cell_sd(cells, noise, scatter if np.isfinite(scatter) else point.residual_rms)
-    curves = envelope.curves_of(runs) if curves is None else curves
     traced = envelope.build(runs, cells, curves) if curves else None
     third, parametric = _third(runs, point, sentences, cells, noise, draws)
     noise_KR = sd * draws

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.fitting.goodness_of_fit import fit_quality
@@ -14,6 +15,8 @@ from analysis.frontier.approaches import Approaches
 
 MISFIT = 1.5  # residuals over seed noise from which the law is said to miss something
 EXPLAINS = 0.5  # share of a difference that a known bias must account for
+SUM_OFF = 0.02  # how far a + b may be from 1 where C = 6 N D
+SAME_COMPUTE = 0.01
 UNKNOWN = "cause unknown: more seeds or wider grids would tell"
 
 
@@ -47,7 +50,8 @@ def verdict(found: Approaches) -> Verdict:
     rows = tuple(
         {"pair": pair, "difference": d.to_dict(), "cause": likely_cause(found, pair, d)} for pair, d in apart.items()
     )
-    return Verdict(_table(found), found.agree, rows, _sentence(found, rows))
+    torn = _torn(found)
+    return Verdict(_table(found), found.agree and not torn, rows, " ".join([_sentence(found, rows, torn), *torn]))
 
 
 def _table(found: Approaches) -> pd.DataFrame:
@@ -58,10 +62,22 @@ def _table(found: Approaches) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["approach", "a", "a_low", "a_high", "b", "points", "excluded"])
 
 
-def _sentence(found: Approaches, disagreements: tuple[dict[str, Any], ...]) -> str:
+def _torn(found: Approaches) -> list[str]:
+    """A sentence where a + b of an approach is not 1 although C = 6 N D: its N and D are not of one optimum."""
+    cells = found.cells
+    if (np.abs(cells.C / (6 * cells.N * cells.D) - 1) > SAME_COMPUTE).any():
+        return []
+    sums = {name: each.a.value + each.b.value for name, each in found.approaches.items()}
+    off = [f"{total:.3f} by approach {name}" for name, total in sums.items() if abs(total - 1) > SUM_OFF]
+    return [f"a + b is not 1 although C = 6 N D: {', '.join(off)}; N and D there are not of one optimum"] if off else []
+
+
+def _sentence(found: Approaches, disagreements: tuple[dict[str, Any], ...], torn: list[str]) -> str:
     if found.agree is None:
         return "fewer than two approaches gave an exponent: nothing to compare"
     if found.agree:
+        if torn:
+            return "the exponents a do not differ beyond noise, but the approaches do not agree:"
         widest = max(d.ci95[1] - d.ci95[0] for d in found.differences.values() if d.ci95)
         return f"the approaches agree: every difference of a has zero in its interval (widest {widest:.3f})"
     parts = [f"{row['pair']} by {row['difference']['value']:+.3f} ({row['cause']})" for row in disagreements]

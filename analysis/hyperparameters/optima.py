@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.arrays import Array
 from analysis.frontier.approach2_isoflop import budget_groups
 from analysis.hyperparameters.power_law_nd import PowerLaw, power_law
+from scaling_harness.errors import UserError
 
 SETTINGS = {"lr": "optim.lr", "batch_tokens": "budget.batch_tokens"}
 """Columns of runs, and the science fields they come from."""
@@ -74,7 +75,7 @@ def find_rules(frame: pd.DataFrame) -> Rules:
     Parameters
     ----------
     frame : DataFrame
-        Completed runs: N, D, L, lr, batch_tokens, seed.
+        Completed runs: N, D, L and of lr, batch_tokens, seed what there is.
 
     Returns
     -------
@@ -82,7 +83,7 @@ def find_rules(frame: pd.DataFrame) -> Rules:
         A setting whose best value lies at the edge of those tried has no minimum there; its law goes through the
         cells that have one.
     """
-    local = [_Local.of(cell) for cell in _cells(frame)]
+    local = [_Local.of(cell) for cell in _cells(_with_settings(frame))]
     dof = sum(each.dof for each in local)
     variance = sum(each.squares for each in local) / dof if dof else None
     optima = tuple(each.optimum(variance) for each in local)
@@ -99,6 +100,19 @@ def find_rules(frame: pd.DataFrame) -> Rules:
         else:
             reasons[name] = _why(law, name, optima)
     return Rules(optima, laws, reasons)
+
+
+def _with_settings(frame: pd.DataFrame) -> pd.DataFrame:
+    """The runs of a table with settings and seeds as numbers; what it does not have is one value."""
+    given = [name for name in SETTINGS if name in frame]
+    if not given:
+        raise UserError("these runs have neither lr nor batch_tokens: name them with --columns lr=...,batch_tokens=...")
+    numbers = {name: pd.to_numeric(frame[name], errors="coerce") for name in given}
+    for name, values in numbers.items():
+        if not (values > 0).all():
+            raise UserError(f"{(~(values > 0)).sum()} runs have a {name} that is not a positive number: drop them")
+    seeds = pd.factorize(frame["seed"].map(str))[0] if "seed" in frame else 0
+    return frame.assign(**dict.fromkeys(SETTINGS, 1.0) | numbers, seed=seeds)
 
 
 def _why(reason: str, name: str, optima: Sequence[Optimum]) -> str:

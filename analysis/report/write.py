@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jinja2
 import pandas as pd
@@ -101,6 +101,7 @@ def write_report(
     *,
     count: Count = "with_head",
     columns: str | Mapping[str, str] | None = None,
+    best_of: Literal["loss"] | None = None,
     hold_out: int | None = None,
     resamples: int = 1000,
 ) -> ReportPaths:
@@ -118,6 +119,8 @@ def write_report(
         Which parameters N counts.
     columns : str or mapping, optional
         Of a table.
+    best_of : {"loss"}, optional
+        See `runs.load_runs`.
     hold_out : int, optional
         Largest budgets left out for the forecast; what the sweep says by default, else 1.
     resamples : int
@@ -135,10 +138,11 @@ def write_report(
     path = locate(path)
     out_dir = out_dir or _out_dir(path)
     html, summary = out_dir / "report.html", out_dir / "summary.json"
-    digest = made_from.digest(path, count=count, columns=columns, hold_out=hold_out, resamples=resamples)
+    options = {"count": count, "columns": columns, "best_of": best_of, "hold_out": hold_out, "resamples": resamples}
+    digest = made_from.digest(path, **options)
     if document := made_from.unchanged(summary, digest):
         return _paths(html, summary, document, unchanged=True)
-    sweep = _read(path, count, columns)
+    sweep = _read(path, count, columns, best_of)
     analysis, reason = _analyse(sweep, hold_out, resamples)
     aims = tuple(judge(analysis, sweep.listing.aims)) if analysis and sweep.listing else ()
     material = _material(sweep.runs, analysis, reason)
@@ -197,14 +201,14 @@ def _out_dir(path: Path) -> Path:
     return Path("reports", archive_name(path)) if is_archive(path) else path.with_name(f"{path.stem}-report")
 
 
-def _read(path: Path, count: Count, columns: str | Mapping[str, str] | None) -> _Sweep:
+def _read(path: Path, count: Count, columns: str | Mapping[str, str] | None, best_of: Literal["loss"] | None) -> _Sweep:
     """Runs that can be fitted; or all that have finished, with the reason why they cannot."""
     if not is_sweep(path):
-        runs = load_runs(path, count=count, columns=columns)
+        runs = load_runs(path, count=count, columns=columns, best_of=best_of)
         return _Sweep(runs, None, None, len(runs), len(runs))
     run_dirs = find_run_dirs(path)
     try:
-        runs, reason = load_runs(path, count=count), None
+        runs, reason = load_runs(path, count=count, best_of=best_of), None
     except HarnessError as error:
         runs, reason = _unfitted(run_dirs, count), str(error)
     return _Sweep(runs, reason, listing_of(path), len(run_dirs), sum(map(is_finished, run_dirs)))

@@ -1,130 +1,120 @@
-"""Other people's tables: CSV, JSONL or Parquet, with the columns named by the user."""
+"""Other people's tables, understood as they are written: columns by name, states, copies, settings, checkpoints."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from analysis.arrays import Array, Rows
-from analysis.runs import from_wandb
+from analysis.runs import from_wandb, run_states, separate_rows
+from analysis.runs.column_names import SEEDS, all_called, labels
+from analysis.runs.table_columns import check_roles, parse_columns, take_columns
+from analysis.runs.table_files import read_file, unique_names
 from scaling_harness.errors import UserError
 
-LETTERS = ("N", "D", "C", "L", "U")
-READERS = {
-    ".csv": pd.read_csv,
-    ".jsonl": lambda path: pd.read_json(path, lines=True),
-    ".parquet": pd.read_parquet,
-}
+__all__ = ["Table", "parse_columns", "read_table"]
 
 
-def parse_columns(text: str) -> dict[str, str]:
-    """Read "N=Model Size,C=Training FLOP,loss=loss" as letter -> column; loss stands for L.
+@dataclass(frozen=True)
+class Table:
+    """A table ready to be judged as runs.
 
-    A column may carry a factor that brings it to the units of this package, as in "N=size in M*1e6".
-
-    Raises
-    ------
-    UserError
-        A part without "=", or a letter given twice.
+    Attributes
+    ----------
+    frame : DataFrame
+        All columns of the file, N, D, C, L as far as they are known, ``run`` (a name, or the row's number), and
+        ``setting_id`` where rows of one N and D differ in more than their seed.
+    reasons : mapping
+        Index label of a row -> why it cannot be used.
+    columns : mapping of str to str
+        Letter -> what it was taken from.
+    notes : tuple of str
+        What was derived, passed over or is to be known, as sentences.
+    settings : tuple of str
+        Columns in which rows of one N and D differ, other than seeds.
+    checkpoints : str or None
+        Column whose rows of one value are checkpoints of one run.
     """
-    columns = {}
-    for part in text.split(","):
-        letter, equals, column = part.partition("=")
-        if not equals or not letter.strip() or not column.strip():
-            raise UserError(f"--columns has {part!r}: write letter=column, as in N=params,D=tokens,loss=loss")
-        letter = "L" if letter.strip() == "loss" else letter.strip()
-        if letter in columns:
-            raise UserError(
-                f"--columns names {letter} twice, as {columns[letter]!r} and {column.strip()!r}: give it once"
-            )
-        columns[letter] = column.strip()
-    return columns
+
+    frame: pd.DataFrame
+    reasons: Mapping[Any, str]
+    columns: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    checkpoints: str | None = None
 
 
-def read_table(path: Path, columns: Mapping[str, str] | None) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Read a table and name its columns N, D, C, L.
+def read_table(path: Path, columns: Mapping[str, str] | None) -> Table:
+    """Read a table and say what its columns and rows are.
 
     Parameters
     ----------
     path : Path
-        A .csv, .jsonl or .parquet file, among them exports of Weights & Biases.
+        See `table_files.read_file`; among them exports of Weights & Biases.
     columns : mapping of str to str, optional
-        Letter -> column of the file. Without it, columns already called N, D, C, L (or loss).
+        Letter or role -> column, of `parse_columns`. Without it, columns already called N, D, C, L (or loss).
 
     Returns
     -------
-    DataFrame
-        All columns of the file, those named under their letter, and ``run`` (the row number).
-    tuple of str
-        What was derived and from what, as sentences.
+    Table
 
     Raises
     ------
     UserError
-        The file cannot be read, or the columns are not in it.
+        The file cannot be read, the columns are not in it, or it is not known which runs have finished.
     """
-    frame = from_wandb.with_status(from_wandb.flatten(_read(path)))
-    named = dict(columns) if columns else {"L": "loss"} if "loss" in frame and "L" not in frame else {}
-    factors = {letter: _factor(column, frame) for letter, column in named.items()}
-    missing = [column for column, _ in factors.values() if column not in frame]
-    if missing:
-        raise UserError(
-            f"{path} has no column {', '.join(map(repr, missing))}; it has {', '.join(map(repr, frame.columns))}"
-        )
-    notes = [f"{letter} = {factor:g} * {column}" for letter, (column, factor) in factors.items() if factor != 1.0]
-    for letter, (column, factor) in factors.items():
-        frame[letter] = _numbers(np.asarray(frame[column])) * factor if letter in LETTERS else frame[column]
-    for letter in (letter for letter in LETTERS if letter in frame and letter not in factors):
-        numbers = _numbers(np.asarray(frame[letter]))
-        if np.isnan(numbers).all():
-            frame = frame.drop(columns=letter)
-            notes.append(f"column {letter} holds no number: it is not taken for {letter}")
-        else:
-            frame[letter] = numbers
-    if "L" not in frame:
-        raise UserError(f"{path} has no loss: name its column with --columns loss=...; it has {', '.join(frame)}")
-    frame["run"] = from_wandb.labels(frame) or [f"row {i + 1}" for i in range(len(frame))]
-    frame, derived = derive_third(frame)
-    return frame, (*derived, *notes)
-
-
-def _numbers(column: Rows) -> Array:
-    """Floats, NaN where there is no number."""
-    return np.asarray(pd.to_numeric(column, errors="coerce"), float)
-
-
-def _factor(column: str, frame: pd.DataFrame) -> tuple[str, float]:
-    """Column and factor of "column*factor"; a column of that very name comes first."""
-    name, star, factor = column.rpartition("*")
-    if column in frame or not star:
-        return column, 1.0
+    named = dict(columns or {})
+    raw, passed, semicolons = read_file(path)
+    file, charts = from_wandb.lengthen(unique_names(from_wandb.flatten(raw)))
     try:
-        return name.strip(), float(factor)
-    except ValueError:
-        return column, 1.0
+        check_roles(file, named)
+        words = [word for word in named.get("finished", "").split("|") if word]
+        states, asked = run_states.unfinished(file, named.get("state"), words)
+        taken = take_columns(file, named, semicolons)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    copied = dict.fromkeys(separate_rows.copies(file), separate_rows.COPY)
+    reasons = copied | dict(taken.unreadable) | states
+    frame, derived = derive_third(taken.frame.assign(**_roles(file, named)))
+    settings = _settings(file, frame, reasons, {*taken.sources, *named.values()})
+    if settings:
+        frame[separate_rows.SETTING_ID] = separate_rows.number_settings(file, settings)
+    checkpoints, suspected = _checkpoints(file, frame.drop(index=list(reasons)), named.get("run"))
+    notes = (*derived, *passed, *charts, *taken.notes, *asked, *suspected)
+    return Table(frame, reasons, taken.columns, notes, settings, checkpoints)
+
+
+def _roles(file: pd.DataFrame, named: Mapping[str, str]) -> dict[str, Any]:
+    """Names of the runs, the number of the row where they have none; and seeds."""
+    label = named.get("run") or next(iter(labels(file.columns)), None)
+    numbers = [f"row {i + 1}" for i in range(len(file))]
+    seed = named.get("seed") or next(iter(all_called(file.columns, SEEDS)), None)
+    return {"run": file[label] if label else numbers} | ({"seed": file[seed]} if seed else {})
+
+
+def _settings(file: pd.DataFrame, frame: pd.DataFrame, reasons: Mapping[Any, str], taken: set[str]) -> tuple[str, ...]:
+    if not {"N", "D"} <= set(frame):
+        return ()
+    good = frame.drop(index=list(reasons))
+    return tuple(separate_rows.settings_of(file.loc[good.index], good.groupby(["N", "D"]).ngroup(), taken))
+
+
+def _checkpoints(file: pd.DataFrame, good: pd.DataFrame, run: str | None) -> tuple[str | None, list[str]]:
+    """Column that names the runs of which the rows are checkpoints; without one, a sentence if they may be some."""
+    if not {"N", "D"} <= set(good) or good.empty:
+        return None, []
+    column = separate_rows.checkpoint_column(good, [run] if run else labels(file.columns))
+    return column, [] if column else separate_rows.maybe_checkpoints(file.loc[good.index], good)
 
 
 def derive_third(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Fill in D or C from C = 6 N D where one of them is missing."""
-    if {"N", "C"} <= set(frame) and "D" not in frame:
+    """Fill in N, D or C from C = 6 N D where one of them is missing."""
+    given = {"N", "D", "C"} & set(frame)
+    if given == {"N", "C"}:
         return frame.assign(D=frame.C / (6 * frame.N)), ("D was not given: D = C / 6N",)
-    if {"N", "D"} <= set(frame) and "C" not in frame:
+    if given == {"D", "C"}:
+        return frame.assign(N=frame.C / (6 * frame.D)), ("N was not given: N = C / 6D",)
+    if given == {"N", "D"}:
         return frame.assign(C=6 * frame.N * frame.D), ("C was not given: C = 6 N D",)
     return frame, ()
-
-
-def _read(path: Path) -> pd.DataFrame:
-    if path.suffix not in READERS:
-        raise UserError(f"{path} is not a table this reads: give .csv, .jsonl or .parquet, or a sweep directory")
-    try:
-        frame = READERS[path.suffix](path)
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8: convert it first") from error
-    except (ValueError, OSError) as error:
-        raise UserError(f"{path} cannot be read as {path.suffix[1:]}: {' '.join(str(error).split())}") from error
-    if frame.empty:
-        raise UserError(f"{path} has no rows")
-    return frame

@@ -1,15 +1,14 @@
-"""Exports of Weights & Biases: the runs table as CSV, and runs with nested config and summary as JSON lines."""
+"""Exports of Weights & Biases: nested config and summary brought to columns, charts to one row a measurement."""
 
 import json
+import re
 from typing import Any
 
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-STATE = "State"
-FINISHED = "finished"
-LABEL = "Name"
-KNOWN_STATES = {FINISHED, "running", "crashed", "failed", "killed", "pending", "preempted", "preempting"}
+_CHART = re.compile(r"(?P<run>.+) - (?P<metric>[^_].*?)(?P<bound>__MIN|__MAX)?")
+MOST_SHARED = 2  # columns of a chart that belong to no run: the step, perhaps a time
 
 
 def flatten(frame: pd.DataFrame) -> pd.DataFrame:
@@ -53,21 +52,32 @@ def _dotted(row: dict[str, Any], prefix: str) -> dict[str, Any]:
     return flat
 
 
-def with_status(frame: pd.DataFrame) -> pd.DataFrame:
-    """State as the status and reason of a run; rows of other tables stay as they are."""
-    column = next((name for name in (STATE, STATE.lower()) if name in frame), None)
-    if column is None or "status" in frame or not set(frame[column].tolist()) <= KNOWN_STATES:
-        return frame
-    states = frame[column].tolist()
-    return frame.assign(
-        status=["completed" if state == FINISHED else "unfinished" for state in states],
-        reason=[None if state == FINISHED else f"wandb says {state}" for state in states],
-    )
+def lengthen(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Bring a chart's export (`run - eval/loss`, with `__MIN` and `__MAX`) to rows of run, step and metric.
 
+    Parameters
+    ----------
+    frame : DataFrame
+        As in the file.
 
-def labels(frame: pd.DataFrame) -> list[str] | None:
-    """Names of the runs, where the export has them."""
-    column = next((name for name in (LABEL, "name", "run_name") if name in frame), None)
-    if column is None or STATE not in frame:
-        return None
-    return [str(value) for value in frame[column]]
+    Returns
+    -------
+    DataFrame
+        Another table as it is.
+    tuple of str
+        What was done, as sentences.
+    """
+    named = {name: found for name in frame if (found := _CHART.fullmatch(str(name)))}
+    values = {name: found for name, found in named.items() if not found["bound"]}
+    bounds, shared = len(named) - len(values), frame[[name for name in frame if name not in named]]
+    if not values or shared.shape[1] > MOST_SHARED or (not bounds and len(values) < 2):
+        return frame, ()
+    parts: dict[str, pd.DataFrame] = {}
+    for name, found in values.items():
+        run = parts.setdefault(found["run"], shared.assign(run=found["run"]))
+        parts[found["run"]] = run.assign(**{found["metric"]: frame[name]})
+    metrics = sorted({found["metric"] for found in values.values()})
+    long = pd.concat(parts.values(), ignore_index=True)
+    long = long.dropna(subset=[name for name in metrics if name in long], how="all").reset_index(drop=True)
+    left_out = f"; {bounds} columns of __MIN and __MAX are left out" if bounds else ""
+    return long, (f"a chart of {len(parts)} runs, read as {len(long)} rows of run and {', '.join(metrics)}{left_out}",)

@@ -11,12 +11,22 @@ import pandas as pd
 from analysis.arrays import Rows
 from analysis.runs.from_archive import archived_curve, in_archive
 from analysis.runs.from_records import differing_fields, find_run_dirs, find_trunks, is_sweep, read_rows
-from analysis.runs.from_tables import LETTERS, parse_columns, read_table
+from analysis.runs.from_tables import parse_columns, read_table
+from analysis.runs.separate_rows import (
+    COPY,
+    NOT_BEST,
+    SETTING_ID,
+    best_settings,
+    checkpoint_sentence,
+    settings_sentence,
+)
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.record.archive import locate
 from scaling_harness.record.atomic_files import read_jsonl
 
 Count = Literal["with_head", "non_embedding", "total"]
+LETTERS = ("N", "D", "C", "L", "U")
+OF_RECORDS = ["status", "epochs", "fingerprint"]  # columns that say something of records, and anything in a table
 COUNTS: tuple[Count, ...] = ("with_head", "non_embedding", "total")
 
 
@@ -35,12 +45,21 @@ class Runs:
         Which parameters N counts; None for a table, whose author knows.
     notes : tuple of str
         What was derived and from what.
+    columns : mapping of str to str, optional
+        Letter -> column of the table it was taken from; None for records.
+    settings : tuple of str
+        Columns of a table in which runs of one N and D differ, other than seeds.
+    checkpoints : str, optional
+        Column of a table whose rows of one value are checkpoints of one run.
     """
 
     frame: pd.DataFrame
     dropped: tuple[Mapping[str, str], ...] = ()
     count: str | None = None
     notes: tuple[str, ...] = ()
+    columns: Mapping[str, str] | None = None
+    settings: tuple[str, ...] = ()
+    checkpoints: str | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -63,6 +82,7 @@ def load_runs(
     keep_repeats: bool = False,
     keep_recipes: bool = False,
     may_differ: Collection[str] = (),
+    best_of: Literal["loss"] | None = None,
 ) -> Runs:
     """Read a sweep directory, an archive or a table.
 
@@ -70,11 +90,11 @@ def load_runs(
     ----------
     path : Path or str
         A sweep directory (or any directory with records below it), an archive (.runs.zst, or `archive:NAME`), or a
-        .csv, .jsonl, .parquet file.
+        file of `table_files.read_file`.
     count : {"with_head", "non_embedding", "total"}
         Which parameters N counts, for records. A table has the N its author gave.
     columns : str or mapping, optional
-        For a table: "N=Model Size,C=Training FLOP,loss=loss", or the same as a mapping.
+        For a table: "N=Model Size,C=Training FLOP,loss=loss", or the same as a mapping; see `parse_columns`.
     drop_worst : int
         Leave out this many runs of largest loss, and say so (Besiroglu et al. 2024 leave out 5).
     keep_repeats : bool
@@ -83,6 +103,8 @@ def load_runs(
         Keep runs of several recipes side by side, for a table; a fit takes one.
     may_differ : collection of str
         Science fields, such as `optim.lr`, in which recipes may differ.
+    best_of : {"loss"}, optional
+        Of the settings (or recipes) at one N and D keep the one of lowest loss, mean over its seeds.
 
     Returns
     -------
@@ -100,12 +122,12 @@ def load_runs(
         runs = _from_records(path, count)
     else:
         named = parse_columns(columns) if isinstance(columns, str) else columns
-        frame, notes = read_table(path, named)
-        runs = Runs(frame, notes=notes)
-    runs = _drop_worst(clean(runs, keep_repeats), drop_worst)
+        runs = _from_table(path, named)
+    runs = clean(runs, keep_repeats)
+    runs = _drop_worst(_keep_best(runs) if best_of else _with_advice(runs), drop_worst)
     if runs.frame.empty:
         raise HarnessError(f"no run of {path} can be fitted: {_first_reasons(runs.dropped)}")
-    if not keep_recipes:
+    if not keep_recipes and not best_of:
         _refuse_mixed(runs.frame, path, may_differ)
     return replace(runs, frame=runs.frame.drop(columns="science", errors="ignore"))
 
@@ -125,6 +147,30 @@ def _from_records(directory: Path, count: Count) -> Runs:
     return _without(runs, dict.fromkeys(trunks, "a trunk: its learning rate has not decayed"))
 
 
+def _from_table(path: Path, columns: Mapping[str, str] | None) -> Runs:
+    table = read_table(path, columns)
+    known = {"columns": table.columns, "settings": table.settings, "checkpoints": table.checkpoints}
+    return _without(Runs(table.frame, notes=table.notes, **known), table.reasons)
+
+
+def _keep_best(runs: Runs) -> Runs:
+    """Of several settings, or recipes of records, the best at each N and D."""
+    setting = SETTING_ID if runs.columns is not None else "recipe"
+    if setting not in runs.frame or not {"N", "D"} <= set(runs.frame):
+        return replace(runs, notes=(*runs.notes, "--best-of loss changes nothing: no N and D has several settings"))
+    others, notes = best_settings(runs.frame, setting)
+    kept = _without(runs, dict.fromkeys(others, NOT_BEST))
+    return replace(kept, notes=(*runs.notes, *notes), frame=kept.frame.drop(columns=SETTING_ID, errors="ignore"))
+
+
+def _with_advice(runs: Runs) -> Runs:
+    """Say of a table what its rows are, where they are more than single runs."""
+    advice = [settings_sentence(runs.frame, runs.settings)] if runs.settings else []
+    if runs.checkpoints:
+        advice.append(checkpoint_sentence(runs.frame, runs.checkpoints))
+    return replace(runs, notes=(*runs.notes, *advice))
+
+
 def _choose_count(frame: pd.DataFrame, count: Count) -> pd.DataFrame:
     if count not in COUNTS:
         raise UserError(f"count {count!r} is not one of {', '.join(COUNTS)}")
@@ -140,15 +186,16 @@ def _choose_count(frame: pd.DataFrame, count: Count) -> pd.DataFrame:
 
 def clean(runs: Runs, keep_repeats: bool = False) -> Runs:
     """Take out what a law cannot describe, each run with its reason."""
-    frame = runs.frame
+    is_table = runs.columns is not None
+    frame = runs.frame.drop(columns=OF_RECORDS, errors="ignore") if is_table else runs.frame
     if "epochs" not in frame and {"D", "U"} <= set(frame):
         frame = frame.assign(epochs=frame.D / frame.U)
     if keep_repeats:
         frame = frame.drop(columns="epochs", errors="ignore")
     reasons = {i: reason for i, row in frame[_suspect(frame)].iterrows() if (reason := _reason_to_drop(row.to_dict()))}
     key = "fingerprint" if "fingerprint" in frame else [c for c in (*LETTERS, "S", "seed") if c in frame]
-    twice = "the same run is in the table twice"
-    return _without(runs, dict.fromkeys(frame.index[frame.duplicated(key)], twice) | reasons)
+    copies = [] if is_table else list(frame.index[frame.duplicated(key)])  # of a table `read_table` has found them
+    return _without(runs, dict.fromkeys(copies, COPY) | reasons)
 
 
 def _suspect(frame: pd.DataFrame) -> Rows:
@@ -182,9 +229,17 @@ def _drop_worst(runs: Runs, number: int) -> Runs:
 
 
 def _without(runs: Runs, reasons: Mapping[Any, str]) -> Runs:
-    labels = runs.frame["run"].to_dict() if "run" in runs.frame else {}
+    labels = _labels(runs.frame)
     dropped = tuple({"run": str(labels.get(i, i)), "reason": reason} for i, reason in reasons.items())
     return replace(runs, frame=runs.frame.drop(index=list(reasons)), dropped=(*runs.dropped, *dropped))
+
+
+def _labels(frame: pd.DataFrame) -> dict[Any, str]:
+    """Name of each run, with the number of its row where several have one name."""
+    if "run" not in frame:
+        return {}
+    names, shared = frame["run"].map(str), frame["run"].duplicated(keep=False)
+    return {i: f"{name} (row {i + 1})" if shared[i] else name for i, name in names.items()}
 
 
 def _first_reasons(dropped: Any) -> str:

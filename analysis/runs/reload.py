@@ -14,7 +14,7 @@ def reload_runs(source: Mapping[str, Any], count: str | None) -> Runs:
     Parameters
     ----------
     source : mapping
-        `path`, `columns`, `drop_worst` and `keep_repeats`; see `load_runs`.
+        `path`, `columns`, `drop_worst`, `keep_repeats` and perhaps `best_of`; see `load_runs`.
     count : str or None
         The count of N of a sweep, or what the N of a table is, as far as it is known.
 
@@ -35,5 +35,6 @@ def reload_runs(source: Mapping[str, Any], count: str | None) -> Runs:
         columns=source["columns"],
         drop_worst=source["drop_worst"],
         keep_repeats=source["keep_repeats"],
+        best_of=source.get("best_of"),
     )
     return dataclasses.replace(runs, count=count)

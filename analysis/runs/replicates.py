@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.special import digamma, polygamma
 
 from analysis.arrays import Array
+from analysis.runs.separate_rows import SETTING_ID
 
 TREND_DOF = 12  # replicates' degrees of freedom from which a trend in the noise is looked for
 TREND_Z = 2.5
@@ -43,7 +44,7 @@ class SeedNoise:
 
 
 def design_cells(frame: pd.DataFrame) -> pd.DataFrame:
-    """Average the seeds of each (N, D).
+    """Average the seeds of each (N, D), and of each setting where those of one (N, D) differ (column setting_id).
 
     Parameters
     ----------
@@ -57,11 +58,15 @@ def design_cells(frame: pd.DataFrame) -> pd.DataFrame:
         (between seeds; NaN for one), sorted by C and N.
     """
     log_loss = np.log(frame["L"].astype(float))
-    grouped = frame.assign(log_loss=log_loss).groupby(["N", "D"], as_index=False)
+    grouped = frame.assign(log_loss=log_loss).groupby(_cell_columns(frame), as_index=False)
     cells = grouped.agg(
         C=("C", "mean"), log_loss=("log_loss", "mean"), n_seeds=("log_loss", "size"), sd_log=("log_loss", "std")
     )
     return cells.assign(L=np.exp(cells.log_loss)).sort_values(["C", "N"], ignore_index=True)
+
+
+def _cell_columns(frame: pd.DataFrame) -> list[str]:
+    return ["N", "D", *([SETTING_ID] if SETTING_ID in frame else [])]
 
 
 def seed_noise(cells: pd.DataFrame) -> SeedNoise | None:

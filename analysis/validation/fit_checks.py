@@ -50,10 +50,16 @@ def check_approaches(runs: Runs) -> dict[str, Any]:
     Returns
     -------
     dict
-        Their `table`, and the verdict.
+        Their `table`, what each of them left out (`excluded`: approach, what, reason), what is weak in
+        them (`warnings`) and the verdict.
     """
-    found = verdict(three_approaches(runs))
-    return {"table": json_form(found.table.to_dict(orient="records")), **found.to_dict()}
+    approaches = three_approaches(runs)
+    found = verdict(approaches)
+    each = approaches.approaches.items()
+    excluded = [{"approach": name, **row} for name, approach in each for row in approach.excluded]
+    warnings = [{"approach": name, "warning": warning} for name, approach in each for warning in approach.warnings]
+    table = json_form(found.table.to_dict(orient="records"))
+    return {"table": table, "excluded": json_form(excluded), "warnings": warnings, **found.to_dict()}
 
 
 def check_ranking(runs: Runs, laws: Sequence[Law]) -> dict[str, Any] | None:

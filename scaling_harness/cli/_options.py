@@ -101,6 +101,25 @@ def add_runs(parser: argparse.ArgumentParser, what: str = "a sweep (name or fold
     add_runs_dir(parser)
 
 
+def add_columns(parser: argparse.ArgumentParser) -> None:
+    """What the columns of a table are."""
+    parser.add_argument(
+        "--columns",
+        metavar="N=...,D=...,loss=...",
+        help="columns of a table, also run, seed, state, lr; N=size*1e6 brings one to its unit, loss=log(perplexity), "
+        'a name with a comma in double quotes: loss="val, nats"',
+    )
+
+
+def add_best_of(parser: argparse.ArgumentParser) -> None:
+    """Which of several settings at one N and D is read."""
+    parser.add_argument(
+        "--best-of",
+        choices=("loss",),
+        help="of several settings at one N and D the best alone, by its mean over seeds",
+    )
+
+
 def add_count(parser: argparse.ArgumentParser) -> None:
     """Which N."""
     parser.add_argument("--count", default="with_head", choices=COUNTS, help="which N (default: with_head)")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scaling_harness.cli._options import add_json, add_runs, find_runs
+from scaling_harness.cli._options import add_best_of, add_columns, add_json, add_runs, find_runs
 from scaling_harness.cli._output import print_rows, say_dropped
 from scaling_harness.errors import UserError
 
@@ -38,9 +38,8 @@ def _add_choice_of_runs(parser: ArgumentParser) -> None:
         metavar="COUNT",
         help="of non_embedding, with_head, total, comma-separated (default: with_head); for a table: what its N is",
     )
-    parser.add_argument(
-        "--columns", metavar="N=...,D=...,loss=...", help="columns of a table; N=size*1e6 brings one to its unit"
-    )
+    add_columns(parser)
+    add_best_of(parser)
     parser.add_argument("--drop-worst", type=int, default=0, metavar="K", help="leave out the K largest losses")
 
 
@@ -114,11 +113,11 @@ def _fits(args: Namespace) -> Iterator[tuple["FitResult", "Runs"]]:
     for law in map(law_named, args.law.split(",")):
         for count in counts:
             source: dict[str, Any] = {"columns": args.columns, "drop_worst": args.drop_worst}
-            source |= {"path": str(path.resolve()), "keep_repeats": bool(law.repeats)}
+            source |= {"path": str(path.resolve()), "keep_repeats": bool(law.repeats), "best_of": args.best_of}
             runs = reload_runs(source, count)
             say_dropped([row for row in runs.dropped if (row["run"], row["reason"]) not in said])
             said |= {(row["run"], row["reason"]) for row in runs.dropped}
-            result = describe(fit(law, runs, **_how(args, "run_id" in runs.frame)), runs, source)
+            result = describe(fit(law, runs, **_how(args, runs.columns is None)), runs, source)
             notes = (*runs.notes, *result.warnings)
             holdout = check_holdout(runs.frame, result.law)
             yield dataclasses.replace(result, warnings=notes, holdout=holdout), runs
@@ -187,6 +186,10 @@ def _print_more(document: Mapping[str, Any]) -> None:
     if "approaches" in document:
         print()
         print_rows(document["approaches"]["table"])
+        for row in document["approaches"]["excluded"]:
+            print(f"left out by approach {row['approach']}: {row['what']}: {row['reason']}")
+        for row in document["approaches"]["warnings"]:
+            print(f"approach {row['approach']}: {row['warning']}")
         print(document["approaches"]["sentence"])
     if "ranking" in document:
         _print_ranking(document["ranking"])

@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from scaling_harness.cli._options import add_json, add_runs, find_runs
+from scaling_harness.cli._options import add_columns, add_json, add_runs, find_runs
 from scaling_harness.cli._output import print_rows, say_dropped
 from scaling_harness.errors import UserError
 
@@ -20,7 +20,8 @@ HELP = "best learning rate and batch of each N and D of a sweep, and their laws"
 
 def add_options(parser: ArgumentParser) -> None:
     """Declare the options."""
-    add_runs(parser)
+    add_runs(parser, "a sweep (name or folder), or a table with a column lr or batch_tokens")
+    add_columns(parser)
     add_json(parser)
 
 
@@ -31,12 +32,12 @@ def run(args: Namespace) -> int:
     from scaling_harness.plan.lr_batch_rules import RECIPES
 
     path = find_runs(args.runs, args.runs_dir)
-    runs = load_runs(path, may_differ=SETTINGS.values())
-    if missing := {*SETTINGS, "n_ctx"} - set(runs.frame):
-        raise UserError(f"{path} has no {', '.join(sorted(missing))}: `rule` reads the records of a sweep")
+    runs = load_runs(path, may_differ=SETTINGS.values(), columns=args.columns)
+    if missing := {"N", "D"} - set(runs.frame):
+        raise UserError(f"{path} has no {', '.join(sorted(missing))}: name it with --columns")
     say_dropped(runs.dropped)
     found = find_rules(runs.frame)
-    published = _published(runs.frame, found.optima)
+    published = [] if runs.columns is not None else _published(runs.frame, found.optima)
     sources = {name: recipe.source for name, recipe in RECIPES.items()}
     if args.json:
         print(json.dumps(found.to_dict() | {"published": published, "sources": sources}))
@@ -46,10 +47,11 @@ def run(args: Namespace) -> int:
         print(f"\n{_law_sentence(SETTINGS[name], law)}")
     for name, reason in found.reasons.items():
         print(f"\n{SETTINGS[name]}: no law: {reason}")
-    print()
-    print_rows(published)
-    for name, source in sources.items():
-        print(f"{name}: {source}")
+    if published:
+        print()
+        print_rows(published)
+        for name, source in sources.items():
+            print(f"{name}: {source}")
     return 0
 
 

@@ -4,7 +4,7 @@ import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from scaling_harness.cli._options import add_count, add_json, add_runs, find_runs
+from scaling_harness.cli._options import add_columns, add_count, add_json, add_runs, find_runs
 from scaling_harness.cli._output import print_document, say_dropped
 
 HELP = "every run as one tidy row"
@@ -17,6 +17,7 @@ def add_options(parser: ArgumentParser) -> None:
         parser, "a sweep (name or folder), an archive (F.runs.zst, archive:NAME), or a CSV, JSONL or Parquet table"
     )
     add_count(parser)
+    add_columns(parser)
     parser.add_argument("--csv", type=Path, metavar="F", help="write the table there")
     add_json(parser)
 
@@ -26,7 +27,7 @@ def run(args: Namespace) -> int:
     from analysis.runs.load import load_runs
     from scaling_harness.record.atomic_files import write_text
 
-    runs = load_runs(find_runs(args.runs, args.runs_dir), count=args.count, keep_recipes=True)
+    runs = load_runs(find_runs(args.runs, args.runs_dir), count=args.count, columns=args.columns, keep_recipes=True)
     say_dropped(runs.dropped)
     if args.csv:
         write_text(args.csv, runs.frame.to_csv(index=False))

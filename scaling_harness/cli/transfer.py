@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
-from scaling_harness.cli._options import add_json, add_runs, find_runs
+from scaling_harness.cli._options import add_columns, add_json, add_runs, find_runs
 from scaling_harness.cli._output import print_document, say_dropped
 from scaling_harness.errors import UserError
 
@@ -16,7 +16,8 @@ HELP = "what the learning rate of the smallest width costs at larger ones"
 
 def add_options(parser: ArgumentParser) -> None:
     """Declare the options."""
-    add_runs(parser)
+    add_runs(parser, "a sweep (name or folder), or a table with columns d_model, lr and seed")
+    add_columns(parser)
     add_json(parser)
 
 
@@ -26,11 +27,12 @@ def run(args: Namespace) -> int:
     from analysis.runs.load import load_runs
 
     path = find_runs(args.runs, args.runs_dir)
-    runs = load_runs(path, may_differ=("optim.lr",))
-    if missing := {"d_model", "n_tokens", "lr", "seed"} - set(runs.frame):
-        raise UserError(f"{path} has no {', '.join(sorted(missing))}: `transfer` reads the records of a sweep")
+    runs = load_runs(path, may_differ=("optim.lr",), columns=args.columns)
+    if missing := {"D", "d_model", "lr", "seed"} - set(runs.frame):
+        named = ",".join(f"{name}=..." for name in sorted(missing))
+        raise UserError(f"{path} has no {', '.join(sorted(missing))}: name them with --columns {named}")
     say_dropped(runs.dropped)
-    found = transfers(runs.frame)
+    found = transfers(runs.frame.assign(n_tokens=runs.frame["D"].astype(int)))
     print_document(args.json, [one.to_dict() for one in found], [_row(one) for one in found])
     return 0
 

@@ -56,7 +56,7 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> dict[st
             composed = hydra_compose("train", overrides=[*with_free_options(overrides), *search])
         return plain(OmegaConf.to_container(composed, resolve=True, throw_on_missing=True))
     except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(_one_line(str(error))) from error
+        raise UserError(_several_values(str(error), overrides) or _one_line(str(error))) from error
     except RecursionError as error:
         raise UserError("the defaults lists of configuration files name each other in a circle: break it") from error
 
@@ -139,6 +139,32 @@ def _suggestion(key: str, known: Iterable[Any]) -> str:
 
 def _groups(known: Iterable[Any]) -> Iterator[Any]:
     return (value for value in known if hasattr(value, "__dataclass_fields__"))
+
+
+_SWEEP = """{said} gives several values, and this is one run. Write a sweep: put these lines into FOLDER/sweep/NAME.yaml
+# @package _global_
+sweep:
+  name: NAME
+  question: Which {key} is best?
+  grids:
+    - shapes: [[2, 32]]
+      budgets: {{ n_tokens: [300032] }}
+      seeds: [0]
+      over: {{ {key}: [{values}] }}
+and give `scaling-harness sweep run NAME --config-dir FOLDER`"""
+
+
+def _several_values(text: str, overrides: Sequence[str]) -> str | None:
+    """How to train several values of a key, where Hydra advises an option that no verb has."""
+    if "--multirun" not in text:
+        return None
+    said = next((word for word in overrides if word.partition("=")[0] in text), None)
+    if said is None:
+        return None
+    key, _, values = said.partition("=")
+    inside = re.fullmatch(r"choice\((.*)\)", values)
+    listed = (inside[1] if inside else values).split(",")
+    return _SWEEP.format(said=said, key=key, values=", ".join(value.strip() for value in listed))
 
 
 def _one_line(text: str) -> str:

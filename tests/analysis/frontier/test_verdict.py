@@ -80,3 +80,14 @@ def test_weighted_lines_agree_with_polyfit_and_skip_what_is_missing():
     there = np.isfinite(y[1])
     np.testing.assert_allclose((slope[1], intercept[1]), np.polyfit(x[there], y[1][there], 1, w=np.sqrt(w[there])))
     assert np.isnan(slope[2])
+
+
+def test_agreement_is_not_said_where_a_and_b_do_not_add_up(sound):
+    second = sound.approaches["2"]
+    torn = dataclasses.replace(second, b=dataclasses.replace(second.b, value=1.1 - second.a.value))
+    found = verdict(dataclasses.replace(sound, approaches={**sound.approaches, "2": torn}))
+    assert found.agree is False
+    assert "a + b is not 1 although C = 6 N D: 1.100 by approach 2" in found.sentence
+    assert "the approaches agree" not in found.sentence
+    other_cost = dataclasses.replace(sound, cells=sound.cells.assign(C=sound.cells.C * 1.1))
+    assert verdict(other_cost).agree is True

@@ -101,6 +101,19 @@ def test_what_a_sweep_says_of_evaluation_and_seed_stands(tmp_path):
     assert compose(["sweep=own", "evaluation.n_points=3"], tmp_path)["evaluation"]["n_points"] == 3
 
 
+@pytest.mark.parametrize("values", ["0.001,0.002", "choice(0.001,0.002)"])
+def test_several_values_in_one_run_are_answered_with_a_sweep_that_works(tmp_path, values):
+    with pytest.raises(UserError, match="Write a sweep") as raised:
+        compose([f"optim.lr={values}"])
+    text = str(raised.value)
+    assert "multirun" not in text
+    lines = text.splitlines()
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "NAME.yaml").write_text("\n".join(lines[1:-1]) + "\n")
+    document = compose(["sweep=NAME"], tmp_path)
+    assert document["sweep"]["grids"][0]["over"] == {"optim.lr": [0.001, 0.002]}
+
+
 def test_options_of_an_architecture_are_free_and_other_keys_are_not():
     assert run_config(compose(["model.options.dropout=0.1"])).model.options == {"dropout": 0.1}
     with pytest.raises(UserError, match="dropout"):
