@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from scaling_harness import cli
-from scaling_harness.config.compose import CONF_DIR, compose, launcher_config, run_config
+from scaling_harness.config.compose import CONF_DIR, compose, run_config
+from sweeps.compose import launcher_config
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"

@@ -3,8 +3,7 @@
 import json
 from pathlib import Path
 
-TUNED_FILE = "tuned.json"
-"""Beside the list of runs of a sweep that was launched with what a search had found."""
+from scaling_harness.record.store import TUNED_FILE
 
 
 def tuning_of(path: Path) -> str | None:

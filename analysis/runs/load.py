@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.arrays import Rows
-from analysis.runs.from_records import differing_fields, find_run_dirs, find_trunks, read_rows
+from analysis.runs.from_archive import archived_curve, in_archive
+from analysis.runs.from_records import differing_fields, find_run_dirs, find_trunks, is_sweep, read_rows
 from analysis.runs.from_tables import LETTERS, parse_columns, read_table
 from scaling_harness.errors import HarnessError, UserError
+from scaling_harness.record.archive import locate
 from scaling_harness.record.atomic_files import read_jsonl
 
 Count = Literal["with_head", "non_embedding", "total"]
@@ -62,12 +64,13 @@ def load_runs(
     keep_recipes: bool = False,
     may_differ: Collection[str] = (),
 ) -> Runs:
-    """Read a sweep directory or a table.
+    """Read a sweep directory, an archive or a table.
 
     Parameters
     ----------
     path : Path or str
-        A sweep directory (or any directory with records below it), or a .csv, .jsonl, .parquet file.
+        A sweep directory (or any directory with records below it), an archive (.runs.zst, or `archive:NAME`), or a
+        .csv, .jsonl, .parquet file.
     count : {"with_head", "non_embedding", "total"}
         Which parameters N counts, for records. A table has the N its author gave.
     columns : str or mapping, optional
@@ -92,8 +95,8 @@ def load_runs(
     HarnessError
         No run is left.
     """
-    path = Path(path)
-    if path.is_dir():
+    path = locate(path)
+    if is_sweep(path):
         runs = _from_records(path, count)
     else:
         named = parse_columns(columns) if isinstance(columns, str) else columns
@@ -109,7 +112,7 @@ def load_runs(
 
 def read_all(path: Path | str) -> pd.DataFrame:
     """Every finished run below a directory as a row, whatever its status or recipe."""
-    frame, _ = read_rows(find_run_dirs(Path(path)))
+    frame, _ = read_rows(find_run_dirs(locate(path)))
     return frame.drop(columns="science", errors="ignore")
 
 
@@ -217,4 +220,4 @@ def load_curve(run: Mapping[str, Any] | pd.Series | Path | str) -> pd.DataFrame:
         step, tokens, flops, loss, lr, grad_norm and, where it was measured, valid_loss (nats).
     """
     path = Path(run if isinstance(run, str | Path) else str(run["curve_path"]))
-    return pd.DataFrame(read_jsonl(path))
+    return pd.DataFrame(archived_curve(path) if in_archive(path.parent) else read_jsonl(path))

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from scaling_harness.config.compose import validate
 from scaling_harness.config.schema import RunConfig, RuntimeConfig, WandbConfig
@@ -14,7 +14,7 @@ from scaling_harness.record import sweep_listing
 from scaling_harness.record.provenance import code_version
 from scaling_harness.record.sweep_listing import SWEEP_FILE, ListedJob, ListedRun, SweepListing, write_listing
 from sweeps.compose import launcher_config
-from sweeps.config import Launcher, LocalLauncher
+from sweeps.config import Device, LauncherConfig, LocalLauncherConfig
 from sweeps.planning.expand import describe, resolve_all
 from sweeps.planning.prepared_data import data_documents, prepared_data
 
@@ -36,10 +36,10 @@ class Manifest:
     runtime: RuntimeConfig
     wandb: WandbConfig
     jobs: tuple[Job, ...]
-    launcher: Launcher = field(default_factory=LocalLauncher)
+    launcher: LauncherConfig = field(default_factory=LocalLauncherConfig)
     """Of the last launch."""
     code: str | None = field(default_factory=code_version)
-    """Version of the code that trains it; None where it cannot be told."""
+    """Version of the code that decides its numbers; None if it could not be told."""
     law: str = "chinchilla"
     """Of the report; see `SweepConfig.law`."""
     aims: Mapping[Any, float] = field(default_factory=dict)
@@ -57,21 +57,14 @@ class Listing:
 
     name: str
     runtime: RuntimeConfig
-    launcher: Launcher
+    wandb: WandbConfig
+    launcher: LauncherConfig
     jobs: tuple[ListedJob, ...]
 
     @property
-    def devices(self) -> tuple[Literal["gpu", "core"], float]:
-        """See `devices`."""
-        return devices(self.runtime, self.launcher)
-
-
-def devices(runtime: RuntimeConfig, launcher: Launcher) -> tuple[Literal["gpu", "core"], float]:
-    """Say what a run keeps busy: GPUs, a part of one where several runs share it, or cores."""
-    n = launcher.gpus_per_run
-    if launcher.kind == "slurm" and launcher.gpus:
-        return "gpu", min(float(n), launcher.gpus / launcher.slots)
-    return ("gpu", float(n)) if runtime.device.startswith("cuda") else ("core", float(n * runtime.threads))
+    def devices(self) -> tuple[Device, float]:
+        """What a run keeps busy, as the launcher says."""
+        return self.launcher.devices(self.runtime)
 
 
 def write_manifest(sweep_dir: Path, manifest: Manifest) -> None:
@@ -144,7 +137,8 @@ def read_listing(sweep_dir: Path) -> Listing:
         There is no such sweep, or its file is damaged.
     """
     listing, launch = _read(sweep_dir)
-    return Listing(listing.name, validate(RuntimeConfig, launch["runtime"]), launcher_config(launch), listing.jobs)
+    runtime, wandb = validate(RuntimeConfig, launch["runtime"]), validate(WandbConfig, launch["wandb"])
+    return Listing(listing.name, runtime, wandb, launcher_config(launch), listing.jobs)
 
 
 def merge(jobs: Iterable[Job], added: Iterable[Job]) -> tuple[Job, ...]:

@@ -93,6 +93,7 @@ def make_record(run_id, n_params, n_tokens, loss, seed=0, **changes):
         wall_s=2.0,
         tokens_per_s=n_tokens / 2.0,
         peak_memory_bytes=10**8,
+        architecture_source=None,
         data={"data_id": "abc", "vocab_size": 256},
         provenance={
             "commit": "0" * 40,

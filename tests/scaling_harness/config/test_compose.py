@@ -1,9 +1,7 @@
-from pathlib import Path
-
 import pytest
 
-from scaling_harness.config.compose import CONF_DIR, compose, run_config, runs_dir
-from scaling_harness.config.schema import NamedRule, PowerRule
+from scaling_harness.config.compose import CONF_DIR, compose, run_config
+from scaling_harness.config.schema import ModelConfig, NamedRule, PowerRule
 from scaling_harness.errors import UserError
 
 
@@ -36,10 +34,10 @@ def test_a_group_has_at_least_two_options():
         ("model.d_modle=3", "model.d_modle"),
         ("+model.d_modle=3", "did you mean d_model"),
         ("model.d_model=wide", "model.d_model is 'wide'"),
-        ("model.d_model=49", "d_model 49 is not divisible by d_head 16"),
+        ("model.d_head=20", "d_model 48 is not divisible by d_head 20"),
         ("model.token_shift=5", "d_model 48 is not divisible by token_shift 5"),
         ("model.d_head=3", "even head size"),
-        ("model.n_head=2", "exactly one of n_head and d_head"),
+        ("model={n_head: 2, d_head: 24}", "one of n_head and d_head, or neither"),
         ("budget.n_tokens=-5", "budget.n_tokens is -5"),
         ("budget=epochs", "flops tokens tokens_per_param"),
         ("schedule.warmup.amount=3", "between 0 and 1"),
@@ -55,6 +53,26 @@ def test_bad_configuration_is_a_sentence(override, sentence):
         composed(override)
     assert "\n" not in str(error.value)
     assert error.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("d_model", "n_head"),
+    # As the sweeps of conf had them written out: 16 if it divides d_model, else 20, 22, 24, 28, or one head.
+    [(8, 1), (16, 1), (20, 1), (24, 1), (28, 1), (40, 2), (44, 2), (48, 3), (60, 3), (88, 4), (120, 6)],
+)
+def test_the_number_of_heads_follows_from_the_width(d_model, n_head):
+    shape = {"n_layer": 1, "d_model": d_model, "n_ctx": 8, "parametrisation": "mup"}
+    assert ModelConfig(**shape).heads == n_head
+    assert ModelConfig(**shape, d_head=d_model).heads == 1
+    assert ModelConfig(**shape, n_head=2).heads == 2
+
+
+def test_configurations_that_name_each_other_are_a_sentence(tmp_path):
+    (tmp_path / "sweep").mkdir()
+    for name, other in ("ab", "ba"):
+        (tmp_path / "sweep" / f"{name}.yaml").write_text(f"# @package _global_\ndefaults: [{other}]\nseed: 1\n")
+    with pytest.raises(UserError, match="in a circle"):
+        compose(["sweep=a"], tmp_path)
 
 
 def test_learning_rate_and_batch_are_a_number_or_a_rule():
@@ -74,19 +92,6 @@ def test_another_config_dir_is_searched(tmp_path):
     assert run_config(compose(["model=mine"], tmp_path)).model.heads == 2
 
 
-@pytest.mark.parametrize(
-    "overrides",
-    [
-        [],
-        ["runtime.runs_dir=/some/where-else"],
-        ["runtime.runs_dir='with space'"],
-        ["runtime=cuda", "model.d_model=16"],
-    ],
-)
-def test_where_runs_are_is_told_without_hydra_or_with_it_the_same(overrides):
-    assert runs_dir(overrides) == Path(run_config(compose(overrides)).runtime.runs_dir)
-
-
 def test_what_a_sweep_says_of_evaluation_and_seed_stands(tmp_path):
     """Before it the primary file was merged last, and its evaluation silently replaced that of a sweep."""
     (tmp_path / "sweep").mkdir()
@@ -94,3 +99,9 @@ def test_what_a_sweep_says_of_evaluation_and_seed_stands(tmp_path):
     found = compose(["sweep=own"], tmp_path)
     assert (found["evaluation"]["n_points"], found["seed"]) == (7, 5)
     assert compose(["sweep=own", "evaluation.n_points=3"], tmp_path)["evaluation"]["n_points"] == 3
+
+
+def test_options_of_an_architecture_are_free_and_other_keys_are_not():
+    assert run_config(compose(["model.options.dropout=0.1"])).model.options == {"dropout": 0.1}
+    with pytest.raises(UserError, match="dropout"):
+        compose(["model.dropout=0.1"])
