@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from scaling_harness import cli
+from scaling_harness.cli._options import parse
 from scaling_harness.config.compose import CONF_DIR, compose, run_config
 from sweeps.compose import launcher_config
 
@@ -71,7 +72,7 @@ def typed(desk: Path, command: list[str], monkeypatch) -> None:
 
 def checked(command: list[str]) -> None:
     """Parse a command that is not run, and compose what it says of a run."""
-    options = cli.parse(cli.build_parser(), command[1:])
+    options = parse(cli.build_parser(), command[1:])
     overrides = [word for word in getattr(options, "overrides", []) if "=" in word]
     sweep = getattr(options, "name", "")
     known = [f"sweep={sweep}"] if (CONF_DIR / "sweep" / f"{sweep}.yaml").exists() else []

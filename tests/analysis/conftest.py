@@ -162,6 +162,14 @@ def simulated_report(simulated_sweep, tmp_path_factory):
         return write_report(simulated_sweep, tmp_path_factory.mktemp("report"), resamples=60)
 
 
+@pytest.fixture
+def one_law(monkeypatch):
+    """An analysis ranks one law alone: five take most of its time, and most tests do not look at them."""
+    from analysis.report import summary
+
+    monkeypatch.setattr(summary, "RANKED", summary.RANKED[:1])
+
+
 @pytest.fixture(scope="session")
 def simulated_analysis(simulated_report):
     return simulated_report.analysis

@@ -28,7 +28,7 @@ def page(simulated_report):
 
 
 @pytest.fixture
-def no_figures(monkeypatch):
+def no_figures(monkeypatch, one_law):
     monkeypatch.setattr(catalogue, "CATALOGUE", ())
 
 
