@@ -65,6 +65,7 @@ def make_record(run_id, **changes):
         status="completed",
         reason=None,
         config=BASE,
+        architecture_source=None,
         runtime={},
         params={"head": 4096},
         n_params={"with_head": 4096},
