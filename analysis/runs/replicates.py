@@ -8,6 +8,7 @@ from scipy.special import digamma, polygamma
 
 from analysis.arrays import Array
 from analysis.runs.separate_rows import SETTING_ID
+from scaling_harness.errors import UserError
 
 TREND_DOF = 12  # replicates' degrees of freedom from which a trend in the noise is looked for
 TREND_Z = 2.5
@@ -56,7 +57,14 @@ def design_cells(frame: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         One row a cell: N, D, C, log_loss (mean of ln L), L (its exponential), n_seeds, sd_log
         (between seeds; NaN for one), sorted by C and N.
+
+    Raises
+    ------
+    UserError
+        One of N, D and C is not there.
     """
+    if missing := [name for name in ("N", "D", "C") if name not in frame]:
+        raise UserError(f"the table has no column {', '.join(missing)}: name it with --columns, as in N=params,D=tokens")
     log_loss = np.log(frame["L"].astype(float))
     grouped = frame.assign(log_loss=log_loss).groupby(_cell_columns(frame), as_index=False)
     cells = grouped.agg(

@@ -186,7 +186,8 @@ def _print_more(document: Mapping[str, Any]) -> None:
         for row in document["approaches"]["excluded"]:
             print(f"left out by approach {row['approach']}: {row['what']}: {row['reason']}")
         for row in document["approaches"]["warnings"]:
-            print(f"approach {row['approach']}: {row['warning']}")
+            name, warning = row["approach"], row["warning"]
+            print(f"approach {name}: {warning.removeprefix(f'approach {name} ')}")
         print(document["approaches"]["sentence"])
     if "ranking" in document:
         _print_ranking(document["ranking"])
