@@ -107,12 +107,24 @@ def _with_settings(frame: pd.DataFrame) -> pd.DataFrame:
     given = [name for name in SETTINGS if name in frame]
     if not given:
         raise UserError("these runs have neither lr nor batch_tokens: name them with --columns lr=...,batch_tokens=...")
-    numbers = {name: pd.to_numeric(frame[name], errors="coerce") for name in given}
-    for name, values in numbers.items():
-        if not (values > 0).all():
-            raise UserError(f"{(~(values > 0)).sum()} runs have a {name} that is not a positive number: drop them")
+    numbers = numbers_in(frame, given)
     seeds = pd.factorize(frame["seed"].map(str))[0] if "seed" in frame else 0
     return frame.assign(**dict.fromkeys(SETTINGS, 1.0) | numbers, seed=seeds)
+
+
+def numbers_in(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, Array]:
+    """Columns of positive numbers, which those of a table need not be.
+
+    Raises
+    ------
+    UserError
+        A value is no positive number.
+    """
+    numbers = {name: np.asarray(pd.to_numeric(frame[name], errors="coerce"), float) for name in names}
+    for name, values in numbers.items():
+        if bad := int((~(values > 0)).sum()):
+            raise UserError(f"{bad} runs have a {name} that is not a positive number: drop them")
+    return numbers
 
 
 def _why(reason: str, name: str, optima: Sequence[Optimum]) -> str:

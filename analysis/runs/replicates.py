@@ -64,7 +64,7 @@ def design_cells(frame: pd.DataFrame) -> pd.DataFrame:
         One of N, D and C is not there.
     """
     if missing := [name for name in ("N", "D", "C") if name not in frame]:
-        raise UserError(f"the table has no column {', '.join(missing)}: name it with --columns, as in N=params,D=tokens")
+        raise UserError(f"the table has no column {', '.join(missing)}: name it with --columns, as in N=params")
     log_loss = np.log(frame["L"].astype(float))
     grouped = frame.assign(log_loss=log_loss).groupby(_cell_columns(frame), as_index=False)
     cells = grouped.agg(

@@ -24,6 +24,7 @@ def add_options(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """What the learning rate found at the smallest width of a sweep costs at the others."""
     from analysis.hyperparameters.lr_transfer import transfers
+    from analysis.hyperparameters.optima import numbers_in
     from analysis.runs.load import load_runs
 
     path = find_runs(args.runs, args.runs_dir)
@@ -32,7 +33,8 @@ def run(args: Namespace) -> int:
         named = ",".join(f"{name}=..." for name in sorted(missing))
         raise UserError(f"{path} has no {', '.join(sorted(missing))}: name them with --columns {named}")
     say_dropped(runs.dropped)
-    found = transfers(runs.frame.assign(n_tokens=runs.frame["D"].astype(int)))
+    frame = runs.frame.assign(n_tokens=runs.frame["D"].astype(int), **numbers_in(runs.frame, ("d_model", "lr")))
+    found = transfers(frame.astype({"d_model": int}))
     print_document(args.json, [one.to_dict() for one in found], [_row(one) for one in found])
     return 0
 
