@@ -8,15 +8,15 @@ import pandas as pd
 
 from analysis.arrays import Array
 from analysis.bench.scenarios import SCENARIOS, Scenario
+from analysis.fitting.estimate import Estimate
 from analysis.fitting.objective import Objective
 from analysis.fitting.optimum import Point, fit_point
 from analysis.fitting.profile import profile_intervals
 from analysis.fitting.resample import draw_params
-from analysis.fitting.result import Estimate
 from analysis.frontier.approaches import three_approaches
 from analysis.laws.chinchilla import chinchilla
 from analysis.laws.law import derive
-from analysis.runs.load import Runs
+from analysis.runs.selection import Runs
 from scaling_harness.errors import UserError
 
 DRAWN = ("cases", "residuals", "noise", "sandwich")

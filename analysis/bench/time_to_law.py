@@ -1,7 +1,7 @@
 """Two sweeps as two ways to the same law: what each reached, for how much compute and time. From records alone."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,13 @@ import pandas as pd
 
 from analysis.arrays import Array
 from analysis.fitting.goodness_of_fit import fit_quality
-from analysis.frontier.approach2_isoflop import budget_groups
 from analysis.frontier.approaches import Approaches, three_approaches
 from analysis.laws.law import Law
 from analysis.report.summary import elapsed_s, or_reason
-from analysis.runs.load import Runs, load_runs
+from analysis.runs.budgets import budget_groups
+from analysis.runs.load import load_runs
+from analysis.runs.selection import Runs, Selection
+from analysis.to_json import document
 from analysis.validation.holdout import hold_out_budgets
 from scaling_harness.text_table import print_columns
 
@@ -65,13 +67,15 @@ class Reached:
         """The wider of both approaches; None where one has none."""
         return max(self.half_widths.values()) if len(self.half_widths) == len(APPROACHES) else None
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return asdict(self) | {"half_width": self.half_width, "tokens_per_s": self.n_tokens / self.seconds}
+
+@document.register
+def _(reached: Reached) -> dict[str, Any]:
+    derived = {"half_width": reached.half_width, "tokens_per_s": reached.n_tokens / reached.seconds}
+    return vars(reached) | derived
 
 
 @dataclass(frozen=True)
-class Comparison:
+class TimeToLaw:
     """Ours and the baseline.
 
     Attributes
@@ -93,15 +97,8 @@ class Comparison:
     best_loss_s: tuple[float | None, float | None]
     half_width_s: tuple[float | None, float | None]
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        then = self.baseline_then.to_dict() if self.baseline_then else None
-        sides = {"ours": self.ours.to_dict(), "baseline": self.baseline.to_dict(), "baseline_then": then}
-        names = ("losses", "best_loss_s", "half_width_s")
-        return sides | {name: getattr(self, name) for name in names}
 
-
-def compare(ours: Path, baseline: Path, law: Law, resamples: int = 200) -> Comparison:
+def compare(ours: Path, baseline: Path, law: Law, resamples: int = 200) -> TimeToLaw:
     """Hold two sweeps side by side.
 
     Parameters
@@ -115,14 +112,14 @@ def compare(ours: Path, baseline: Path, law: Law, resamples: int = 200) -> Compa
 
     Returns
     -------
-    Comparison
+    TimeToLaw
 
     Raises
     ------
     HarnessError
         One of them has no run that can be fitted.
     """
-    us, them = (load_runs(path, may_differ=MAY_DIFFER) for path in (ours, baseline))
+    us, them = (load_runs(path, Selection(may_differ=MAY_DIFFER)) for path in (ours, baseline))
     at_us, at_them = _ends(us.frame), _ends(them.frame)
     our_steps, steps = (
         [_reached(runs, ends, seconds, law, resamples) for seconds in _milestones(runs.frame, ends)]
@@ -130,7 +127,7 @@ def compare(ours: Path, baseline: Path, law: Law, resamples: int = 200) -> Compa
     )
     whole = our_steps[-1]
     then = _reached(them, at_them, whole.seconds, law, resamples) if at_them.min() <= whole.seconds else None
-    return Comparison(
+    return TimeToLaw(
         ours=whole,
         baseline=steps[-1],
         baseline_then=then,
@@ -204,7 +201,7 @@ def _lowest(frame: pd.DataFrame) -> list[tuple[float, float]]:
     return [(float(cells.C.iloc[rows].mean()), float(cells.L.iloc[rows].min())) for rows in groups]
 
 
-def print_comparison(found: Comparison) -> None:
+def print_comparison(found: TimeToLaw) -> None:
     """Both sides as a table, then losses and times."""
     sides = {"ours": found.ours, "baseline, as long": found.baseline_then, "baseline, in all": found.baseline}
     header = ("side", "minutes", "runs", "FLOPs", "tokens/s", "best loss")
@@ -231,7 +228,7 @@ def _cells(side: Reached) -> list[str]:
     return numbers + ["-" if value is None else f"{value:.3g}" for value in quality]
 
 
-def _times(seconds: tuple[float | None, float | None], found: Comparison) -> str:
+def _times(seconds: tuple[float | None, float | None], found: TimeToLaw) -> str:
     ours, baseline = seconds
     mine = "never" if ours is None else f"ours after {ours / 60:.1f} minutes"
     if baseline is None:

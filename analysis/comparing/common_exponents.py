@@ -54,14 +54,6 @@ class CommonExponent:
     n_runs: int
     resamples: int
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return {
-            **self.__dict__,
-            "shared": dict(self.shared),
-            "separate": {k: dict(v) for k, v in self.separate.items()},
-        }
-
     def sentence(self) -> str:
         """The outcome in words."""
         shared = ", ".join(f"{name} {value:.4f}" for name, value in self.shared.items())

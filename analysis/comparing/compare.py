@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.arrays import Array
-from analysis.fitting.result import Estimate
+from analysis.fitting.estimate import Estimate
 from analysis.forecasting.inverse import compute_for_loss
 from analysis.forecasting.source import CONVENTIONS, Source
+from analysis.to_json import document
 from scaling_harness.errors import HarnessError, UserError
 
 FRONTIER = ("a", "b")
@@ -47,10 +48,11 @@ class Difference:
         interval = self.estimate.ci95
         return None if interval is None else not interval[0] <= 0 <= interval[1]
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        sides = {"quantity": self.quantity, "first": self.first, "second": self.second, "pairing": self.pairing}
-        return {**sides, **self.estimate.to_dict(), "apart": self.apart}
+
+@document.register
+def _(difference: Difference) -> dict[str, Any]:
+    sides = {name: getattr(difference, name) for name in ("quantity", "first", "second", "pairing")}
+    return {**sides, **document(difference.estimate), "apart": difference.apart}
 
 
 @dataclass(frozen=True)
@@ -73,15 +75,11 @@ class Comparison:
     refused: tuple[Mapping[str, str], ...]
     warnings: tuple[str, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        rows = self.table.astype(object).where(self.table.notna(), None)
-        return {
-            "sources": rows.to_dict(orient="records"),
-            "differences": [difference.to_dict() for difference in self.differences],
-            "refused": [dict(row) for row in self.refused],
-            "warnings": list(self.warnings),
-        }
+
+@document.register
+def _(comparison: Comparison) -> dict[str, Any]:
+    names = ("differences", "refused", "warnings")
+    return {"sources": comparison.table, **{name: getattr(comparison, name) for name in names}}
 
 
 def compare(sources: Sequence[Source], *, train_flops: float | None = None, seed: int = 0) -> Comparison:
@@ -272,20 +270,3 @@ def _log_multiplier(
 ) -> Array:
     loss = first.optimal(mine, np.full(len(next(iter(mine.values()))), train_flops)).loss_nats
     return np.log(compute_for_loss(second, theirs, loss)) - np.log(train_flops)
-
-
-def equivalent_compute(source: Source, loss_from: float, loss_to: float) -> Estimate:
-    """Ln(C2/C1) of a loss gap within one law: what it would take to buy that gap with compute.
-
-    Close to (loss_from - loss_to) / (gamma (L - E)) for small gaps, gamma = alpha beta / (alpha + beta).
-    """
-    point = {name: np.array([value]) for name, value in source.values.items()}
-
-    def log_ratio(params: Mapping[str, Array]) -> Array:
-        with np.errstate(invalid="ignore"):  # both may be out of reach
-            return np.log(compute_for_loss(source, params, loss_to)) - np.log(
-                compute_for_loss(source, params, loss_from)
-            )
-
-    value = float(log_ratio(point)[0])
-    return Estimate.from_draws(value, log_ratio(source.draws)) if source.draws else Estimate(value)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.arrays import Array
-from analysis.fitting.result import Estimate
+from analysis.fitting.estimate import Estimate
 from analysis.runs.from_records import dotted, find_run_dirs
 from scaling_harness.errors import HarnessError
 from scaling_harness.record.record import RECORD_FILE, RunRecord, read_record
@@ -29,10 +29,6 @@ class Cell:
     loss_first: float
     loss_second: float
     difference: Estimate
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return vars(self) | {"difference": self.difference.to_dict()}
 
 
 @dataclass(frozen=True)
@@ -61,10 +57,6 @@ class Pairing:
     n_clusters: int
     flops_share: float
     time_share: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return vars(self) | {"cells": [c.to_dict() for c in self.cells], "difference": self.difference.to_dict()}
 
 
 def read_records(directory: Path) -> tuple[list[RunRecord], list[dict[str, str]]]:

@@ -13,8 +13,8 @@ from analysis.figures.style import ACCENT, GREY, INK, SECOND, Labels, Shades
 from analysis.fitting.fit import fit
 from analysis.fitting.goodness_of_fit import OffsetProfile
 from analysis.fitting.result import FitResult
-from analysis.frontier.approach2_isoflop import budget_groups
 from analysis.laws.law import Law
+from analysis.runs.budgets import budget_groups
 from analysis.runs.replicates import SeedNoise
 from analysis.validation.holdout import Holdout
 

@@ -12,13 +12,14 @@ from matplotlib.lines import Line2D
 from analysis.arrays import Array
 from analysis.figures import style
 from analysis.figures.style import GREY, INK, Labels, Shades
-from analysis.fitting.result import Estimate, FitResult
-from analysis.frontier.approach1_envelope import Envelope, Points
+from analysis.fitting.result import FitResult
+from analysis.frontier.approach1_envelope import Envelope
 from analysis.frontier.approach2_isoflop import Slice
 from analysis.frontier.approaches import Approaches
 from analysis.frontier.frontier_line import Approach
 from analysis.laws.published import PUBLISHED
-from analysis.runs.load import Runs
+from analysis.runs.curves import Points
+from analysis.runs.selection import Runs
 
 REFERENCES = ("kaplan2020", "hoffmann2022_approach1")
 MARKERS = {"1": ".", "2": "s", "3": "D"}
@@ -33,7 +34,7 @@ def loss_curves(runs: Runs, curves: Mapping[object, Points], labels: Labels, tra
     runs : Runs
         For N of each run.
     curves : mapping
-        Of `envelope.curves_of`: tokens and loss by index of the run.
+        Of `curves.curves_of`: tokens and loss by index of the run.
     labels : Labels
         Which N, nats per what.
     traced : Envelope, optional
@@ -145,15 +146,10 @@ def _draw_approach(ax: Axes, approach: Approach, parametric: FitResult | None, C
     ax.fill_between(C, *bounds, color=colour, alpha=0.15, lw=0)
     ax.plot(C, line, color=colour, lw=1.3)
     letter = "a" if symbol == "N" else "b"
-    label = f"approach {name}: {letter} = {_interval(exponent)}"
+    label = f"approach {name}: {letter} = {exponent:.2f}"
     marker, face = MARKERS[name], "white" if name == "3" else colour
     ax.plot(points["C"], points[f"{symbol}_opt"], color=colour, ls="", marker=marker, ms=5, mfc=face)
     ax.plot([], [], color=colour, marker=marker, ms=5, mfc=face, label=label)
-
-
-def _interval(exponent: Estimate) -> str:
-    ci = exponent.ci95
-    return f"{exponent.value:.2f}" + ("" if ci is None else f" [{ci[0]:.2f}, {ci[1]:.2f}]")
 
 
 def _slope_band(approach: Approach, C: Array, line: Array, symbol: str) -> Array:

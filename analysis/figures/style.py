@@ -17,8 +17,8 @@ from matplotlib.colors import Colormap, ListedColormap, LogNorm
 from matplotlib.figure import Figure
 
 from analysis.arrays import Array
-from analysis.fitting.conventions import token_unit
-from analysis.runs.load import Runs
+from analysis.runs.conventions import token_unit
+from analysis.runs.selection import Runs
 from scaling_harness.record.atomic_files import write_atomically
 
 # Okabe and Ito's palette stays apart for every common kind of colour blindness.

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 from analysis.arrays import Array, Rows
+from analysis.fitting.estimate import Estimate
 from analysis.fitting.goodness_of_fit import fit_quality
 from analysis.fitting.identifiability import check_rows
 from analysis.fitting.objective import Objective
 from analysis.fitting.optimum import Point, fit_point
 from analysis.fitting.profile import Profile, profile, profile_intervals
 from analysis.fitting.resample import Resample, draw_params, method_warnings
-from analysis.fitting.result import Estimate, FitResult, build_estimates
+from analysis.fitting.result import FitResult, build_estimates
 from analysis.fitting.sandwich import standard_errors
 from analysis.laws.law import Law
 from analysis.laws.registry import law_named

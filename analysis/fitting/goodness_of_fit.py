@@ -13,6 +13,7 @@ from analysis.fitting.optimum import Point, fit_point
 from analysis.fitting.profile import profile
 from analysis.laws.law import Law
 from analysis.runs.replicates import SeedNoise
+from analysis.to_json import document
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,11 @@ class OffsetProfile:
     statistic: Array
     threshold: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form without the curve."""
-        return {"value": self.value, "ci95": list(self.ci95), "identified": self.identified}
+
+@document.register
+def _(profile: OffsetProfile) -> dict[str, Any]:
+    """Without the curve."""
+    return {"value": profile.value, "ci95": profile.ci95, "identified": profile.identified}
 
 
 def profile_offset(law: Law, cells: pd.DataFrame) -> OffsetProfile:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from analysis.arrays import Array
-from analysis.fitting.result import Estimate
+from analysis.fitting.estimate import Estimate
 from analysis.forecasting.inverse import (
     compute_for_loss,
     compute_where,
@@ -19,6 +19,7 @@ from analysis.forecasting.inverse import (
 from analysis.forecasting.misallocation import CostOfChoice, WrongSize, cost_of_choice, wrong_sizes
 from analysis.forecasting.source import Source
 from analysis.laws.law import FLOPS_PER_PARAM_TOKEN
+from analysis.to_json import document
 from scaling_harness.errors import HarnessError, UserError
 
 FAR_DECADES = 2.0
@@ -54,32 +55,18 @@ class Forecast:
     wrong_sizes: tuple[WrongSize, ...] = ()
     regret: CostOfChoice | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return {
-            "source": self.source,
-            "asked": self.asked,
-            **{name: _document(estimate) for name, estimate in self.quantities.items()},
-            "cost_of_choice": self._cost() if self.wrong_sizes else None,
-            "decades_beyond": self.decades_beyond,
-            "warnings": list(self.warnings),
-        }
 
-    def _cost(self) -> dict[str, Any]:
-        """JSON form of the cost of another size, and of following the estimate."""
-        regret = self.regret and {
-            "extra_loss_nats": self.regret.excess_loss_nats.to_dict(),
-            "wasted_compute": self.regret.wasted_compute.to_dict(),
-        }
-        return {"wrong_sizes": [each.to_dict() for each in self.wrong_sizes], "expected_regret": regret}
-
-
-def _document(estimate: Estimate) -> dict[str, Any]:
-    """JSON form; an interval without an upper end has None there."""
-    document = estimate.to_dict()
-    if estimate.ci95 is not None:
-        document["ci95"] = [bound if np.isfinite(bound) else None for bound in estimate.ci95]
-    return document
+@document.register
+def _(forecast: Forecast) -> dict[str, Any]:
+    cost = {"wrong_sizes": forecast.wrong_sizes, "expected_regret": forecast.regret}
+    return {
+        "source": forecast.source,
+        "asked": forecast.asked,
+        **forecast.quantities,
+        "cost_of_choice": cost if forecast.wrong_sizes else None,
+        "decades_beyond": forecast.decades_beyond,
+        "warnings": forecast.warnings,
+    }
 
 
 def forecast(

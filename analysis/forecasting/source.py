@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from analysis.arrays import Array
-from analysis.fitting.conventions import unit_of
-from analysis.fitting.result import CI_LEVEL, Estimate, FitResult, load
+from analysis.fitting.estimate import CI_LEVEL, Estimate
+from analysis.fitting.result import FitResult
+from analysis.fitting.saved_fit import load_fit
 from analysis.laws.kaplan import Batch, batch_named, optimal_steps
 from analysis.laws.law import FLOPS_PER_PARAM_TOKEN, Law, Optimum, derive
 from analysis.laws.published import PUBLISHED, Published
 from analysis.laws.registry import LAWS
+from analysis.runs.conventions import unit_of
 from scaling_harness.errors import UserError
 
 PREFIX = "published:"
@@ -123,7 +125,7 @@ def open_source(text: str) -> Source:
         No such name, or not a saved fit.
     """
     if not text.startswith(PREFIX):
-        return from_fit(load(Path(text)), text)
+        return from_fit(load_fit(Path(text)), text)
     key = text.removeprefix(PREFIX)
     if key not in PUBLISHED:
         raise UserError(f"{text} is not known; published constants are {', '.join(PUBLISHED)}")

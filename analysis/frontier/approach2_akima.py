@@ -11,8 +11,8 @@ import pandas as pd
 from scipy.interpolate import Akima1DInterpolator
 
 from analysis.arrays import Array
-from analysis.frontier.approach2_isoflop import budget_groups
 from analysis.frontier.frontier_line import MIN_BUDGETS, Approach, Drawn, approach_through, empty_approach
+from analysis.runs.budgets import budget_groups
 
 NAME = "2 akima"
 TOO_WIDE = (

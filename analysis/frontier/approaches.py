@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.arrays import Array
+from analysis.fitting.estimate import Estimate
 from analysis.fitting.fit import assemble
 from analysis.fitting.identifiability import check_rows
 from analysis.fitting.objective import Objective
 from analysis.fitting.optimum import Point, fit_point
 from analysis.fitting.resample import cell_sd, unit_draws
-from analysis.fitting.result import Estimate, FitResult
+from analysis.fitting.result import FitResult
 from analysis.frontier import approach1_envelope as envelope
 from analysis.frontier import approach2_akima as akima
 from analysis.frontier import approach2_bias as bias_of
@@ -20,8 +21,10 @@ from analysis.frontier import approach2_isoflop as isoflop
 from analysis.frontier.frontier_line import MIN_BUDGETS, Approach, Drawn, approach_through, empty_approach
 from analysis.laws.chinchilla import chinchilla
 from analysis.laws.law import Law, frontier
-from analysis.runs.load import Runs
+from analysis.runs.budgets import budget_groups
+from analysis.runs.curves import Points, curves_of
 from analysis.runs.replicates import SeedNoise, design_cells, seed_noise
+from analysis.runs.selection import Runs
 
 PAIRS = (("1", "2"), ("1", "3"), ("2", "3"))
 ASYMMETRY = 1.25
@@ -60,7 +63,7 @@ def three_approaches(
     runs: Runs,
     *,
     law: Law = chinchilla,
-    curves: Mapping[object, envelope.Points] | None = None,
+    curves: Mapping[object, Points] | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Approaches:
@@ -73,7 +76,7 @@ def three_approaches(
     law : Law
         Of approach 3: one term in N, one in D.
     curves : mapping, optional
-        Of `envelope.curves_of`, read from the runs by default. Without any, approach 1 is left empty
+        Of `curves.curves_of`, read from the runs by default. Without any, approach 1 is left empty
         with the reason.
     resamples, seed : int
         Noise draws, shared by the approaches.
@@ -95,7 +98,7 @@ def three_approaches(
     found = isoflop.slices(cells)
     scatter = isoflop.scatter_rms(cells, found)
     sd = cell_sd(cells, noise, scatter if np.isfinite(scatter) else point.residual_rms)
-    curves = envelope.curves_of(runs) if curves is None else curves
+    curves = curves_of(runs) if curves is None else curves
     traced = envelope.build(runs, cells, curves) if curves else None
     third, parametric = _third(runs, point, sentences, cells, noise, draws)
     noise_KR = sd * draws
@@ -134,7 +137,7 @@ def _third(
     settings = {"loss": "log_huber", "delta": point.objective.delta, "count": runs.count}
     settings |= {"resample": "noise", "resamples": len(draws), "rows": "cells, weighted by seeds"}
     result = assemble(point, resampled, dropped=runs.dropped, settings=settings, warnings=sentences)
-    budgets = np.array([cells.C.iloc[rows].mean() for rows in isoflop.budget_groups(cells.C.to_numpy())])
+    budgets = np.array([cells.C.iloc[rows].mean() for rows in budget_groups(cells.C.to_numpy())])
     best = result.optimal(budgets)
     points = pd.DataFrame({"C": budgets, "N_opt": best.n_params, "D_opt": best.n_tokens, "loss": best.loss_nats})
     a, b = result.derived["a"], result.derived["b"]

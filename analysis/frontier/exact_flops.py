@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.arrays import Array
-from analysis.fitting.result import Estimate, FitResult
+from analysis.fitting.estimate import Estimate
+from analysis.fitting.result import FitResult
 
 EXACT = "train_flops_matmul"
 N_SIZES = 400

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.arrays import Array
-from analysis.fitting.result import Estimate
+from analysis.fitting.estimate import Estimate
 
 MIN_BUDGETS = 3
 

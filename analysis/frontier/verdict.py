@@ -6,11 +6,12 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.fitting.estimate import Estimate
 from analysis.fitting.goodness_of_fit import fit_quality
-from analysis.fitting.result import Estimate
 from analysis.frontier.approach1_envelope import END_OF_RUN
 from analysis.frontier.approach2_isoflop import ENOUGH_SIZES
 from analysis.frontier.approaches import Approaches
+from analysis.to_json import document
 
 MISFIT = 1.5  # residuals over seed noise from which the law is said to miss something
 EXPLAINS = 0.5  # share of a difference that a known bias must account for
@@ -36,17 +37,16 @@ class Verdict:
     disagreements: tuple[dict[str, Any], ...]
     sentence: str
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return {"agree": self.agree, "sentence": self.sentence, "disagreements": list(self.disagreements)}
+
+@document.register
+def _(said: Verdict) -> dict[str, Any]:
+    return {"agree": said.agree, "sentence": said.sentence, "disagreements": said.disagreements}
 
 
 def verdict(found: Approaches) -> Verdict:
     """Judge by the paired differences of a: zero in all their intervals is agreement."""
     apart = {pair: d for pair, d in found.differences.items() if d.ci95 and not d.ci95[0] <= 0 <= d.ci95[1]}
-    rows = tuple(
-        {"pair": pair, "difference": d.to_dict(), "cause": likely_cause(found, pair, d)} for pair, d in apart.items()
-    )
+    rows = tuple({"pair": pair, "difference": d, "cause": likely_cause(found, pair, d)} for pair, d in apart.items())
     return Verdict(_table(found), found.agree, rows, _sentence(found, rows))
 
 
@@ -64,7 +64,7 @@ def _sentence(found: Approaches, disagreements: tuple[dict[str, Any], ...]) -> s
     if found.agree:
         widest = max(d.ci95[1] - d.ci95[0] for d in found.differences.values() if d.ci95)
         return f"the approaches agree: every difference of a has zero in its interval (widest {widest:.3f})"
-    parts = [f"{row['pair']} by {row['difference']['value']:+.3f} ({row['cause']})" for row in disagreements]
+    parts = [f"{row['pair']} by {row['difference'].value:+.3f} ({row['cause']})" for row in disagreements]
     return f"the approaches disagree beyond noise: {'; '.join(parts)}"
 
 

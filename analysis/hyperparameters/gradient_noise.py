@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.arrays import Array
-from analysis.frontier.approach1_envelope import Points
 from analysis.hyperparameters.optima import Optimum, find_rules
+from analysis.runs.curves import Points, load_curve
 from analysis.runs.from_records import differing_fields
-from analysis.runs.load import Runs, load_curve
+from analysis.runs.selection import Runs
 from scaling_harness.record.gradient_noise_scale import Measurement, noise_scale
 
 PER_POINT = 8
@@ -43,7 +43,7 @@ def noise_points(runs: Runs, curves: Mapping[object, Points]) -> tuple[NoisePoin
     runs : Runs
         Of records; a table has no curves.
     curves : mapping
-        Of `envelope.curves_of`: the validation loss at a measurement is interpolated in the logs, and a measurement
+        Of `curves.curves_of`: the validation loss at a measurement is interpolated in the logs, and a measurement
         before the first of them or after the last is left out.
 
     Returns

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.fitting.result import Estimate
+from analysis.fitting.estimate import Estimate
 from scaling_harness.errors import HarnessError
 
 MIN_SEEDS = 2
@@ -43,10 +42,6 @@ class Transfer:
     loss_own: float
     regret: Estimate | None
     problem: str | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return vars(self) | {"regret": self.regret and self.regret.to_dict()}
 
 
 def transfers(frame: pd.DataFrame) -> tuple[Transfer, ...]:

@@ -3,14 +3,13 @@
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis.arrays import Array
-from analysis.frontier.approach2_isoflop import budget_groups
 from analysis.hyperparameters.power_law_nd import PowerLaw, power_law
+from analysis.runs.budgets import budget_groups
 
 SETTINGS = {"lr": "optim.lr", "batch_tokens": "budget.batch_tokens"}
 """Columns of runs, and the science fields they come from."""
@@ -46,10 +45,6 @@ class Optimum:
     best: Mapping[str, Best]
     loss_nats: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return {**vars(self), "best": {name: vars(best) for name, best in self.best.items()}}
-
 
 @dataclass(frozen=True)
 class Rules:
@@ -58,14 +53,6 @@ class Rules:
     optima: tuple[Optimum, ...]
     laws: Mapping[str, PowerLaw]
     reasons: Mapping[str, str]
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return {
-            "optima": [optimum.to_dict() for optimum in self.optima],
-            "laws": {name: law.to_dict() for name, law in self.laws.items()},
-            "reasons": dict(self.reasons),
-        }
 
 
 def find_rules(frame: pd.DataFrame) -> Rules:

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.stats import t as student
 
 from analysis.arrays import Array
-from analysis.fitting.result import CI_LEVEL, Estimate
-from analysis.to_json import json_form
+from analysis.fitting.estimate import CI_LEVEL, Estimate
+from analysis.to_json import document
 
 EXPONENTS = ("n_exponent", "d_exponent")
 
@@ -49,11 +49,11 @@ class PowerLaw:
         numbers |= {"n_params": self.n_params, "n_tokens": self.n_tokens}
         return {"rule": "power", **{name: float(f"{x:.{digits}g}") for name, x in numbers.items()}}
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        document = {"value": self.value.to_dict(), "n_params": self.n_params, "n_tokens": self.n_tokens}
-        document |= {name: estimate.to_dict() for name, estimate in self.exponents.items()}
-        return json_form({**document, "rms_log": self.rms, "n_points": self.n_points, "rule": self.rule()})
+
+@document.register
+def _(law: PowerLaw) -> dict[str, Any]:
+    at = {"value": law.value, "n_params": law.n_params, "n_tokens": law.n_tokens, **law.exponents}
+    return {**at, "rms_log": law.rms, "n_points": law.n_points, "rule": law.rule()}
 
 
 def power_law(

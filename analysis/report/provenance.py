@@ -15,7 +15,7 @@ from analysis.fitting.result import FitResult
 from analysis.report.summary import Analysis
 from analysis.report.tables import Table, count_words, number, table
 from analysis.runs.from_records import recipe_fields
-from analysis.runs.load import Runs
+from analysis.runs.selection import Runs
 from scaling_harness.record.record import RunRecord, read_record
 
 RUN_COLUMNS = {"run": "run", "N": "N", "D": "D", "C": "C, FLOP", "L": "loss", "loss_stderr_nats": "std. error"}

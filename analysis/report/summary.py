@@ -7,19 +7,20 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from analysis.fitting.conventions import token_unit
+from analysis.fitting.estimate import Estimate
 from analysis.fitting.goodness_of_fit import FitQuality, OffsetProfile, fit_quality, profile_offset
-from analysis.frontier.approach1_envelope import Points, curves_of
-from analysis.frontier.approach2_isoflop import budget_groups
 from analysis.frontier.approaches import Approach, Approaches, three_approaches
-from analysis.frontier.one_variable_laws import PowerLaw, one_variable_laws
+from analysis.frontier.one_variable_laws import OneVariableLaw, one_variable_laws
 from analysis.frontier.verdict import verdict
 from analysis.laws.chinchilla import chinchilla, skaling, tied
 from analysis.laws.kaplan import kaplan_lc_offset, kaplan_ln_d
 from analysis.laws.law import Law
 from analysis.laws.published import PUBLISHED
-from analysis.runs.load import COUNTS, Count, Runs
-from analysis.to_json import json_form
+from analysis.runs.budgets import budget_groups
+from analysis.runs.conventions import token_unit
+from analysis.runs.curves import Points, curves_of
+from analysis.runs.selection import COUNTS, Count, Runs
+from analysis.to_json import document, to_json
 from analysis.validation.holdout import Holdout, forecast_sentence, hold_out_budgets
 from analysis.validation.influence import Influence, leave_one_out
 from analysis.validation.law_ranking import Ranking, rank_laws
@@ -32,6 +33,8 @@ PUBLISHED_BESIDE = {
     "3": ("hoffmann2022", "besiroglu2024"),
 }
 SEED_RATIO_LIMIT = 1.5
+MOST_INFLUENTIAL = 10
+"""Runs of the influence part, those that move the exponent most."""
 RANKED = (chinchilla, tied, skaling, kaplan_ln_d, kaplan_lc_offset)
 
 
@@ -50,7 +53,7 @@ class Analysis:
     approaches: Approaches
     quality: FitQuality
     profile: OffsetProfile
-    kaplan: Mapping[str, PowerLaw]
+    kaplan: Mapping[str, OneVariableLaw]
     holdout: Holdout | None
     holdout_reason: str | None
     other_counts: Mapping[str, Approaches]
@@ -131,41 +134,36 @@ def _influence(found: Approaches) -> Influence:
     return leave_one_out(cells, found.parametric.law, labels=labels, weights=cells.n_seeds.to_numpy(float))
 
 
-def summarise(runs: Runs, **options: Any) -> dict[str, Any]:
-    """The document `summary.json` of these runs; options as in `analyse`."""
-    return summary_document(analyse(runs, **options))
-
-
 def summary_document(analysis: Analysis) -> dict[str, Any]:
     """The document `summary.json` of an analysis."""
     frame, found, quality = analysis.runs.frame, analysis.approaches, analysis.quality
     budgets = [float(found.cells.C.iloc[rows].mean()) for rows in budget_groups(found.cells.C.to_numpy())]
-    document = {
+    parts = {
         "count": analysis.runs.count,
         "approaches": {name: _approach(each) for name, each in found.approaches.items()},
-        "differences": {pair: estimate.to_dict() for pair, estimate in found.differences.items()},
+        "differences": found.differences,
         "agree": found.agree,
-        "verdict": verdict(found).to_dict(),
+        "verdict": verdict(found),
         "variants": {name: _approach(each) for name, each in found.variants.items()},
-        "parabola_bias": found.parabola_bias.to_dict() if found.parabola_bias else None,
+        "parabola_bias": found.parabola_bias,
         "parametric": {
-            **found.parametric.to_dict(),
+            **document(found.parametric),
             "residual_rms": quality.residual_rms,
             "seed_rms": quality.seed_rms,
             "ratio": quality.ratio,
             "lack_of_fit_p": quality.lack_of_fit_p,
-            "E_profile": analysis.profile.to_dict(),
+            "E_profile": analysis.profile,
         },
-        "kaplan": {name: law.to_dict() for name, law in analysis.kaplan.items()},
-        "holdout": analysis.holdout.to_dict() if analysis.holdout else {"reason": analysis.holdout_reason},
-        "ranking": analysis.ranking.to_dict() if analysis.ranking else None,
-        "influence": analysis.influence.to_dict() if analysis.influence else None,
+        "kaplan": analysis.kaplan,
+        "holdout": analysis.holdout or {"reason": analysis.holdout_reason},
+        "ranking": analysis.ranking,
+        "influence": analysis.influence and analysis.influence.top(MOST_INFLUENTIAL),
         "counts": {count: _exponents(other) for count, other in analysis.other_counts.items()}
         | {count: {"reason": reason} for count, reason in analysis.count_reasons.items()},
         "budgets": budgets,
         "n_runs": len(frame),
         "n_dropped": len(analysis.runs.dropped),
-        "dropped": [dict(row) for row in analysis.runs.dropped],
+        "dropped": analysis.runs.dropped,
         "train_flops": _total(frame, "C"),
         "spent_flops": _total(frame, "spent_flops"),
         "wall_s": elapsed_s(frame),
@@ -173,7 +171,7 @@ def summary_document(analysis: Analysis) -> dict[str, Any]:
         "peak_memory_bytes": _largest(frame, "peak_memory_bytes"),
         "warnings": warnings_of(analysis),
     }
-    return json_form(document)
+    return to_json(parts)
 
 
 def elapsed_s(frame: pd.DataFrame) -> float | None:
@@ -207,16 +205,16 @@ def _largest(frame: pd.DataFrame, column: str) -> int | None:
 
 def _approach(each: Approach) -> dict[str, Any]:
     return {
-        "a": each.a.to_dict(),
-        "b": each.b.to_dict(),
+        "a": each.a,
+        "b": each.b,
         "n_points": len(each.points),
-        "excluded": [dict(row) for row in each.excluded],
-        "warnings": list(each.warnings),
+        "excluded": each.excluded,
+        "warnings": each.warnings,
     }
 
 
 def _exponents(found: Approaches) -> dict[str, Any]:
-    return {name: {"a": each.a.to_dict(), "b": each.b.to_dict()} for name, each in found.approaches.items()}
+    return {name: {"a": each.a, "b": each.b} for name, each in found.approaches.items()}
 
 
 def warnings_of(analysis: Analysis) -> list[str]:
@@ -245,26 +243,19 @@ def table_rows(analysis: Analysis) -> list[tuple[str, str, str, str]]:
     for name, each in analysis.approaches.approaches.items():
         how = f"approach {name}, {len(each.points)} points, {len(each.excluded)} left out"
         beside = ", ".join(f"{PUBLISHED[key].a} ({key})" for key in PUBLISHED_BESIDE[name])
-        rows += [("a", _show(each.a), beside, how), ("b", _show(each.b), "", how)]
+        rows += [("a", f"{each.a:.3f}", beside, how), ("b", f"{each.b:.3f}", "", how)]
     published = PUBLISHED["kaplan2020"].params
     for name, law in analysis.kaplan.items():
-        value = _show(law.plain.params["alpha"]) if law.plain else "-"
+        value = f"{law.plain.params['alpha']:.3f}" if law.plain else "–"
         rows.append((name, value, f"{published[name]} (kaplan2020)", law.held_fixed))
     rows.append(_offset_row(analysis.profile, token_unit(analysis.runs)))
     return rows
 
 
 def _offset_row(profile: OffsetProfile, unit: str) -> tuple[str, str, str, str]:
-    low, high = profile.ci95
-    value = f"{profile.value:.3f} [{low:.3f}, {high:.3f}]" if profile.identified else f"unidentified (< {high:.3f})"
+    known = Estimate(profile.value, ci95=profile.ci95)
+    value = f"{known:.3f}" if profile.identified else f"unidentified (< {profile.ci95[1]:.3f})"
     return ("E", value, "", f"profile of the parametric law, nats per {unit}")
-
-
-def _show(estimate: Any) -> str:
-    if not np.isfinite(estimate.value):
-        return "-"
-    interval = "" if estimate.ci95 is None else f" [{estimate.ci95[0]:.3f}, {estimate.ci95[1]:.3f}]"
-    return f"{estimate.value:.3f}{interval}"
 
 
 def forecast_line(analysis: Analysis) -> str:

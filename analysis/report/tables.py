@@ -7,17 +7,15 @@ from typing import Any
 import numpy as np
 
 from analysis.figures.style import Labels
-from analysis.fitting.result import Estimate
 from analysis.frontier.exact_flops import ExactAllocation
 from analysis.laws.published import PUBLISHED
-from analysis.report.summary import PUBLISHED_BESIDE, Analysis
+from analysis.report.summary import MOST_INFLUENTIAL, PUBLISHED_BESIDE, Analysis
 from analysis.report.targets import Aim
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 COUNT_WORDS = {"with_head": "non-embedding plus head", "non_embedding": "non-embedding", "total": "with embedding"}
 NO_LACK = 0.05
 SKILLS = ("skill", "skill_power_law")
-MOST_INFLUENTIAL = 10
 
 
 @dataclass(frozen=True)
@@ -50,21 +48,13 @@ def number(value: Any) -> str:
     return f"{mantissa.rstrip('0').rstrip('.')}×10{str(int(exponent)).translate(SUPERSCRIPTS)}"
 
 
-def interval(estimate: Estimate) -> str:
-    """A value with its 95 % interval."""
-    if not np.isfinite(estimate.value):
-        return "–"
-    ends = "" if estimate.ci95 is None else f" [{estimate.ci95[0]:.3f}, {estimate.ci95[1]:.3f}]"
-    return f"{estimate.value:.3f}{ends}"
-
-
 def differences(analysis: Analysis) -> Table:
     """Pairwise differences of a, and whether zero is in their intervals."""
     rows = []
     for pair, estimate in analysis.approaches.differences.items():
         ends = estimate.ci95
         verdict = "–" if ends is None else "agree" if ends[0] <= 0 <= ends[1] else "differ"
-        rows.append((pair.replace("-", " − "), interval(estimate), verdict))
+        rows.append((pair.replace("-", " − "), f"{estimate:.3f}", verdict))
     return table(("approaches", "difference of a (95 %)", "verdict"), rows)
 
 
@@ -74,7 +64,7 @@ def variants(analysis: Analysis) -> Table:
     rows = []
     for name, each in found.variants.items():
         apart = found.variant_differences.get(name)
-        rows.append((name, interval(each.a), interval(each.b), interval(apart) if apart else "–"))
+        rows.append((name, f"{each.a:.3f}", f"{each.b:.3f}", f"{apart:.3f}" if apart else "–"))
     return table(("variant", "a", "b", "a minus that of approach 3"), rows)
 
 
@@ -165,14 +155,14 @@ def counts(analysis: Analysis, exact: ExactAllocation | None, exact_reason: str 
     """Exponent a under each count of N and of C, or why a count could not be fitted."""
     every = {analysis.runs.count: analysis.approaches, **analysis.other_counts}
     rows = [
-        (f"{count_words(count)}, C = 6ND", *(interval(a.a) for a in found.approaches.values()))
+        (f"{count_words(count)}, C = 6ND", *(f"{a.a:.3f}" for a in found.approaches.values()))
         for count, found in every.items()
     ]
     failed = {f"{count_words(count)}, C = 6ND": reason for count, reason in analysis.count_reasons.items()}
     words = f"{count_words(analysis.runs.count)}, C = exact matmul FLOPs"
     if exact is not None:
         low, high = exact.ratio
-        rows.append((f"{words} ({low:.2f} to {high:.2f} × 6ND)", "–", "–", interval(exact.a)))
+        rows.append((f"{words} ({low:.2f} to {high:.2f} × 6ND)", "–", "–", f"{exact.a:.3f}"))
     elif exact_reason is not None:
         failed[words] = exact_reason
     rows += [(label, f"not fitted: {reason}", "–", "–") for label, reason in failed.items()]

@@ -1,14 +1,13 @@
 """What a sweep wanted of its law before it was trained, and what it got."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.fitting.result import Estimate
-from analysis.frontier.approach2_isoflop import budget_groups
+from analysis.fitting.estimate import Estimate
 from analysis.report.summary import Analysis
+from analysis.runs.budgets import budget_groups
 
 
 @dataclass(frozen=True)
@@ -32,10 +31,6 @@ class Aim:
     wanted: str
     measured: float | None
     met: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return asdict(self)
 
 
 Measured = Iterator[tuple[str, float | None]]

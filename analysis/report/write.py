@@ -14,15 +14,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from analysis.figures.report_figures import Material, draw_all
 from analysis.figures.style import data_uri, save_figure
-from analysis.frontier.approach1_envelope import curves_of
-from analysis.frontier.approach2_isoflop import budget_groups, slices
+from analysis.frontier.approach2_isoflop import slices
 from analysis.frontier.exact_flops import exact_allocation
 from analysis.frontier.verdict import verdict
 from analysis.laws.registry import LAWS
 from analysis.report import provenance as sources
 from analysis.report import tables
+from analysis.report.figures import Material, draw_all
 from analysis.report.summary import (
     Analysis,
     analyse,
@@ -33,9 +32,13 @@ from analysis.report.summary import (
     warnings_of,
 )
 from analysis.report.targets import Aim, judge
+from analysis.runs.budgets import budget_groups
+from analysis.runs.curves import curves_of
 from analysis.runs.from_records import MANIFEST_FILE, find_run_dirs, read_rows
-from analysis.runs.load import Count, Runs, clean, load_runs
+from analysis.runs.load import load_runs
 from analysis.runs.replicates import design_cells
+from analysis.runs.selection import Count, Runs, Selection, clean
+from analysis.to_json import to_json
 from scaling_harness.errors import HarnessError
 from scaling_harness.record.atomic_files import write_json, write_text
 from scaling_harness.record.provenance import provenance
@@ -136,7 +139,7 @@ def write_report(
     context = _context(path, sweep, material, shown) | {"aims": tables.aims(aims)}
     html, summary = out_dir / "report.html", out_dir / "summary.json"
     write_text(html, _template().render(context))
-    write_json(summary, _document(sweep, analysis, reason) | {"aims": [aim.to_dict() for aim in aims]})
+    write_json(summary, _document(sweep, analysis, reason) | {"aims": to_json(aims)})
     return ReportPaths(html, summary, written, analysis, reason, aims)
 
 
@@ -161,14 +164,14 @@ def print_headline(paths: ReportPaths) -> None:
 def _read(path: Path, count: Count, columns: str | Mapping[str, str] | None) -> _Sweep:
     """Runs that can be fitted; or all that have finished, with the reason why they cannot."""
     if not path.is_dir():
-        runs = load_runs(path, count=count, columns=columns)
+        runs = load_runs(path, Selection(count), columns=columns)
         return _Sweep(runs, None, {}, len(runs), len(runs))
     run_dirs = find_run_dirs(path)
     finished = sum((run_dir / RECORD_FILE).exists() for run_dir in run_dirs)
     file = path / MANIFEST_FILE
     manifest = json.loads(file.read_bytes()) if file.exists() else {}
     try:
-        runs, reason = load_runs(path, count=count), None
+        runs, reason = load_runs(path, Selection(count)), None
     except HarnessError as error:
         runs, reason = _unfitted(run_dirs, count), str(error)
     return _Sweep(runs, reason, manifest, len(run_dirs), finished)

@@ -7,9 +7,8 @@ is looked in first; nothing is downloaded unless `get` is called.
 import hashlib
 import os
 import urllib.request
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.record.atomic_files import write_atomically
@@ -50,10 +49,6 @@ class Dataset:
     n_rows: int
     columns: str = ""
     note: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return asdict(self)
 
 
 _EPOCH = "https://raw.githubusercontent.com/epoch-research/analyzing-chinchilla/9225883"

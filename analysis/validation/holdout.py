@@ -9,9 +9,10 @@ import pandas as pd
 from analysis.arrays import Array, Rows
 from analysis.fitting.goodness_of_fit import law_point
 from analysis.fitting.objective import Objective
-from analysis.frontier.approach2_isoflop import budget_groups
 from analysis.laws.chinchilla import chinchilla
 from analysis.laws.law import Law
+from analysis.runs.budgets import budget_groups
+from analysis.to_json import document
 from scaling_harness.errors import HarnessError
 
 MIN_BUDGETS_LEFT = 2
@@ -69,11 +70,13 @@ class Holdout:
         """1 - error / error of the pure power law in C."""
         return 1 - self.mean_abs_rel_error / self.error_power_law
 
-    def to_dict(self) -> dict[str, Any]:
-        """The `holdout` part of a summary."""
-        names = ("budget", "gap", "mean_abs_rel_error", "skill", "skill_power_law", "n_fit", "n_held_out")
-        names += ("error_last_budget", "error_power_law", "best_predicted", "best_observed")
-        return {"law": self.law.name} | {name: getattr(self, name) for name in names}
+
+@document.register
+def _(held: Holdout) -> dict[str, Any]:
+    """The `holdout` part of a summary."""
+    names = ("budget", "gap", "mean_abs_rel_error", "skill", "skill_power_law", "n_fit", "n_held_out")
+    names += ("error_last_budget", "error_power_law", "best_predicted", "best_observed")
+    return {"law": held.law.name} | {name: getattr(held, name) for name in names}
 
 
 def budget_bands(train_flops: Array) -> list[Rows]:

@@ -1,7 +1,7 @@
 """Leave one run out: which runs move the exponents, and by how much."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from analysis.fitting.objective import Objective
 from analysis.fitting.optimum import Point, fit_point
 from analysis.laws.chinchilla import chinchilla
 from analysis.laws.law import Law, derive
-from analysis.to_json import json_form
+from analysis.to_json import document
 
 MOST_RUNS = 1000  # more than this: those of largest residual only
 MOST_WEIGHTS = 2_000_000  # runs left out times rows, for memory
@@ -53,10 +53,18 @@ class Influence:
             for _, row in notable.iterrows()
         ]
 
-    def to_dict(self, top: int = 10) -> dict[str, Any]:
-        """JSON form with the most influential runs."""
-        rows = self.frame.head(top).to_dict(orient="records")
-        return json_form({"quantity": self.quantity, "jackknife_stderr": self.jackknife_stderr, "runs": rows})
+    def top(self, n_runs: int) -> "Influence":
+        """The most influential runs alone."""
+        return replace(self, frame=self.frame.head(n_runs))
+
+
+@document.register
+def _(influence: Influence) -> dict[str, Any]:
+    return {
+        "quantity": influence.quantity,
+        "jackknife_stderr": influence.jackknife_stderr,
+        "runs": influence.frame,
+    }
 
 
 def leave_one_out(

@@ -37,11 +37,6 @@ class Ranking:
     windows: pd.DataFrame
     excluded: tuple[dict[str, str], ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        tables = {"table": self.table, "windows": self.windows}
-        return {k: v.to_dict(orient="records") for k, v in tables.items()} | {"excluded": list(self.excluded)}
-
 
 def rank_laws(cells: pd.DataFrame, laws: Sequence[Law] = tuple(LAWS.values())) -> Ranking:
     """Rank laws by the errors of their forecasts.

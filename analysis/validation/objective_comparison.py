@@ -7,7 +7,6 @@ import pandas as pd
 from analysis.fitting.fit import LOSSES, NOISE_WEIGHTS, Loss, fit
 from analysis.fitting.result import FitResult
 from analysis.laws.law import Law
-from analysis.to_json import json_form
 from scaling_harness.errors import UserError
 
 DEFAULT_DELTA = 1e-3
@@ -71,19 +70,3 @@ def objective_table(found: dict[str, FitResult]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def objective_rows(found: dict[str, FitResult]) -> list[dict[str, Any]]:
-    """The table as JSON: a row each objective, None where there is no number.
-
-    Parameters
-    ----------
-    found : dict
-        Of `fit_every_way`.
-
-    Returns
-    -------
-    list of dict
-        Columns of `objective_table`.
-    """
-    return json_form(objective_table(found).to_dict(orient="records"))

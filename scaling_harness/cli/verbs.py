@@ -48,8 +48,9 @@ def train(options: Namespace) -> int:
 def table(options: Namespace) -> int:
     """Print every run as one tidy row."""
     from analysis.runs.load import load_runs
+    from analysis.runs.selection import Selection
 
-    runs = load_runs(find_runs(options), count=options.count, keep_recipes=True)
+    runs = load_runs(find_runs(options), Selection(options.count, keep_recipes=True))
     say_dropped(runs.dropped)
     if options.csv:
         from scaling_harness.record.atomic_files import write_text

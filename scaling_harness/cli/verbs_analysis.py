@@ -15,15 +15,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from analysis.fitting.result import FitResult
-    from analysis.runs.load import Runs
+    from analysis.runs.selection import Runs
 
 
 def fit(options: Namespace) -> int:
     """Fit laws to runs or to a table, under one or more counts of N."""
+    from analysis.to_json import to_json
+
     results, documents, tables = [], [], []
     for result, runs in _fits(options):
         results.append(result)
-        documents.append(result.to_dict() | _beside(options, result, runs))
+        documents.append(to_json(result) | _beside(options, result, runs))
         tables.append(runs)
     if options.approaches:
         _add_approaches(documents, tables)
@@ -41,16 +43,17 @@ def fit(options: Namespace) -> int:
 
 def _beside(options: Namespace, result: "FitResult", runs: "Runs") -> dict[str, Any]:
     """What was asked for beside a fit: the influence of each run, the effect of the objective."""
+    from analysis.to_json import to_json
     from analysis.validation.influence import leave_one_out
-    from analysis.validation.objective_comparison import fit_every_way, objective_rows
+    from analysis.validation.objective_comparison import fit_every_way, objective_table
 
     more = {}
     if options.influence < 0:
         raise UserError(f"--influence is {options.influence}: give how many runs to show")
     if options.influence:
-        more["influence"] = leave_one_out(runs.frame, result.law).to_dict(options.influence)
+        more["influence"] = to_json(leave_one_out(runs.frame, result.law).top(options.influence))
     if options.objectives:
-        more["objectives"] = objective_rows(fit_every_way(result.law, runs))
+        more["objectives"] = to_json(objective_table(fit_every_way(result.law, runs)))
     return more
 
 
@@ -58,20 +61,19 @@ def _add_approaches(documents: Sequence[dict[str, Any]], tables: "Sequence[Runs]
     """Chinchilla's approaches under every count, put into the first document of that count."""
     from analysis.frontier.approaches import three_approaches
     from analysis.frontier.verdict import verdict
-    from analysis.to_json import json_form
+    from analysis.to_json import to_json
 
     seen = set()
     for document, runs in zip(documents, tables, strict=True):
         if runs.count not in seen:
             seen.add(runs.count)
             said = verdict(three_approaches(runs))
-            rows = json_form(said.table.to_dict(orient="records"))
-            document["approaches"] = {"table": rows, **said.to_dict()}
+            document["approaches"] = {"table": to_json(said.table), **to_json(said)}
 
 
 def _fits(options: Namespace) -> Iterator[tuple["FitResult", "Runs"]]:
     """Every law under every count, each described for `compare` and with a forecast of its largest budgets."""
-    from analysis.fitting.conventions import describe
+    from analysis.fitting.describe import describe
     from analysis.fitting.fit import fit as fit_law
     from analysis.laws.registry import law_named
 
@@ -105,16 +107,15 @@ def _how(options: Namespace, designed: bool) -> dict[str, Any]:
 
 def load_again(source: Mapping[str, Any], count: Any) -> "Runs":
     """Runs of a sweep by that count of N; or a table, of which the count says what its N is."""
-    from analysis.runs.load import COUNTS, load_runs
+    from analysis.runs.load import load_runs
+    from analysis.runs.selection import COUNTS, Selection
 
     if count is not None and count not in COUNTS:
         raise UserError(f"count {count!r} is not one of {', '.join(COUNTS)}")
     runs = load_runs(
         source["path"],
-        count=count or "with_head",
+        Selection(count or "with_head", source["drop_worst"], source["keep_repeats"]),
         columns=source["columns"],
-        drop_worst=source["drop_worst"],
-        keep_repeats=source["keep_repeats"],
     )
     return dataclasses.replace(runs, count=count)
 
@@ -122,12 +123,13 @@ def load_again(source: Mapping[str, Any], count: Any) -> "Runs":
 def _holdout(frame: "pd.DataFrame", result: "FitResult") -> dict[str, Any]:
     """Forecast of the largest budgets from the others, or why there is none."""
     from analysis.runs.replicates import design_cells
+    from analysis.to_json import to_json
     from analysis.validation.holdout import hold_out_budgets
 
     if not {"N", "D", "C"} <= set(frame):
         return {"reason": "runs without N, D and C have no budgets to hold out"}
     try:
-        return hold_out_budgets(design_cells(frame), result.law).to_dict()
+        return to_json(hold_out_budgets(design_cells(frame), result.law))
     except HarnessError as error:
         return {"reason": str(error)}
 
@@ -172,6 +174,7 @@ def _add_rankings(
 ) -> None:
     """Several laws ranked by their forecasts under every count, put into the first document of that count."""
     from analysis.runs.replicates import design_cells
+    from analysis.to_json import to_json
     from analysis.validation.law_ranking import rank_laws
 
     first: dict[Any, int] = {}
@@ -182,7 +185,7 @@ def _add_rankings(
         if len(laws) < 2 or not {"N", "D", "C"} <= set(tables[i].frame):
             continue
         try:
-            documents[i]["ranking"] = rank_laws(design_cells(tables[i].frame), laws).to_dict()
+            documents[i]["ranking"] = to_json(rank_laws(design_cells(tables[i].frame), laws))
         except HarnessError as error:
             documents[i]["ranking"] = {"reason": str(error)}
 
@@ -190,10 +193,11 @@ def _add_rankings(
 def public_tables() -> list[dict[str, Any]]:
     """Rows of `data list`: what is public, and whether a copy is near."""
     from analysis.runs.public_tables import DATASETS, find_local
+    from analysis.to_json import to_json
 
     rows = []
     for dataset in DATASETS.values():
-        row = {"data_id": dataset.name, "kind": "public table", **dataset.to_dict()}
+        row = {"data_id": dataset.name, "kind": "public table", **to_json(dataset)}
         rows.append(row | {"local": str(find_local(dataset) or "")})
     return rows
 
@@ -201,13 +205,14 @@ def public_tables() -> list[dict[str, Any]]:
 def get_tables(options: Namespace) -> int:
     """Find or download public tables, and say how to fit them."""
     from analysis.runs.public_tables import DATASETS, get
+    from analysis.to_json import to_json
 
     if not options.overrides:
         raise UserError(f"name a public table: {', '.join(DATASETS)}")
     rows = []
     for name in options.overrides:
         path, how = get(name, Path(options.to))
-        rows.append({"name": name, "path": str(path), "how": how, **DATASETS[name].to_dict()})
+        rows.append({"name": name, "path": str(path), "how": how, **to_json(DATASETS[name])})
     if options.json:
         print(json.dumps(rows))
         return 0

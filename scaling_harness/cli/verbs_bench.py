@@ -20,12 +20,13 @@ def bench(options: Namespace) -> int:
 def _fit(options: Namespace) -> int:
     from analysis.bench.fit_speed import speed, speed_table
     from analysis.runs.load import load_runs
+    from analysis.runs.selection import Selection
 
     if not 0 < options.share <= 1:
         raise UserError(f"--share is {options.share}: give a part of the baseline above 0 and at most 1")
     runs = None
     if options.table:
-        runs = load_runs(Path(options.table), columns=options.columns, drop_worst=options.drop_worst).frame
+        runs = load_runs(Path(options.table), Selection(drop_worst=options.drop_worst), columns=options.columns).frame
     found = speed(runs, resamples=options.resamples or 4000, share=options.share)
     print(json.dumps(dataclasses.asdict(found)) if options.json else speed_table(found))
     return 0

@@ -11,7 +11,7 @@ from scaling_harness.errors import HarnessError, UserError
 
 if TYPE_CHECKING:
     from analysis.comparing.compare import Difference
-    from analysis.fitting.result import Estimate
+    from analysis.fitting.estimate import Estimate
     from analysis.forecasting.forecast import Forecast
     from analysis.forecasting.source import Source
 
@@ -20,6 +20,7 @@ def forecast(options: Namespace) -> int:
     """What a fit, or a paper, says of a budget, a shape or a loss."""
     from analysis.forecasting.forecast import forecast as forecast_from
     from analysis.forecasting.source import open_source, with_batch
+    from analysis.to_json import to_json
 
     source = open_source(options.source)
     found = forecast_from(
@@ -35,7 +36,7 @@ def forecast(options: Namespace) -> int:
     ]
     if not options.json:
         print(f"{found.asked}, by {found.source}")
-    print_rows(options, found.to_dict(), rows)
+    print_rows(options, to_json(found), rows)
     if not options.json:
         _print_cost(options, found)
         distance = "unknown" if found.decades_beyond is None else f"{found.decades_beyond:.2f} decades"
@@ -56,7 +57,7 @@ def _print_cost(options: Namespace, found: "Forecast") -> None:
     print("\nthe cost of choosing wrongly, at this budget")
     print_rows(options, None, rows)
     if found.regret:
-        lost, wasted = found.regret.excess_loss_nats, found.regret.wasted_compute
+        lost, wasted = found.regret.extra_loss_nats, found.regret.wasted_compute
         print(
             f"expected regret of following this fit: {lost.value:.3g} in loss, {wasted.value:.1%} of the compute "
             f"(mean over resamples; 97.5 % of them below {_top(lost):.3g} and {_top(wasted):.1%})"
@@ -72,10 +73,11 @@ def compare(options: Namespace) -> int:
     """Exponents of fits side by side, with their differences."""
     from analysis.comparing.compare import compare as compare_all
     from analysis.forecasting.source import open_source
+    from analysis.to_json import to_json
 
     sources = [open_source(text) for text in options.sources]
     found = compare_all(sources, train_flops=options.flops)
-    document = found.to_dict()
+    document = to_json(found)
     sentence = ""
     if options.common:
         document["common_exponent"], sentence = _common(sources)
@@ -106,7 +108,8 @@ def _difference_row(difference: "Difference") -> dict[str, Any]:
 def _common(sources: "Sequence[Source]") -> tuple[dict[str, Any], str]:
     """Test of common exponents on the runs the fits were made of."""
     from analysis.comparing.common_exponents import common_exponent
-    from analysis.fitting.conventions import rows_id
+    from analysis.runs.conventions import rows_id
+    from analysis.to_json import to_json
 
     law = sources[0].law
     if law is None or any(s.published or s.law is None or s.law.name != law.name for s in sources):
@@ -118,7 +121,7 @@ def _common(sources: "Sequence[Source]") -> tuple[dict[str, Any], str]:
             raise HarnessError(f"the runs of {source.name} have changed since it was made: fit them again")
         groups[source.name] = runs.frame
     found = common_exponent(groups, law)
-    return found.to_dict(), found.sentence()
+    return to_json(found), found.sentence()
 
 
 def _print_sentences(sentences: Sequence[str], warnings: Sequence[str]) -> None:

@@ -23,6 +23,7 @@ def bench_law(options: Namespace) -> int:
     """Train both sides, or what is left of them, and compare their records."""
     from analysis.bench.time_to_law import compare, print_comparison
     from analysis.laws.registry import LAWS
+    from analysis.to_json import to_json
     from scaling_harness.cli.verbs_tune import TUNE_FILE
     from sweeps.planning.manifest import read_manifest
 
@@ -42,7 +43,7 @@ def bench_law(options: Namespace) -> int:
     found = compare(ours, baseline, LAWS[read_manifest(ours).law])
     effort = json.loads((baseline.parent / tuning / TUNE_FILE).read_bytes())["effort"]
     if options.json:
-        print(json.dumps(found.to_dict() | {"baseline_tuned_by": effort}))
+        print(json.dumps(to_json(found) | {"baseline_tuned_by": effort}))
     else:
         print_comparison(found)
         print(f"the baseline was tuned, in time of its own, by {effort}; ours is as its sweep says")

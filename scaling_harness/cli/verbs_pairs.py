@@ -8,18 +8,19 @@ from scaling_harness.cli.verbs import find_runs, print_rows, say_dropped
 
 if TYPE_CHECKING:
     from analysis.comparing.paired_runs import Cell
-    from analysis.fitting.result import Estimate
+    from analysis.fitting.estimate import Estimate
 
 
 def pairs(options: Namespace) -> int:
     """Losses and cost of runs that differ in some settings alone, pair by pair."""
     from analysis.comparing.paired_runs import pairings, read_records
+    from analysis.to_json import to_json
 
     records, dropped = read_records(find_runs(options))
     say_dropped(dropped)
     found = pairings(records, options.by.split(","))
     if options.json:
-        print(json.dumps([one.to_dict() for one in found]))
+        print(json.dumps(to_json(found)))
         return 0
     for one in found:
         print(f"{one.second} (second) against {one.first} (first)")

@@ -11,7 +11,7 @@ from scaling_harness.errors import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analysis.fitting.result import Estimate
+    from analysis.fitting.estimate import Estimate
     from analysis.hyperparameters.lr_transfer import Transfer
     from analysis.hyperparameters.optima import Best, Optimum
     from analysis.hyperparameters.power_law_nd import PowerLaw
@@ -21,10 +21,12 @@ def rule(options: Namespace) -> int:
     """Best learning rate and batch of every N and D of a sweep, the laws through them, and the published rules."""
     from analysis.hyperparameters.optima import SETTINGS, find_rules
     from analysis.runs.load import load_runs
+    from analysis.runs.selection import Selection
+    from analysis.to_json import to_json
     from scaling_harness.plan.lr_batch_rules import RECIPES
 
     path = find_runs(options)
-    runs = load_runs(path, may_differ=SETTINGS.values())
+    runs = load_runs(path, Selection(may_differ=tuple(SETTINGS.values())))
     if missing := {*SETTINGS, "n_ctx"} - set(runs.frame):
         raise UserError(f"{path} has no {', '.join(sorted(missing))}: `rule` reads the records of a sweep")
     say_dropped(runs.dropped)
@@ -32,7 +34,7 @@ def rule(options: Namespace) -> int:
     published = _published(runs.frame, found.optima)
     if options.json:
         sources = {name: recipe.source for name, recipe in RECIPES.items()}
-        print(json.dumps(found.to_dict() | {"published": published, "sources": sources}))
+        print(json.dumps(to_json(found) | {"published": published, "sources": sources}))
         return 0
     print_rows(options, None, [_optimum_row(optimum) for optimum in found.optima])
     for name, law in found.laws.items():
@@ -50,14 +52,16 @@ def transfer(options: Namespace) -> int:
     """What the learning rate found at the smallest width of a sweep costs at the others."""
     from analysis.hyperparameters.lr_transfer import transfers
     from analysis.runs.load import load_runs
+    from analysis.runs.selection import Selection
+    from analysis.to_json import to_json
 
     path = find_runs(options)
-    runs = load_runs(path, may_differ=("optim.lr",))
+    runs = load_runs(path, Selection(may_differ=("optim.lr",)))
     if missing := {"d_model", "n_tokens", "lr", "seed"} - set(runs.frame):
         raise UserError(f"{path} has no {', '.join(sorted(missing))}: `transfer` reads the records of a sweep")
     say_dropped(runs.dropped)
     found = transfers(runs.frame)
-    print_rows(options, [one.to_dict() for one in found], [_transfer_row(one) for one in found])
+    print_rows(options, to_json(found), [_transfer_row(one) for one in found])
     return 0
 
 

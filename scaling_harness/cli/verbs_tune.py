@@ -90,6 +90,7 @@ def _document(options: Namespace, fields: Sequence[str], found: "Sequence[Tuned]
 def _choice(field: str, groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The value or rule that stands for all groups, with the law it comes of, or the reason why there is none."""
     from analysis.hyperparameters.power_law_nd import power_law
+    from analysis.to_json import to_json
 
     values = [group["best"]["settings"][field] for group in groups]
     if len(set(values)) == 1:
@@ -100,7 +101,7 @@ def _choice(field: str, groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         return {"reason": "a rule holds for one architecture and data set; these groups have several"}
     points = [(group["n_params_with_head"], group["n_tokens"]) for group in groups]
     law = power_law(points, values)
-    return {"reason": law} if isinstance(law, str) else {"choice": law.rule(), "law": law.to_dict()}
+    return {"reason": law} if isinstance(law, str) else {"choice": law.rule(), "law": to_json(law)}
 
 
 def _print(options: Namespace, document: Mapping[str, Any]) -> None:
@@ -154,7 +155,7 @@ def tuned_overrides(options: Namespace) -> list[str]:
 
 def keep_effort(options: Namespace, sweep_dir: Path) -> None:
     """Write beside a new sweep with how much effort its settings were tuned, for `fit` and `compare`."""
-    from analysis.fitting.tuning import TUNED_FILE
+    from analysis.runs.conventions import TUNED_FILE
 
     if getattr(options, "tuned", None):
         effort = {"by": options.tuned, "effort": _found(sweep_dir.parent, options.tuned)["effort"]}

@@ -157,11 +157,10 @@ def test_long_tables_take_the_sandwich(isoflop, truth):
 def test_cost_of_a_wrong_choice_is_the_loss_it_gives_up(isoflop):
     result = fit("chinchilla", isoflop, resamples=200)
     found = cost_of_choice(result.law, result.values, result.draws, 1e14)
-    assert found.n_params.value == pytest.approx(float(result.optimal(1e14).n_params))
-    assert 0 <= found.excess_loss_nats.ci95[0] <= found.excess_loss_nats.value
+    assert 0 <= found.extra_loss_nats.ci95[0] <= found.extra_loss_nats.value
     off = {**result.values, "A": result.values["A"] * 8}
     worse = cost_of_choice(result.law, off, result.draws, 1e14)
-    assert worse.excess_loss_nats.value > found.excess_loss_nats.value
+    assert worse.extra_loss_nats.value > found.extra_loss_nats.value
     draw = {name: values[:1] for name, values in result.draws.items()}
     n = result.law.optimal(off, 1e14).n_params
     loss = result.law.predict(draw, N=n, D=1e14 / 6 / n)

@@ -2,9 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.runs.curves import load_curve
 from analysis.runs.from_records import recipe as recipe_of
 from analysis.runs.from_tables import parse_columns
-from analysis.runs.load import load_curve, load_runs, read_all
+from analysis.runs.load import load_runs, read_all
+from analysis.runs.selection import Selection
 from scaling_harness.errors import HarnessError, UserError
 
 
@@ -23,7 +25,7 @@ def test_a_sweep_gives_one_tidy_row_a_run(make_sweep, record):
 
 @pytest.mark.parametrize(("count", "n"), [("non_embedding", 500), ("with_head", 1000), ("total", 2000)])
 def test_count_chooses_n_and_with_it_c(make_sweep, record, count, n):
-    runs = load_runs(make_sweep([record("a", 1000, 51200, 3.0)]), count=count)
+    runs = load_runs(make_sweep([record("a", 1000, 51200, 3.0)]), Selection(count))
     assert runs.frame.N.item() == n
     assert runs.frame.C.item() == 6.0 * n * 51200
     assert runs.with_count("total").frame.N.item() == 2000
@@ -62,7 +64,7 @@ def test_mixed_recipes_are_refused_naming_the_fields(make_sweep, record):
     sweep = make_sweep([record("a", 1000, 51200, 3.0), other])
     with pytest.raises(UserError, match=r"mixes 2 recipes.*optim.beta2 \(0.95, 0.999\)"):
         load_runs(sweep)
-    assert len(load_runs(sweep, keep_recipes=True)) == 2
+    assert len(load_runs(sweep, Selection(keep_recipes=True))) == 2
 
 
 def test_shape_seed_and_length_do_not_change_the_recipe(make_sweep, record):
@@ -119,7 +121,7 @@ def test_identical_rows_are_one_run(tmp_path):
 
 
 def test_the_worst_rows_are_dropped_when_asked_and_named(tmp_path):
-    runs = load_runs(table(tmp_path, N=[1, 2, 3], D=[9, 9, 9], L=[3.0, 5.0, 4.0]), drop_worst=2)
+    runs = load_runs(table(tmp_path, N=[1, 2, 3], D=[9, 9, 9], L=[3.0, 5.0, 4.0]), Selection(drop_worst=2))
     assert list(runs.frame.L) == [3.0]
     assert set(reasons(runs)) == {"row 2", "row 3"}
 
@@ -174,7 +176,7 @@ def test_tokens_beyond_the_unique_ones_are_dropped_unless_the_law_knows_repetiti
     path = table(tmp_path, N=[1e6, 2e6, 3e6], D=[1e8, 4e8, 1e8], U=[1e8, 1e8, 2e8], L=[3.0, 2.9, 2.8])
     runs = load_runs(path)
     assert reasons(runs) == {"row 2": "4 epochs: the law is for tokens seen once"}
-    assert len(load_runs(path, keep_repeats=True)) == 3
+    assert len(load_runs(path, Selection(keep_repeats=True))) == 3
 
 
 def test_a_column_of_text_called_c_is_not_the_compute(tmp_path):

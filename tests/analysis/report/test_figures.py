@@ -7,14 +7,15 @@ from analysis.figures import diagnostics as checks
 from analysis.figures import frontier
 from analysis.figures import one_variable_laws as power_laws
 from analysis.figures import parametric_surface as surface
-from analysis.figures.report_figures import CATALOGUE, Material, draw_all
 from analysis.figures.style import Labels, Shades, data_uri, labels_of, nice_ticks, power, save_figure, short, span
 from analysis.fitting.goodness_of_fit import OffsetProfile
-from analysis.frontier.approach1_envelope import curves_of
 from analysis.frontier.approach2_isoflop import slices
+from analysis.report.figures import CATALOGUE, Material, draw_all
 from analysis.report.summary import analyse
-from analysis.runs.load import Runs, load_runs
+from analysis.runs.curves import curves_of
+from analysis.runs.load import load_runs
 from analysis.runs.replicates import design_cells
+from analysis.runs.selection import Runs
 
 LABELS = Labels("with_head", "byte")
 

@@ -1,18 +1,17 @@
-"""Under which conventions a fit was made: what may be compared with it, and which runs it rests on."""
+"""Under which conventions runs were made and tuned: what may be compared with a fit of them."""
 
-import dataclasses
 import hashlib
-from collections.abc import Mapping
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.fitting.result import FitResult
-from analysis.fitting.tuning import tuning_of
-from analysis.runs.load import Runs
+from analysis.runs.selection import Runs
 
+TUNED_FILE = "tuned.json"
+"""Beside the list of runs of a sweep that was launched with what a search had found."""
 FIELDS = ("vocab_size", "data_id", "n_ctx", "recipe")
 SAME_COMPUTE = 0.01
 BYTE_VOCABULARY = "256"
@@ -69,18 +68,23 @@ def rows_id(runs: Runs) -> str:
     return hashlib.sha256(values.tobytes()).hexdigest()[:16]
 
 
-def describe(result: FitResult, runs: Runs, source: Mapping[str, Any]) -> FitResult:
-    """The result with its conventions, the hash of its rows and where they are, for `compare`.
+def tuning_of(path: Path) -> str | None:
+    """Say how a sweep was tuned.
 
     Parameters
     ----------
-    result : FitResult
-        A fit of ``runs``.
-    runs : Runs
-        What was fitted.
-    source : mapping
-        Arguments of `runs.load_runs` that give the runs again.
+    path : Path
+        A sweep's folder, or a table.
+
+    Returns
+    -------
+    str or None
+        None for a table, of which it is not known.
     """
-    more = {"conventions": conventions_of(runs), "rows": rows_id(runs), "source": dict(source)}
-    more["tuning"] = tuning_of(Path(source["path"])) if "path" in source else None
-    return dataclasses.replace(result, settings={**result.settings, **more})
+    if not path.is_dir():
+        return None
+    try:
+        found = json.loads((path / TUNED_FILE).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return "not tuned"
+    return f"{found['effort']} (tune {found['by']})"

@@ -1,0 +1,23 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.runs.curves import curve_points, smooth_gaussian
+
+
+def test_smoothing_keeps_constants_and_means_neighbours():
+    np.testing.assert_allclose(smooth_gaussian(np.full(50, 3.0)), 3.0)
+    step = smooth_gaussian(np.repeat([0.0, 1.0], 50))
+    assert (step[49] + step[50]) / 2 == pytest.approx(0.5)
+    assert step[30] < 1e-3
+
+
+def test_validation_losses_are_preferred_to_training_losses():
+    tokens = np.arange(1.0, 11.0)
+    curve = pd.DataFrame({"tokens": tokens, "loss": 9.0, "valid_loss": np.where(tokens % 2 == 0, 3.0, np.nan)})
+    seen, loss = curve_points(curve)
+    assert list(seen) == [2, 4, 6, 8, 10]
+    assert set(loss) == {3.0}
+    seen, loss = curve_points(curve.drop(columns="valid_loss"))
+    assert len(seen) == 10
+    np.testing.assert_allclose(loss, 9.0)
