@@ -33,7 +33,7 @@ PAIRING_KEYS = ("rows", "resample", "resamples", "seed", "clusters")
 class Difference:
     """One quantity of the first source minus the same of the second.
 
-    ``pairing`` is "paired" (same resampled rows), "independent", or "one side" where the other prints no error.
+    ``pairing`` is "paired" (same resampled rows), "independent", or "one side" if the other prints no error.
     """
 
     quantity: str
@@ -88,11 +88,11 @@ def compare(sources: Sequence[Source], *, train_flops: float | None = None, seed
     Parameters
     ----------
     sources : sequence of Source
-        Two or more, of `sources.open_source`.
+        Two or more, of `source.open_source`.
     train_flops : float, optional
         Also say, at this budget, how much compute the second needs for the loss of the first: ln(C2/C1).
     seed : int
-        Of the shuffling of independent resamples.
+        Seed of the shuffling of independent resamples.
 
     Returns
     -------
@@ -139,25 +139,25 @@ def _table(sources: Sequence[Source]) -> pd.DataFrame:
 
 def differing(first: Source, second: Source, fields: Sequence[str] = CONVENTIONS) -> dict[str, tuple[str, str]]:
     """Conventions known on both sides that differ."""
-    found = {}
+    differences = {}
     for name in fields:
         mine, theirs = first.conventions.get(name), second.conventions.get(name)
         if mine is not None and theirs is not None and str(mine) != str(theirs):
-            found[name] = (str(mine), str(theirs))
-    return found
+            differences[name] = (str(mine), str(theirs))
+    return differences
 
 
 def convention_warnings(first: Source, second: Source) -> list[str]:
     """A sentence for every convention that differs, and one for those that are not known."""
     pair = f"{first.name} and {second.name}"
-    found = [
+    sentences = [
         f"{pair} differ in {name} ({mine} against {theirs}): {WHY[name]}"
         for name, (mine, theirs) in differing(first, second).items()
     ]
     unknown = [name for name in CONVENTIONS if None in (first.conventions.get(name), second.conventions.get(name))]
     if unknown:
-        found.append(f"{pair}: {', '.join(unknown)} not known on both sides, they may differ")
-    return found
+        sentences.append(f"{pair}: {', '.join(unknown)} not known on both sides, they may differ")
+    return sentences
 
 
 def _common_quantities(first: Source, second: Source) -> tuple[list[str], list[Mapping[str, str]]]:
@@ -248,7 +248,7 @@ def _add_multiplier(
 def compute_multiplier(first: Source, second: Source, train_flops: float, seed: int = 0) -> Estimate:
     """Ln(C2/C1): C2 is the compute the second law needs for the loss the first reaches at C1.
 
-    Positive where the first is the better recipe; inf where the second never reaches that loss.
+    Positive if the first is the better recipe; inf if the second never reaches that loss.
     """
     points = [{name: np.array([value]) for name, value in source.values.items()} for source in (first, second)]
     value = _log_multiplier(first, second, points[0], points[1], train_flops)

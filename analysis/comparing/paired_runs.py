@@ -11,7 +11,8 @@ import pandas as pd
 
 from analysis.arrays import Array
 from analysis.fitting.estimate import Estimate
-from analysis.runs.from_records import dotted, find_run_dirs
+from analysis.runs.dotted import dotted
+from analysis.runs.from_records import find_run_dirs
 from scaling_harness.errors import HarnessError
 from scaling_harness.record.record import RECORD_FILE, RunRecord, read_record
 
@@ -38,7 +39,7 @@ class Pairing:
     Attributes
     ----------
     first, second : str
-        Their settings.
+        Settings of the two variants.
     cells : tuple of Cell
     difference : Estimate
         Mean of ln L of the second minus that of the first; Student's interval over shapes and seeds, since the budgets

@@ -34,7 +34,7 @@ def loss_curves(runs: Runs, curves: Mapping[object, Points], labels: Labels, tra
     runs : Runs
         For N of each run.
     curves : mapping
-        Of `curves.curves_of`: tokens and loss by index of the run.
+        From `curves.curves_of`: tokens and loss by index of the run.
     labels : Labels
         Which N, nats per what.
     traced : Envelope, optional
@@ -75,9 +75,9 @@ def isoflop_parabolas(runs: Runs, cells: pd.DataFrame, slices: Iterable[Slice], 
     runs : Runs
         Each seed is a dot.
     cells : DataFrame
-        Of `cells.design_cells`: the means the parabolas go through.
+        From `replicates.design_cells`: the means the parabolas go through.
     slices : iterable of Slice
-        Of `isoflop.slices`; those with a problem are greyed, and the legend says why.
+        From `approach2_isoflop.slices`; those with a problem are greyed, and the legend says why.
     labels : Labels
         Which N, nats per what.
     """
@@ -112,7 +112,7 @@ def _draw_slice(ax: Axes, piece: Slice, group: pd.DataFrame, frame: pd.DataFrame
         ax.plot(piece.n_opt, piece.loss, marker="*", ms=11, mec=colour, mfc="white", ls="", zorder=4)
 
 
-def frontier(found: Approaches, labels: Labels) -> Figure:
+def frontier(approaches: Approaches, labels: Labels) -> Figure:
     """Compute-optimal N and D against C by the three approaches (Hoffmann et al. 2022, figs. 1 and A3).
 
     Shaded bands are 95 % intervals over the shared noise draws: of the whole fit for approach 3, of the
@@ -120,11 +120,11 @@ def frontier(found: Approaches, labels: Labels) -> Figure:
     """
     figure, axes = style.new_figure(2)
     with style.styled():
-        C = style.span(found.cells["C"], beyond=0.15)
+        C = style.span(approaches.cells["C"], beyond=0.15)
         for ax, symbol, label in zip(axes, "ND", (labels.n, labels.d), strict=True):
-            _draw_references(ax, found.parametric, C, symbol)
-            for name, approach in found.approaches.items():
-                _draw_approach(ax, approach, found.parametric if name == "3" else None, C, symbol)
+            _draw_references(ax, approaches.parametric, C, symbol)
+            for name, approach in approaches.approaches.items():
+                _draw_approach(ax, approach, approaches.parametric if name == "3" else None, C, symbol)
             ax.set(xlabel=labels.c, ylabel=f"optimal {label}")
             style.log_axis(ax, "x", style.power, most=4)
             ax.set_yscale("log")

@@ -18,7 +18,7 @@ def one_variable(laws: Mapping[str, OneVariableLaw], labels: Labels) -> Figure:
     Parameters
     ----------
     laws : mapping
-        Of `kaplan.one_variable_laws`: "alpha_N", "alpha_D", "alpha_C".
+        From `one_variable_laws`: "alpha_N", "alpha_D", "alpha_C".
     labels : Labels
         Which N, nats per what.
     """
@@ -58,6 +58,6 @@ def _draw_law(ax: Axes, law: OneVariableLaw) -> None:
 
 
 def _words(fitted: FitResult) -> str:
-    """Its exponent with interval, and E where it has one."""
+    """Its exponent with interval, and E if it has one."""
     offset = f", E = {fitted.values['E']:.2f}" if "E" in fitted.params else ""
     return rf"$\alpha_{fitted.law.inputs[0]}$ = {fitted.params['alpha']:.3f}{offset}"

@@ -23,7 +23,7 @@ def contours(parametric: FitResult, cells: pd.DataFrame, labels: Labels) -> Figu
     parametric : FitResult
         A law in N and D.
     cells : DataFrame
-        Of `cells.design_cells`.
+        From `replicates.design_cells`.
     labels : Labels
         Which N, nats per what.
     """

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 CI_LEVEL = 0.95
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its standard error and 95 % interval (None where no resampling was asked for)."""
+    """A value with its standard error and 95 % interval (None if no resampling was asked for)."""
 
     value: float
     stderr: float | None = None
@@ -21,7 +21,7 @@ class Estimate:
     def from_draws(cls, value: float, draws: ArrayLike) -> "Estimate":
         """Percentile interval of resampled values; draws that are not finite are left out.
 
-        There is no standard error where the draws are too far apart for one (G of a fit that is hardly identified).
+        There is no standard error if the draws are too far apart for one (G of a fit that is hardly identified).
         """
         kept = np.asarray(draws, float)
         kept = kept[np.isfinite(kept)]
@@ -35,12 +35,12 @@ class Estimate:
 
     @classmethod
     def of_mean(cls, values: ArrayLike) -> "Estimate":
-        """Mean of a sample with Student's interval; the mean alone where there is one value."""
+        """Mean of a sample with Student's interval; the mean alone if there is one value."""
         sample = np.asarray(values, float)
         if len(sample) < 2:
             return cls(float(sample.mean()))
         mean, stderr = float(sample.mean()), float(sample.std(ddof=1) / len(sample) ** 0.5)
-        half = float(student.ppf((1 + CI_LEVEL) / 2, len(sample) - 1)) * stderr
+        half = float(stdtrit(len(sample) - 1, (1 + CI_LEVEL) / 2)) * stderr
         return cls(mean, stderr, (mean - half, mean + half))
 
     def __format__(self, spec: str) -> str:

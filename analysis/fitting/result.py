@@ -33,7 +33,7 @@ class FitResult:
     draws : mapping of str to array
         Resampled parameters, shape (K,) each; empty without resampling.
     correlations : array (P, P)
-        Of the resampled log coefficients and exponents, in the order of ``params``.
+        Correlations of the resampled log coefficients and exponents, in the order of ``params``.
     objective : float
     residual_rms : float
         Root mean square of ln L - ln L_hat, with n - P degrees of freedom.
@@ -47,10 +47,10 @@ class FitResult:
     settings : mapping
         Objective, delta, count, resampling and seed.
     holdout : mapping or None
-        Forecast of the largest budgets, where it was made.
+        Forecast of the largest budgets, if it was made.
     checks : mapping
-        "stderr_hessian" by parameter, from the sandwich; "ci95_profile", where profiles were asked for; "noise",
-        the residuals beside the spread of seeds, and the p value of lack of fit, where there are replicates.
+        "stderr_hessian" by parameter, from the sandwich; "ci95_profile", if profiles were asked for; "noise",
+        the residuals beside the spread of seeds, and the p value of lack of fit, if there are replicates.
     """
 
     law: Law

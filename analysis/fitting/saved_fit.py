@@ -1,5 +1,6 @@
-"""Read a saved fit."""
+"""What a saved fit notes of the runs it rests on, and how it is read again."""
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,26 @@ from analysis.fitting.optimum import Certificate
 from analysis.fitting.result import FILE_VERSION, FitResult
 from analysis.laws.law import Law
 from analysis.laws.registry import LAWS
+from analysis.runs.conventions import conventions_of, rows_id, tuning_of
+from analysis.runs.selection import Runs
 from scaling_harness.errors import UserError
+
+
+def describe(result: FitResult, runs: Runs, source: Mapping[str, Any]) -> FitResult:
+    """The result with its conventions, the hash of its rows and where they are, for `compare`.
+
+    Parameters
+    ----------
+    result : FitResult
+        A fit of ``runs``.
+    runs : Runs
+        What was fitted.
+    source : mapping
+        Arguments of `load_runs` that give the runs again.
+    """
+    more = {"conventions": conventions_of(runs), "rows": rows_id(runs), "source": dict(source)}
+    more["tuning"] = tuning_of(Path(source["path"])) if "path" in source else None
+    return dataclasses.replace(result, settings={**result.settings, **more})
 
 
 def load_fit(path: Path | str, law: Law | None = None) -> FitResult:
@@ -21,9 +41,9 @@ def load_fit(path: Path | str, law: Law | None = None) -> FitResult:
     Parameters
     ----------
     path : Path or str
-        Of `FitResult.save`.
+        From `FitResult.save`.
     law : Law, optional
-        What was fitted, for a law of your own; those of ``laws.LAWS`` are found by their name.
+        What was fitted, for a law of your own; those of ``registry.LAWS`` are found by their name.
 
     Returns
     -------
@@ -49,9 +69,7 @@ def _law_of(name: str, given: Law | None, path: Path | str) -> Law:
     """The law of a saved fit."""
     law = given or LAWS.get(name)
     if law is None or law.name != name:
-        raise UserError(
-            f"{path} is a fit of the law {name!r}, which is not known here: load_fit(path, law=...)"
-        )
+        raise UserError(f"{path} is a fit of the law {name!r}, which is not known here: load_fit(path, law=...)")
     return law
 
 
@@ -81,7 +99,7 @@ def _from_document(document: dict[str, Any], law: Law) -> FitResult:
 
 
 def _number(value: float | None) -> float:
-    """A number of the document, NaN where it has none."""
+    """A number of the document, NaN if it has none."""
     return float("nan") if value is None else value
 
 

@@ -63,7 +63,7 @@ def wrong_sizes(
     params : mapping
         The estimate.
     draws : mapping of str to array (K,)
-        Resampled parameters; empty where there are none.
+        Resampled parameters; empty if there are none.
     train_flops : float
         The budget.
 
@@ -77,13 +77,13 @@ def wrong_sizes(
         For a law without an optimum.
     """
     best = law.optimal(params, train_flops)
-    found = []
+    sizes = []
     for factor in WRONG_BY:
         extra, wasted = _cost_of_factor(law, params, train_flops, factor)
         extra_K, wasted_K = _cost_of_factor(law, draws, train_flops, factor) if draws else (np.array([]),) * 2
         cost = Estimate.from_draws(float(extra), extra_K), Estimate.from_draws(float(wasted), wasted_K)
-        found.append(WrongSize(factor, float(best.n_params) * factor, float(best.n_tokens) / factor, *cost))
-    return tuple(found)
+        sizes.append(WrongSize(factor, float(best.n_params) * factor, float(best.n_tokens) / factor, *cost))
+    return tuple(sizes)
 
 
 def _cost_of_factor(

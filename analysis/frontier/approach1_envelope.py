@@ -24,7 +24,7 @@ class Envelope:
     train_flops : array (G,)
         Log-spaced, from the smallest to the largest budget of a run.
     log_loss : array (cells, G)
-        ln L of every cell's curve; inf where the run has not begun or is over.
+        ln L of every cell's curve; inf if the run has not begun or is over.
     winner : array (G,)
         Row of the cell with the lowest loss.
     kept : bool array (G,)
@@ -44,7 +44,7 @@ class Envelope:
 
     @property
     def on_hull(self) -> Rows:
-        """Those of the kept FLOPs at which the envelope touches its lower hull in ln C and ln L."""
+        """Kept FLOPs at which the envelope touches its lower hull in ln C and ln L."""
         kept = np.flatnonzero(self.kept)
         return kept[lower_hull(np.log(self.train_flops[kept]), self.log_loss[self.winner[kept], kept])]
 
@@ -72,9 +72,9 @@ def build(runs: Runs, cells: pd.DataFrame, curves: Mapping[object, Points]) -> E
     runs : Runs
         Their N turns tokens into FLOPs, 6 N D.
     cells : DataFrame
-        Of `design_cells`: the curves of a cell's seeds are averaged in ln L.
+        From `design_cells`: the curves of a cell's seeds are averaged in ln L.
     curves : mapping
-        Of `curves_of`.
+        From `curves_of`.
     """
     log_flops = np.linspace(np.log(cells.C.min()), np.log(cells.C.max()), N_FLOPS)
     log_loss = np.full((len(cells), N_FLOPS), np.inf)

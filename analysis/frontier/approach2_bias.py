@@ -80,7 +80,7 @@ def corrected(
     pieces : sequence of Slice
         Budgets it used.
     cells : DataFrame
-        Of `cells.design_cells`.
+        From `replicates.design_cells`.
     law_fit : FitResult
         Approach 3's law; its draws belong to the same noise as ``drawn``.
     drawn : (array, array)

@@ -93,10 +93,10 @@ def vertex_of(x: Array, y_Kn: Array) -> tuple[Array, Array]:
     return place + x.mean(), c0 + c1 * place + c2 * place**2
 
 
-def scatter_rms(cells: pd.DataFrame, found: list[Slice]) -> float:
+def scatter_rms(cells: pd.DataFrame, pieces: list[Slice]) -> float:
     """Root mean square of ln L about the parabolas, three degrees of freedom a budget; NaN with none left."""
     squares, dof = 0.0, 0
-    for piece in found:
+    for piece in pieces:
         if np.isfinite(piece.coefficients).all():
             group = cells.iloc[piece.rows]
             residual = group.L.to_numpy() / piece.curve(group.N.to_numpy()) - 1

@@ -41,7 +41,7 @@ def exact_allocation(frame: pd.DataFrame, parametric: FitResult) -> ExactAllocat
     Returns
     -------
     ExactAllocation or None
-        None where the runs do not have the exact count.
+        None if the runs do not have the exact count.
     """
     if EXACT not in frame:
         return None

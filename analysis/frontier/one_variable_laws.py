@@ -29,7 +29,7 @@ class OneVariableLaw:
     held_fixed : str
         What the slice holds fixed, in words; or why there is no slice.
     plain, offset : FitResult or None
-        Without and with an irreducible loss E; None where there are too few points.
+        Without and with an irreducible loss E; None if there are too few points.
     points : DataFrame
         The variable and L.
     """
@@ -57,7 +57,7 @@ def one_variable_laws(
     Parameters
     ----------
     cells : DataFrame
-        Of `cells.design_cells`.
+        From `replicates.design_cells`.
     frontier : DataFrame
         C and loss of the compute-optimal points (approach 2's minima).
     resamples : int

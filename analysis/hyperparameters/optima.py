@@ -23,7 +23,7 @@ class Best:
     Attributes
     ----------
     value : float
-        The minimum of the quadratic; the best value tried where there is none.
+        The minimum of the quadratic; the best value tried if there is none.
     log_stderr : float or None
         Standard error of ln value; None without replicates, or without a minimum.
     problem : str or None
@@ -36,7 +36,7 @@ class Best:
 
 
 @dataclass(frozen=True)
-class Optimum:
+class BestSettings:
     """Best settings at one (N, D) and the loss there (geometric mean over seeds)."""
 
     n_params: float
@@ -50,7 +50,7 @@ class Optimum:
 class Rules:
     """Optima of a sweep, and a power law in N and D for each setting or the reason why there is none."""
 
-    optima: tuple[Optimum, ...]
+    optima: tuple[BestSettings, ...]
     laws: Mapping[str, PowerLaw]
     reasons: Mapping[str, str]
 
@@ -75,11 +75,11 @@ def find_rules(frame: pd.DataFrame) -> Rules:
     optima = tuple(each.optimum(variance) for each in local)
     laws, reasons = {}, {}
     for name in (n for n in SETTINGS if any(n in optimum.best for optimum in optima)):
-        found = [o for o in optima if name in o.best and o.best[name].problem is None]
+        bracketed = [o for o in optima if name in o.best and o.best[name].problem is None]
         law = power_law(
-            [(o.n_params, o.n_tokens) for o in found],
-            [o.best[name].value for o in found],
-            [o.best[name].log_stderr or 0.0 for o in found],
+            [(o.n_params, o.n_tokens) for o in bracketed],
+            [o.best[name].value for o in bracketed],
+            [o.best[name].log_stderr or 0.0 for o in bracketed],
         )
         if isinstance(law, PowerLaw):
             laws[name] = law
@@ -88,7 +88,7 @@ def find_rules(frame: pd.DataFrame) -> Rules:
     return Rules(optima, laws, reasons)
 
 
-def _why(reason: str, name: str, optima: Sequence[Optimum]) -> str:
+def _why(reason: str, name: str, optima: Sequence[BestSettings]) -> str:
     problems = [o.best[name].problem for o in optima if name in o.best]
     told = [f"{problem} at {problems.count(problem)}" for problem in dict.fromkeys(problems) if problem]
     return f"{reason}; of {len(problems)} (N, D), {'; '.join(told)}" if told else reason
@@ -115,7 +115,7 @@ class _Local:
     problems: Mapping[str, str]
     coefficients: Array
     cov: Array
-    """Of the coefficients, for unit variance."""
+    """Covariance of the coefficients for unit variance."""
     reach: Array
     """Lowest and highest x of each free setting, (F, 2)."""
     squares: float
@@ -143,7 +143,7 @@ class _Local:
         reach = np.stack([x_nF.min(axis=0), x_nF.max(axis=0)], axis=1)
         return cls(cell, centre, free, problems, coefficients, cov, reach, squares, dof)
 
-    def optimum(self, variance: float | None) -> Optimum:
+    def optimum(self, variance: float | None) -> BestSettings:
         """The minimum, with standard errors of the residual variance pooled over all cells."""
         place, problem = self._vertex()
         best = {name: Best(value, problem=self.problems.get(name)) for name, value in self.centre.items()}
@@ -156,10 +156,10 @@ class _Local:
         n_terms = _terms(place[None]).shape[1]
         log_loss = float(_terms(place[None])[0] @ self.coefficients[:n_terms] + self.coefficients[n_terms:].mean())
         first = self.cell.iloc[0]
-        return Optimum(float(first.N), float(self.cell.D.mean()), len(self.cell), best, float(np.exp(log_loss)))
+        return BestSettings(float(first.N), float(self.cell.D.mean()), len(self.cell), best, float(np.exp(log_loss)))
 
     def _vertex(self) -> tuple[Array, str | None]:
-        """Place of the minimum; the centre and the reason where the quadratic has none within its runs."""
+        """Place of the minimum; the centre and the reason if the quadratic has none within its runs."""
         n, nowhere = len(self.free), np.zeros(len(self.free))
         slope, curvature = self.coefficients[:n], _hessian(self.coefficients, n)
         if n and np.linalg.eigvalsh(curvature).min() <= 0:

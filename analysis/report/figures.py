@@ -22,7 +22,7 @@ from analysis.runs.selection import Runs
 
 @dataclass(frozen=True)
 class Material:
-    """What figures are drawn from; ``analysis`` is None, with ``reason``, where no law could be fitted."""
+    """What figures are drawn from; ``analysis`` is None, with ``reason``, if no law could be fitted."""
 
     runs: Runs
     curves: Mapping[object, Points]

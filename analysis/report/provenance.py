@@ -60,10 +60,10 @@ def checklist(analysis: Analysis | None, runs: Runs, records: Sequence[RunRecord
     return table(("item", "this analysis"), (of_fit | of_runs | {"code and data": _code_and_data(records)}).items())
 
 
-def _fit_items(found: FitResult) -> dict[str, str]:
-    settings, point = found.settings, found.certificate
+def _fit_items(fitted: FitResult) -> dict[str, str]:
+    settings, point = fitted.settings, fitted.certificate
     answers = (
-        f"{found.law.formula} ({found.law.source})",
+        f"{fitted.law.formula} ({fitted.law.source})",
         f"{settings['loss']}, delta {settings['delta']}, summed over {settings['rows']}",
         "damped Newton with analytic derivatives, Huber's threshold lowered in stages",
         f"the best {point.tried} of a grid, {point.agreeing} reached this optimum; relative gradient "
@@ -80,7 +80,7 @@ def recipe_text(records: Sequence[RunRecord]) -> str:
     for record in records:
         for name, value in recipe_fields(record.config).items():
             values.setdefault(name, {})[json.dumps(value)] = None
-    return "; ".join(f"{name} = {' | '.join(found)}" for name, found in values.items())
+    return "; ".join(f"{name} = {' | '.join(several)}" for name, several in values.items())
 
 
 def _code_and_data(records: Sequence[RunRecord]) -> str:
@@ -109,10 +109,10 @@ def provenance(records: Sequence[RunRecord], here: Mapping[str, Any]) -> Table:
     """Where the runs and this page come from: each different value with the number of runs that have it."""
     rows = []
     for field in ("commit", "dirty", "versions", "machine", "command"):
-        found = Counter(_text(record.provenance.get(field)) for record in records)
-        rows += [(f"runs: {field}", value, f"{n} runs") for value, n in found.most_common(MOST_VALUES)]
-        if len(found) > MOST_VALUES:
-            rows.append((f"runs: {field}", f"and {len(found) - MOST_VALUES} others", ""))
+        counts = Counter(_text(record.provenance.get(field)) for record in records)
+        rows += [(f"runs: {field}", value, f"{n} runs") for value, n in counts.most_common(MOST_VALUES)]
+        if len(counts) > MOST_VALUES:
+            rows.append((f"runs: {field}", f"and {len(counts) - MOST_VALUES} others", ""))
     rows += [
         (f"this page: {field}", _text(here.get(field)), "") for field in ("commit", "dirty", "versions", "command")
     ]

@@ -42,10 +42,10 @@ RANKED = (chinchilla, tied, skaling, kaplan_ln_d, kaplan_lc_offset)
 class Analysis:
     """All results on one set of runs: what the summary, the table and the figures are made of.
 
-    ``other_counts`` holds the approaches under the other counts of N, where records have them, and
+    ``other_counts`` holds the approaches under the other counts of N, if records have them, and
     ``count_reasons`` why there are none under a count that could not be fitted;
     ``curves`` the tokens and losses of each run, by its index in ``runs.frame``;
-    ``holdout`` is None with ``holdout_reason``, and ``ranking`` None, where there are too few budgets;
+    ``holdout`` is None with ``holdout_reason``, and ``ranking`` None, if there are too few budgets;
     ``influence`` is that of each cell on approach 3.
     """
 
@@ -69,13 +69,13 @@ def analyse(runs: Runs, *, law: Law = chinchilla, hold_out: int = 1, resamples: 
     Parameters
     ----------
     runs : Runs
-        Of `runs.load_runs`.
+        From `load_runs`.
     law : Law
-        Of approach 3, the forecast and the checks.
+        Law of approach 3, the forecast and the checks.
     hold_out : int
         Largest budgets left out for the forecast.
     resamples, seed : int
-        Of the shared noise draws.
+        Number of the shared noise draws, and their seed.
 
     Returns
     -------
@@ -87,22 +87,22 @@ def analyse(runs: Runs, *, law: Law = chinchilla, hold_out: int = 1, resamples: 
         Too few runs or levels for the parametric fit.
     """
     curves = curves_of(runs)
-    found = three_approaches(runs, law=law, curves=curves, resamples=resamples, seed=seed)
-    frontier = found.approaches["2"].points
-    holdout, reason = or_reason(lambda: hold_out_budgets(found.cells, law, hold_out))
+    approaches = three_approaches(runs, law=law, curves=curves, resamples=resamples, seed=seed)
+    frontier = approaches.approaches["2"].points
+    holdout, reason = or_reason(lambda: hold_out_budgets(approaches.cells, law, hold_out))
     others, reasons = _other_counts(runs, law=law, curves=curves, resamples=resamples, seed=seed)
     return Analysis(
         runs=runs,
-        approaches=found,
-        quality=fit_quality(law, found.cells, found.noise, found.parametric.residual_rms),
-        profile=profile_offset(law, found.cells),
-        kaplan=one_variable_laws(found.cells, frontier, resamples, token_unit(runs)),
+        approaches=approaches,
+        quality=fit_quality(law, approaches.cells, approaches.noise, approaches.parametric.residual_rms),
+        profile=profile_offset(law, approaches.cells),
+        kaplan=one_variable_laws(approaches.cells, frontier, resamples, token_unit(runs)),
         holdout=holdout,
         holdout_reason=reason,
         other_counts=others,
         curves=curves,
-        ranking=or_reason(lambda: rank_laws(found.cells, RANKED))[0],
-        influence=_influence(found),
+        ranking=or_reason(lambda: rank_laws(approaches.cells, RANKED))[0],
+        influence=_influence(approaches),
         count_reasons=reasons,
     )
 
@@ -117,37 +117,37 @@ def or_reason(work: Callable[[], T]) -> tuple[T | None, str | None]:
 
 def _other_counts(runs: Runs, **options: Any) -> tuple[dict[str, Approaches], dict[str, str]]:
     """The approaches under the other counts of the records; the reasons of those that cannot be fitted."""
-    found, reasons = {}, {}
+    fitted, reasons = {}, {}
     others: list[Count] = [c for c in COUNTS if c != runs.count and f"n_params_{c}" in runs.frame]
     for count in others:
         made, reason = or_reason(lambda count=count: three_approaches(runs.with_count(count), **options))
         if made is None:
             reasons[count] = reason
         else:
-            found[count] = made
-    return found, reasons
+            fitted[count] = made
+    return fitted, reasons
 
 
-def _influence(found: Approaches) -> Influence:
-    cells = found.cells
+def _influence(approaches: Approaches) -> Influence:
+    cells = approaches.cells
     labels = [f"N = {n:.4g}, D = {d:.4g}" for n, d in zip(cells.N, cells.D, strict=True)]
-    return leave_one_out(cells, found.parametric.law, labels=labels, weights=cells.n_seeds.to_numpy(float))
+    return leave_one_out(cells, approaches.parametric.law, labels=labels, weights=cells.n_seeds.to_numpy(float))
 
 
 def summary_document(analysis: Analysis) -> dict[str, Any]:
     """The document `summary.json` of an analysis."""
-    frame, found, quality = analysis.runs.frame, analysis.approaches, analysis.quality
-    budgets = [float(found.cells.C.iloc[rows].mean()) for rows in budget_groups(found.cells.C.to_numpy())]
+    frame, approaches, quality = analysis.runs.frame, analysis.approaches, analysis.quality
+    budgets = [float(approaches.cells.C.iloc[rows].mean()) for rows in budget_groups(approaches.cells.C.to_numpy())]
     parts = {
         "count": analysis.runs.count,
-        "approaches": {name: _approach(each) for name, each in found.approaches.items()},
-        "differences": found.differences,
-        "agree": found.agree,
-        "verdict": verdict(found),
-        "variants": {name: _approach(each) for name, each in found.variants.items()},
-        "parabola_bias": found.parabola_bias,
+        "approaches": {name: _approach(each) for name, each in approaches.approaches.items()},
+        "differences": approaches.differences,
+        "agree": approaches.agree,
+        "verdict": verdict(approaches),
+        "variants": {name: _approach(each) for name, each in approaches.variants.items()},
+        "parabola_bias": approaches.parabola_bias,
         "parametric": {
-            **document(found.parametric),
+            **document(approaches.parametric),
             "residual_rms": quality.residual_rms,
             "seed_rms": quality.seed_rms,
             "ratio": quality.ratio,
@@ -185,7 +185,7 @@ def elapsed_s(frame: pd.DataFrame) -> float | None:
     Returns
     -------
     float or None
-        None where the times are not known.
+        None if the times are not known.
     """
     if not {"started", "ended"} <= set(frame) or frame.started.isna().any() or frame.ended.isna().any():
         return None
@@ -213,19 +213,19 @@ def _approach(each: Approach) -> dict[str, Any]:
     }
 
 
-def _exponents(found: Approaches) -> dict[str, Any]:
-    return {name: {"a": each.a, "b": each.b} for name, each in found.approaches.items()}
+def _exponents(approaches: Approaches) -> dict[str, Any]:
+    return {name: {"a": each.a, "b": each.b} for name, each in approaches.approaches.items()}
 
 
 def warnings_of(analysis: Analysis) -> list[str]:
     """Every sentence a reader needs before believing the numbers."""
-    found, quality, profile = analysis.approaches, analysis.quality, analysis.profile
+    approaches, quality, profile = analysis.approaches, analysis.quality, analysis.profile
     unit = token_unit(analysis.runs)
-    sentences = [s for each in found.approaches.values() for s in each.warnings]
-    for name, variant in found.variants.items():
+    sentences = [s for each in approaches.approaches.values() for s in each.warnings]
+    for name, variant in approaches.variants.items():
         sentences += [f"variant {name}: {s}" for s in variant.warnings if variant.a.ci95]
-    if found.agree is False:
-        sentences.append(verdict(found).sentence)
+    if approaches.agree is False:
+        sentences.append(verdict(approaches).sentence)
     if quality.ratio is None:
         sentences.append("noise unidentified: no (N, D) was trained with two seeds")
     elif quality.ratio > SEED_RATIO_LIMIT:

@@ -17,12 +17,12 @@ class Aim:
     Attributes
     ----------
     name : str
-        Of `MEASURES`.
+        From `MEASURES`.
     what : str
         What was measured.
     wanted : str
     measured : float or None
-        None where the runs do not tell.
+        None if the runs do not tell.
     met : bool
     """
 
@@ -43,7 +43,7 @@ def judge(analysis: Analysis, limits: Mapping[str, float]) -> list[Aim]:
     Parameters
     ----------
     analysis : Analysis
-        Of `summary.analyse`.
+        From `summary.analyse`.
     limits : mapping
         Name of `MEASURES` to its limit: a least value of `AT_LEAST`, else a largest one.
 

@@ -63,7 +63,7 @@ SECTIONS = (
 
 @dataclass(frozen=True)
 class ReportPaths:
-    """What was written, and the analysis it shows (None, with ``reason``, where no law could be fitted).
+    """What was written, and the analysis it shows (None, with ``reason``, if no law could be fitted).
 
     ``figures`` are the PNG and PDF files, those that could be drawn; ``aims`` what the sweep wanted and got.
     """
@@ -108,17 +108,17 @@ def write_report(
     Parameters
     ----------
     path : Path or str
-        A sweep directory, finished or not, or a table (see `runs.load_runs`).
+        A sweep directory, finished or not, or a table (see `load_runs`).
     out_dir : Path, optional
         Where to write: the sweep directory by default, `<name>-report` beside a table.
     count : {"with_head", "non_embedding", "total"}
         Which parameters N counts.
     columns : str or mapping, optional
-        Of a table.
+        Columns of a table, as for `load_runs`.
     hold_out : int, optional
         Largest budgets left out for the forecast; what the sweep says by default, else 1.
     resamples : int
-        Of the intervals.
+        Resamples of the intervals.
 
     Returns
     -------
@@ -198,8 +198,8 @@ def _analyse(sweep: _Sweep, hold_out: int | None, resamples: int) -> tuple[Analy
 
 def _material(runs: Runs, analysis: Analysis | None, reason: str | None) -> Material:
     if analysis is not None:
-        found = analysis.approaches
-        return Material(runs, analysis.curves, found.cells, found.slices, analysis, None)
+        approaches = analysis.approaches
+        return Material(runs, analysis.curves, approaches.cells, approaches.slices, analysis, None)
     if runs.frame.empty:
         return Material(runs, {}, pd.DataFrame(), (), None, reason)
     cells = design_cells(runs.frame)
@@ -246,18 +246,20 @@ def _context(path: Path, sweep: _Sweep, material: Material, shown: list[dict[str
 
 def _fitted(analysis: Analysis, material: Material) -> dict[str, Any]:
     """What needs a fit."""
-    found = analysis.approaches
+    approaches = analysis.approaches
     return {
         "headline": tables.table(HEADLINE, table_rows(analysis)),
-        "agreement": verdict(found).sentence,
+        "agreement": verdict(approaches).sentence,
         "differences": tables.differences(analysis),
         "variants": tables.variants(analysis),
         "published": tables.published(),
         "noise": tables.noise_sentence(analysis),
         "offset": tables.offset_sentence(analysis, material.labels),
-        "formula": found.parametric.law.formula,
+        "formula": approaches.parametric.law.formula,
         "parameters": tables.parameters(analysis),
-        "counts": tables.counts(analysis, *or_reason(lambda: exact_allocation(analysis.runs.frame, found.parametric))),
+        "counts": tables.counts(
+            analysis, *or_reason(lambda: exact_allocation(analysis.runs.frame, approaches.parametric))
+        ),
         "ranking": tables.ranking(analysis),
         "influence": tables.influence(analysis),
         "influential": analysis.influence.sentences() if analysis.influence else [],

@@ -23,7 +23,7 @@ def unit_of(vocab_size: Any) -> str:
     Parameters
     ----------
     vocab_size : int, str or None
-        None where it is not known.
+        None if it is not known.
 
     Returns
     -------
@@ -34,13 +34,13 @@ def unit_of(vocab_size: Any) -> str:
 
 
 def conventions_of(runs: Runs) -> dict[str, Any]:
-    """Tokenizer, data, context and recipe of the runs (None where unknown), and what their C is.
+    """Tokenizer, data, context and recipe of the runs (None if unknown), and what their C is.
 
     A field with several values is a list of them.
     """
     frame = runs.frame
-    found: dict[str, Any] = {name: _only(frame, name) for name in FIELDS}
-    return found | {"compute": _compute(frame)}
+    conventions: dict[str, Any] = {name: _only(frame, name) for name in FIELDS}
+    return conventions | {"compute": _compute(frame)}
 
 
 def token_unit(runs: Runs) -> str:
@@ -84,7 +84,7 @@ def tuning_of(path: Path) -> str | None:
     if not path.is_dir():
         return None
     try:
-        found = json.loads((path / TUNED_FILE).read_bytes())
+        tuned = json.loads((path / TUNED_FILE).read_bytes())
     except (FileNotFoundError, ValueError):
         return "not tuned"
-    return f"{found['effort']} (tune {found['by']})"
+    return f"{tuned['effort']} (tune {tuned['by']})"

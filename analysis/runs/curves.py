@@ -29,7 +29,7 @@ def load_curve(run: Mapping[str, Any] | pd.Series | Path | str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        step, tokens, flops, loss, lr, grad_norm and, where it was measured, valid_loss (nats).
+        step, tokens, flops, loss, lr, grad_norm and, if it was measured, valid_loss (nats).
     """
     path = Path(run if isinstance(run, str | Path) else str(run["curve_path"]))
     return pd.DataFrame(read_jsonl(path))
@@ -55,15 +55,15 @@ def curve_points(curve: pd.DataFrame) -> Points:
 
 
 def _column(curve: pd.DataFrame, name: str) -> Array:
-    """A column as floats, NaN where it was not logged."""
+    """A column as floats, NaN if it was not logged."""
     return np.asarray(curve[name], float) if name in curve else np.full(len(curve), np.nan)
 
 
 def curves_of(runs: Runs) -> dict[object, Points]:
     """Tokens and loss of every run that has a readable curve, by its index in the frame."""
-    found = {}
+    curves = {}
     for index, row in runs.frame.iterrows():
         curve = load_curve(row) if "curve_path" in row else pd.DataFrame()
         if len(curve) >= MIN_POINTS:
-            found[index] = curve_points(curve)
-    return found
+            curves[index] = curve_points(curve)
+    return curves

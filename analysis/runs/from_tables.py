@@ -90,7 +90,7 @@ def read_table(path: Path, columns: Mapping[str, str] | None) -> tuple[pd.DataFr
 
 
 def _numbers(column: Rows) -> Array:
-    """Floats, NaN where there is no number."""
+    """Floats, NaN if there is no number."""
     return np.asarray(pd.to_numeric(column, errors="coerce"), float)
 
 
@@ -106,7 +106,7 @@ def _factor(column: str, frame: pd.DataFrame) -> tuple[str, float]:
 
 
 def derive_third(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Fill in D or C from C = 6 N D where one of them is missing."""
+    """Fill in D or C from C = 6 N D if one of them is missing."""
     if {"N", "C"} <= set(frame) and "D" not in frame:
         return frame.assign(D=frame.C / (6 * frame.N)), ("D was not given: D = C / 6N",)
     if {"N", "D"} <= set(frame) and "C" not in frame:

@@ -6,6 +6,8 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from analysis.runs.dotted import dotted
+
 STATE = "State"
 FINISHED = "finished"
 LABEL = "Name"
@@ -23,7 +25,13 @@ def flatten(frame: pd.DataFrame) -> pd.DataFrame:
             continue
         parsed = [_mapping(value) for value in given]
         if all(row is not None for row in parsed):
-            flat = pd.DataFrame([_dotted(row or {}, f"{name}.") for row in parsed], index=given.index)
+            flat = pd.DataFrame(
+                [
+                    dict(dotted({key: _unwrapped(value) for key, value in (row or {}).items()}, f"{name}."))
+                    for row in parsed
+                ],
+                index=given.index,
+            )
             frame = pd.concat([frame.drop(columns=name), flat], axis=1)
     return frame
 
@@ -41,16 +49,13 @@ def _mapping(value: Any) -> dict[str, Any] | None:
     return None
 
 
-def _dotted(row: dict[str, Any], prefix: str) -> dict[str, Any]:
-    flat = {}
-    for key, value in row.items():
-        if isinstance(value, dict) and set(value) <= {"value", "desc"} and "value" in value:
-            value = value["value"]
-        if isinstance(value, dict):
-            flat |= _dotted(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
+def _unwrapped(value: Any) -> Any:
+    """The value that wandb wraps as {"value": x, "desc": ...}, at any depth."""
+    if not isinstance(value, dict):
+        return value
+    if "value" in value and set(value) <= {"value", "desc"}:
+        return _unwrapped(value["value"])
+    return {key: _unwrapped(item) for key, item in value.items()}
 
 
 def with_status(frame: pd.DataFrame) -> pd.DataFrame:
@@ -66,7 +71,7 @@ def with_status(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def labels(frame: pd.DataFrame) -> list[str] | None:
-    """Names of the runs, where the export has them."""
+    """Names of the runs, if the export has them."""
     column = next((name for name in (LABEL, "name", "run_name") if name in frame), None)
     if column is None or STATE not in frame:
         return None

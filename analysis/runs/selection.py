@@ -71,7 +71,7 @@ class Runs:
         return replace(self, frame=with_count(self.frame, count), count=count)
 
     def where(self, keep: Any) -> "Runs":
-        """Those runs only; for slices of an analysis, not for leaving runs out of it."""
+        """Some of the runs; for slices of an analysis, not for leaving runs out of it."""
         return replace(self, frame=self.frame[keep])
 
 
@@ -180,9 +180,9 @@ def _refuse_mixed(frame: pd.DataFrame, source: str, may_differ: tuple[str, ...])
     """One law holds for one recipe: settings other than shape, length and seed must agree."""
     if "science" not in frame or len(set(frame["recipe"])) == 1:
         return
-    found = differing_fields(frame).items()
+    differing = differing_fields(frame).items()
     ignored = tuple(f"{name}." for name in may_differ)
-    parts = [f"{name} ({', '.join(values[:4])})" for name, values in found if not f"{name}.".startswith(ignored)]
+    parts = [f"{name} ({', '.join(values[:4])})" for name, values in differing if not f"{name}.".startswith(ignored)]
     if parts:
         raise UserError(
             f"{source} mixes {len(set(frame['recipe']))} recipes, which one law cannot describe; they differ in "

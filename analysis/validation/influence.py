@@ -29,11 +29,11 @@ class Influence:
         run, residual (ln L - ln L_hat of the full fit, the largest of its rows) and, for every exponent, by how
         much it moves when the run is left out; largest movement of ``quantity`` first.
     quantity : str
-        "a" where the law has it, else its first exponent.
+        "a" if the law has it, else its first exponent.
     value : float
-        Of the full fit.
+        Value of ``quantity`` in the full fit.
     jackknife_stderr : float or None
-        Of ``quantity`` from the same fits; None where not all runs were left out in turn.
+        Jackknife standard error of ``quantity`` from the same fits; None if not all runs were left out in turn.
     """
 
     frame: pd.DataFrame
@@ -89,7 +89,7 @@ def leave_one_out(
         Name of each row's run; rows of one name are left out together. By default the column ``run``,
         or the row's number.
     weights : array, optional
-        Of the rows.
+        Weight of each row.
 
     Returns
     -------
@@ -108,10 +108,10 @@ def leave_one_out(
     full = _exponents(law, {name: np.array(value) for name, value in point.params.items()})
     shifts = {name: values - full[name] for name, values in without.items()}
     quantity = "a" if "a" in full else next(iter(full))
-    found = pd.DataFrame({"run": runs[chosen], "residual": _signed(point, of_row, chosen), **shifts})
-    found = found.sort_values(quantity, key=lambda column: -np.abs(column), ignore_index=True)
+    shifted = pd.DataFrame({"run": runs[chosen], "residual": _signed(point, of_row, chosen), **shifts})
+    shifted = shifted.sort_values(quantity, key=lambda column: -np.abs(column), ignore_index=True)
     error = _jackknife(shifts[quantity]) if len(chosen) == len(runs) else None
-    return Influence(found, quantity, float(full[quantity]), error)
+    return Influence(shifted, quantity, float(full[quantity]), error)
 
 
 def _labels(frame: pd.DataFrame) -> list[Any]:
@@ -126,11 +126,11 @@ def _exponents(law: Law, params: dict[str, Array]) -> dict[str, Array]:
 
 def _signed(point: Point, of_row: Rows, chosen: Rows) -> list[float]:
     """Residual of largest size of each chosen run."""
-    found = []
+    signed = []
     for run in chosen:
         residuals = point.residuals[of_row == run]
-        found.append(float(residuals[np.abs(residuals).argmax()]))
-    return found
+        signed.append(float(residuals[np.abs(residuals).argmax()]))
+    return signed
 
 
 def _jackknife(shifts: Array) -> float:

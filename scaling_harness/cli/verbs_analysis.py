@@ -73,8 +73,8 @@ def _add_approaches(documents: Sequence[dict[str, Any]], tables: "Sequence[Runs]
 
 def _fits(options: Namespace) -> Iterator[tuple["FitResult", "Runs"]]:
     """Every law under every count, each described for `compare` and with a forecast of its largest budgets."""
-    from analysis.fitting.describe import describe
     from analysis.fitting.fit import fit as fit_law
+    from analysis.fitting.saved_fit import describe
     from analysis.laws.registry import law_named
 
     path = find_runs(options)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from analysis.fitting.estimate import Estimate
     from analysis.hyperparameters.lr_transfer import Transfer
-    from analysis.hyperparameters.optima import Best, Optimum
+    from analysis.hyperparameters.optima import Best, BestSettings
     from analysis.hyperparameters.power_law_nd import PowerLaw
 
 
@@ -87,7 +87,7 @@ def law_sentence(field: str, law: "PowerLaw") -> str:
     )
 
 
-def _optimum_row(optimum: "Optimum") -> dict[str, Any]:
+def _optimum_row(optimum: "BestSettings") -> dict[str, Any]:
     row: dict[str, Any] = {"N": int(optimum.n_params), "D": int(optimum.n_tokens), "runs": optimum.n_runs}
     for name, best in optimum.best.items():
         row[name] = _best_text(best)
@@ -100,7 +100,7 @@ def _best_text(best: "Best") -> str:
     return f"{best.value:.4g}" + (f" +- {best.log_stderr:.1%}" if best.log_stderr is not None else "")
 
 
-def _published(frame: "pd.DataFrame", optima: "Iterable[Optimum]") -> list[dict[str, Any]]:
+def _published(frame: "pd.DataFrame", optima: "Iterable[BestSettings]") -> list[dict[str, Any]]:
     """What each rule of `recipes` gives at the sizes and horizons of the sweep."""
     from scaling_harness.models.param_flop_counts import COUNTS
     from scaling_harness.plan.lr_batch_rules import RECIPES, Scale

@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 
 from analysis.comparing.compare import compare, compute_multiplier
-from analysis.fitting.describe import describe
 from analysis.fitting.fit import fit
-from analysis.fitting.saved_fit import load_fit
+from analysis.fitting.saved_fit import describe, load_fit
 from analysis.forecasting.source import from_fit, open_source
 from analysis.laws import simulate
 from analysis.runs.selection import Runs
