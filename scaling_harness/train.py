@@ -14,10 +14,10 @@ from scaling_harness.config.schema import RunConfig, RuntimeConfig
 from scaling_harness.errors import HarnessError
 
 if TYPE_CHECKING:
-    from scaling_harness.execution.claim import Oversight
     from scaling_harness.plan.plan import Job
     from scaling_harness.record.record import RunRecord
     from scaling_harness.record.store import Store
+    from scaling_harness.training.oversight import Oversight
 
 
 def train_one(config: RunConfig) -> int:

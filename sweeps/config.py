@@ -1,27 +1,97 @@
-"""The schema of conf/launcher: who starts the workers of a sweep. No part of a run's identity. No Hydra, no torch."""
+"""The schema of what a user may say of a sweep: its runs (conf/sweep) and who starts its workers (conf/launcher)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, NonNegativeInt, PositiveInt
+from pydantic import ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic.dataclasses import dataclass
 
-_STRICT = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+from scaling_harness.config.schema import Count
+
+_STRICT = ConfigDict(extra="forbid")
+_LAUNCHER = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
 
 
-@dataclass(frozen=True, config=_STRICT, kw_only=True)
+@dataclass(frozen=True, config=_STRICT)
+class TokensAxis:
+    """Token budgets."""
+
+    n_tokens: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class FlopsAxis:
+    """FLOP budgets: an IsoFLOP slice each."""
+
+    train_flops: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
+    count: Count = "with_head"
+
+
+@dataclass(frozen=True, config=_STRICT)
+class RatioAxis:
+    """Tokens a parameter."""
+
+    tokens_per_param: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
+    count: Count = "with_head"
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Grid:
+    """shapes x budgets x seeds x every key of `over`; a sweep is the union of its grids."""
+
+    shapes: Annotated[tuple[tuple[PositiveInt, PositiveInt], ...], Field(min_length=1)]
+    """(n_layer, d_model) pairs."""
+    budgets: TokensAxis | FlopsAxis | RatioAxis
+    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
+    over: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
+    """Dotted science fields and the values each takes, such as `optim.lr: [0.001, 0.002]`."""
+    trunk: bool = False
+    """Whether runs that differ in their budget alone share the steps before their decays; for `schedule=wsd`."""
+
+
+AimName = Literal[
+    "budgets",
+    "decades",
+    "residual_ratio",
+    "half_width",
+    "difference",
+    "forecast_gap",
+    "forecast_error",
+    "forecast_skill",
+    "offset",
+]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class SweepConfig:
+    """Runs described as data."""
+
+    name: str
+    question: str
+    grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
+    stack: PositiveInt = 1
+    """Runs of one shape and batch that are trained in lockstep, at most; 1 trains each on its own."""
+    hold_out: NonNegativeInt = 1
+    """Largest budgets that the report leaves out of the fit and forecasts."""
+    law: Literal["chinchilla", "tied", "skaling"] = "chinchilla"
+    """Of approach 3, the forecast and the checks of the report; said before training, so that no loss decides it."""
+    aims: dict[AimName, float] = Field(default_factory=dict)
+    """What the law should reach, each with its limit: the report says what is met (`analysis.report.targets`)."""
+
+
+@dataclass(frozen=True, config=_LAUNCHER, kw_only=True)
 class _Launcher:
     gpus_per_run: PositiveInt = 1
     """Processes that train one run together (torchrun), a GPU each; without GPUs, on the CPU."""
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=_LAUNCHER)
 class LocalLauncher(_Launcher):
     """Worker processes on this machine, `runtime.workers` of them."""
 
     kind: Literal["local"] = "local"
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=_LAUNCHER)
 class SlurmLauncher(_Launcher):
     """Arrays of SLURM tasks, each a node that keeps some workers busy; see `sweeps.launchers.slurm.node`."""
 
@@ -65,7 +135,7 @@ class SlurmLauncher(_Launcher):
 Launcher = LocalLauncher | SlurmLauncher
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=_LAUNCHER)
 class LauncherGroup:
     """The group as it stands in a composed document."""
 

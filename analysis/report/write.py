@@ -1,7 +1,7 @@
 """One self-contained page about a sweep, its figures, and the summary as JSON."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -19,8 +19,8 @@ from analysis.frontier.approach2_isoflop import slices
 from analysis.frontier.exact_flops import exact_allocation
 from analysis.frontier.verdict import verdict
 from analysis.laws.registry import LAWS
+from analysis.report import made_from, tables
 from analysis.report import provenance as sources
-from analysis.report import tables
 from analysis.report.figures import Material, draw_all
 from analysis.report.summary import (
     Analysis,
@@ -63,17 +63,21 @@ SECTIONS = (
 
 @dataclass(frozen=True)
 class ReportPaths:
-    """What was written, and the analysis it shows (None, with ``reason``, if no law could be fitted).
+    """What was written, or stands there from before because nothing it is made from has changed (``unchanged``).
 
-    ``figures`` are the PNG and PDF files, those that could be drawn; ``aims`` what the sweep wanted and got.
+    ``figures`` are the PNG and PDF files, those that could be drawn; ``headline`` the rows of the table of exponents
+    and ``sentences`` what is said below it; ``reason`` why no law could be fitted. ``analysis`` is None if there is
+    none, and if the report is unchanged.
     """
 
     html: Path
     summary_json: Path
     figures: tuple[Path, ...]
-    analysis: Analysis | None
+    headline: Sequence[Sequence[str]]
+    sentences: Sequence[str]
     reason: str | None
-    aims: tuple[Aim, ...] = ()
+    analysis: Analysis | None = None
+    unchanged: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,8 @@ def write_report(
 ) -> ReportPaths:
     """Analyse a sweep once, draw it, and write report.html, summary.json and figures/.
 
+    What stands there already, made from the same runs, options and code, is left as it is.
+
     Parameters
     ----------
     path : Path or str
@@ -131,34 +137,61 @@ def write_report(
     """
     path = Path(path)
     out_dir = out_dir or (path if path.is_dir() else path.with_name(f"{path.stem}-report"))
+    html, summary = out_dir / "report.html", out_dir / "summary.json"
+    digest = made_from.digest(path, count=count, columns=columns, hold_out=hold_out, resamples=resamples)
+    if document := made_from.unchanged(summary, digest):
+        return _paths(html, summary, document, unchanged=True)
     sweep = _read(path, count, columns)
     analysis, reason = _analyse(sweep, hold_out, resamples)
     aims = tuple(judge(analysis, sweep.manifest.get("aims", {}))) if analysis else ()
     material = _material(sweep.runs, analysis, reason)
     shown, written = _draw(material, out_dir / "figures")
     context = _context(path, sweep, material, shown) | {"aims": tables.aims(aims)}
-    html, summary = out_dir / "report.html", out_dir / "summary.json"
     write_text(html, _template().render(context))
-    write_json(summary, _document(sweep, analysis, reason) | {"aims": to_json(aims)})
-    return ReportPaths(html, summary, written, analysis, reason, aims)
+    document = _document(sweep, analysis, reason) | {"aims": to_json(aims)}
+    files = [str(file.relative_to(out_dir)) for file in (html, *written)]
+    document |= {"printed": _printed(analysis, aims), made_from.KEY: {"digest": digest, "files": files}}
+    write_json(summary, document)
+    return _paths(html, summary, document, analysis)
+
+
+def _printed(analysis: Analysis | None, aims: Sequence[Aim]) -> dict[str, Any]:
+    """What the command line says of a report: rows of the headline, and sentences."""
+    if analysis is None:
+        return {"headline": [], "sentences": []}
+    sentences = [forecast_line(analysis), tables.noise_sentence(analysis), *tables.aim_lines(aims)]
+    return {"headline": [list(row) for row in table_rows(analysis)], "sentences": sentences}
+
+
+def _paths(
+    html: Path, summary: Path, document: Mapping[str, Any], analysis: Analysis | None = None, *, unchanged: bool = False
+) -> ReportPaths:
+    """A report by its summary."""
+    figures = tuple(summary.parent / name for name in document[made_from.KEY]["files"][1:])
+    return ReportPaths(
+        html,
+        summary,
+        figures,
+        **document["printed"],
+        reason=document.get("reason"),
+        analysis=analysis,
+        unchanged=unchanged,
+    )
 
 
 def print_headline(paths: ReportPaths) -> None:
     """Print the table of exponents, the forecast and the fit's noise, or why there are none."""
-    if paths.analysis is None:
+    if not paths.headline:
         print(f"no law was fitted: {paths.reason}")
         return
     shown = Table(box=None, header_style="bold")
     for name in HEADLINE:
         shown.add_column(name)
-    for row in table_rows(paths.analysis):
+    for row in paths.headline:
         shown.add_row(*(escape(cell) for cell in row))
     console = Console()
     (console if console.is_terminal else Console(width=WIDE)).print(shown)
-    print(forecast_line(paths.analysis))
-    print(tables.noise_sentence(paths.analysis))
-    for line in tables.aim_lines(paths.aims):
-        print(line)
+    print("\n".join(paths.sentences))
 
 
 def _read(path: Path, count: Count, columns: str | Mapping[str, str] | None) -> _Sweep:

@@ -67,6 +67,8 @@ def report(options: Namespace) -> int:
     from analysis.report.write import write_report
 
     paths = write_report(find_runs(options), count=options.count)
+    if paths.unchanged:
+        print("nothing changed since this report was written; delete it to have it drawn again", file=sys.stderr)
     print(json.dumps({"html": str(paths.html), "summary": str(paths.summary_json)}) if options.json else paths.html)
     return 0
 

@@ -33,7 +33,7 @@ def _report_reproduction(sweep_dir: Path) -> int:
 
     paths = write_report(sweep_dir)
     print_headline(paths)
-    print(f"report: {paths.html}\nsummary: {paths.summary_json}")
+    print(f"report: {paths.html}{' (unchanged)' * paths.unchanged}\nsummary: {paths.summary_json}")
     return 0
 
 
@@ -240,7 +240,8 @@ def _store(options: Namespace) -> "Store":
 
 def planned(options: Namespace) -> "Manifest":
     """Plan the sweep that a command line names, nothing written."""
-    from scaling_harness.config.compose import launcher_config, run_config, sweep_config
+    from scaling_harness.config.compose import run_config
+    from sweeps.compose import launcher_config, sweep_config
     from sweeps.planning.expand import expand
     from sweeps.planning.manifest import Manifest
 

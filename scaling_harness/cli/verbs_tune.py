@@ -26,8 +26,8 @@ RULED = ("optim.lr", "budget.batch_tokens")
 def tune(options: Namespace) -> int:
     """Search settings with the same effort for each size, horizon, architecture and data set of a sweep."""
     from scaling_harness.cli.verbs_sweep import planned
-    from scaling_harness.config.compose import sweep_config
     from scaling_harness.record.store import Store
+    from sweeps.compose import sweep_config
     from sweeps.tuning.tune import fields_named, groups_of
     from sweeps.tuning.tune import tune as tune_groups
 

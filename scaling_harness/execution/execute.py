@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.errors import HarnessError
 from scaling_harness.execution.attempts import End, counted_failures, ran_out_of_memory
-from scaling_harness.execution.claim import Claim, ClaimLost, Died, Interrupted, Oversight, is_held, take
+from scaling_harness.execution.claim import Claim, Died, is_held, take
 from scaling_harness.execution.device_lock import place_on_device
 from scaling_harness.execution.orphaned_branches import orphans, record_orphans
 from scaling_harness.execution.signals import Stop, stop_on_signals
@@ -21,9 +21,9 @@ from scaling_harness.record.atomic_files import explain_os_errors, write_text
 from scaling_harness.record.provenance import now
 from scaling_harness.record.record import RunRecord, write_record
 from scaling_harness.record.store import Store
-from scaling_harness.training.allocator import keep_freed_memory
 from scaling_harness.training.make_record import Measured, record_of
-from scaling_harness.training.memory import is_out_of_memory
+from scaling_harness.training.memory import is_out_of_memory, keep_freed_memory
+from scaling_harness.training.oversight import ClaimLost, Interrupted, Oversight
 
 if TYPE_CHECKING:
     from scaling_harness.plan.plan import Job

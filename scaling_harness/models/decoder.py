@@ -5,7 +5,7 @@ R run, B batch, T time, N = B T positions, D d_model, H head, K d_head, F d_ff, 
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scaling_harness.models.fused_ops import linear_cross_entropy, rms_norm, rotary_attention, squared_relu, token_shift
-from scaling_harness.training.flat_adamw import UpdateRule
+from scaling_harness.models.language_model import LanguageModel, UpdateRule, cross_entropies
 
 
 class DecoderShape(Protocol):
@@ -83,39 +83,6 @@ def _roles(shape: DecoderShape) -> dict[str, _Role]:
         "mlp_gain": _Role("norm", 0.0),
         "final_gain": _Role("norm", 0.0),
     }
-
-
-class LanguageModel(nn.Module):
-    """What the trainer needs of a model: losses per run, and how each parameter is updated."""
-
-    n_runs: int
-
-    def loss(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:
-        """Mean loss of each run, to be differentiated.
-
-        Parameters
-        ----------
-        tokens_RBT, targets_RBT : Tensor
-            Token ids, int64; targets are the tokens one later.
-
-        Returns
-        -------
-        Tensor
-            loss_R, nats a token. The gradient of its sum gives every run its own gradient.
-        """
-        raise NotImplementedError
-
-    def token_losses(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:
-        """Loss of each token, losses_RBT in nats, for evaluation."""
-        raise NotImplementedError
-
-    def update_rules(self) -> dict[str, UpdateRule]:
-        """Learning rate and decay by parameter name."""
-        raise NotImplementedError
-
-    def alone(self, run: int) -> "LanguageModel":
-        """One of the runs as a model of its own, which shares its parameters."""
-        raise NotImplementedError
 
 
 class Decoder(LanguageModel):
@@ -206,7 +173,7 @@ class Decoder(LanguageModel):
         return linear_cross_entropy(self.hidden(tokens_RBT), self.head_RDV(), targets_RBT.flatten(1))
 
     def token_losses(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:  # noqa: D102
-        return _cross_entropies(self(tokens_RBT), targets_RBT)
+        return cross_entropies(self(tokens_RBT), targets_RBT)
 
 
 class Block(nn.Module):
@@ -257,46 +224,6 @@ def fused_rotary_attention(qkv_ST3HK: Tensor, rotation_Tk: Tensor, scale: float)
 def _causal(q_STHK: Tensor, k_STHK: Tensor, v_STHK: Tensor, scale: float) -> Tensor:
     q, k, v = q_STHK.transpose(1, 2), k_STHK.transpose(1, 2), v_STHK.transpose(1, 2)
     return F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale).transpose(1, 2)
-
-
-class OneRun(LanguageModel):
-    """A user's own module, trained as the only run.
-
-    Parameters
-    ----------
-    module : nn.Module
-        Token ids (B, T) in, logits (B, T, V) out.
-    lr_multipliers : mapping of str to float
-        Factor on the learning rate by parameter name; 1 where absent.
-    """
-
-    n_runs = 1
-
-    def __init__(self, module: nn.Module, lr_multipliers: Mapping[str, float]) -> None:
-        super().__init__()
-        self.module, self._lr_multipliers = module, lr_multipliers
-        if unknown := sorted(set(lr_multipliers) - {name for name, _ in module.named_parameters()}):
-            raise ValueError(f"lr_multipliers name parameters that the module lacks: {', '.join(unknown)}")
-
-    def update_rules(self) -> dict[str, UpdateRule]:  # noqa: D102
-        return {
-            f"module.{name}": UpdateRule(self._lr_multipliers.get(name, 1.0), decay=parameter.ndim >= 2)
-            for name, parameter in self.module.named_parameters()
-        }
-
-    def alone(self, run: int) -> "OneRun":  # noqa: ARG002, D102
-        return self
-
-    def loss(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:  # noqa: D102
-        return self.token_losses(tokens_RBT, targets_RBT).mean((1, 2))
-
-    def token_losses(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:  # noqa: D102
-        return _cross_entropies(self.module(tokens_RBT[0])[None], targets_RBT)
-
-
-def _cross_entropies(logits_RBTV: Tensor, targets_RBT: Tensor) -> Tensor:
-    losses = F.cross_entropy(logits_RBTV.flatten(0, 2), targets_RBT.flatten(), reduction="none")
-    return losses.view(targets_RBT.shape)
 
 
 def _norm(x_RND: Tensor, gain_RD: Tensor | None) -> Tensor:

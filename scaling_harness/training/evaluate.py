@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from scaling_harness.models.decoder import LanguageModel
+from scaling_harness.models.language_model import LanguageModel
 from scaling_harness.record.record import EvalLoss
 
 _LOGITS_AT_ONCE = 1 << 20

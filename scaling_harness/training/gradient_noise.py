@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from scaling_harness.data.batches import BatchSampler
-from scaling_harness.models.decoder import Decoder, LanguageModel
+from scaling_harness.models.decoder import Decoder
+from scaling_harness.models.language_model import LanguageModel
 from scaling_harness.record.gradient_noise_scale import unbiased
 
 _FLOATS_AT_ONCE = 1 << 24

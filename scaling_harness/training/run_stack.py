@@ -15,7 +15,8 @@ from scaling_harness.data.batches import BatchSampler
 from scaling_harness.data.token_cache import open_tokens
 from scaling_harness.errors import HarnessError
 from scaling_harness.models import architecture
-from scaling_harness.models.decoder import Decoder, LanguageModel, OneRun
+from scaling_harness.models.decoder import Decoder
+from scaling_harness.models.language_model import LanguageModel, UserModule
 from scaling_harness.plan.plan import Plan
 from scaling_harness.record.record import EvalLoss
 from scaling_harness.training.checkpoint import select
@@ -142,7 +143,7 @@ def build_model(runs: tuple[Plan, ...]) -> LanguageModel:
     else:
         torch.manual_seed(first.config.seed)
         custom = architecture.load(config, vocab_size)
-        model = OneRun(custom.build(), custom.lr_multipliers or {})
+        model = UserModule(custom.build(), custom.lr_multipliers or {})
     counted = sum(parameter.numel() for parameter in model.parameters()) // len(runs)
     planned = sum(first.params.values())
     if counted != planned:

@@ -15,7 +15,6 @@ from torch import Tensor
 from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.data.batches import evaluation_windows
 from scaling_harness.data.token_cache import open_tokens
-from scaling_harness.execution.claim import Interrupted, Oversight
 from scaling_harness.plan.plan import Job, Plan
 from scaling_harness.record.gradient_noise_scale import Measurement
 from scaling_harness.record.metrics_log import Curve
@@ -26,6 +25,7 @@ from scaling_harness.training import checkpoint
 from scaling_harness.training.distributed import Ranks
 from scaling_harness.training.make_record import Measured, record_of
 from scaling_harness.training.memory import forget_peak_memory, limit_gpu_memory
+from scaling_harness.training.oversight import Interrupted, Oversight
 from scaling_harness.training.run_stack import Stack
 
 FLUSH_STEPS = 50

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scaling_harness.config.schema import ModelConfig, RuntimeConfig
-from scaling_harness.execution.claim import Oversight
 from scaling_harness.models.architecture import Architecture
 from scaling_harness.models.param_flop_counts import decoder_params, matmul_flops_per_token
 from scaling_harness.plan.plan import Job, Plan
@@ -21,6 +20,7 @@ from scaling_harness.record.record import EvalLoss, RunRecord, write_record
 from scaling_harness.record.store import Store
 from scaling_harness.training.make_record import Measured, record_of
 from scaling_harness.training.memory import forget_peak_memory
+from scaling_harness.training.oversight import Oversight
 
 if TYPE_CHECKING:
     import torch
@@ -100,7 +100,7 @@ def _loop(run: Plan, curve: Curve, oversight: Oversight) -> EvalLoss | None:
     from scaling_harness.data.batches import evaluation_windows
     from scaling_harness.data.token_cache import open_tokens
     from scaling_harness.models import architecture
-    from scaling_harness.models.decoder import OneRun
+    from scaling_harness.models.language_model import UserModule
     from scaling_harness.training.evaluate import evaluate
 
     torch.manual_seed(run.config.seed)
@@ -123,7 +123,7 @@ def _loop(run: Plan, curve: Curve, oversight: Oversight) -> EvalLoss | None:
             curve.step(step + 1, seen, flops, loss.item(), run.lr_at(step), norm.item())
         oversight.tick(step + 1)
     windows = evaluation_windows(open_tokens(run.data.valid_path), T, run.config.evaluation.final_n_tokens)
-    found = evaluate(OneRun(model, {}), windows, V, "cpu")
+    found = evaluate(UserModule(model, {}), windows, V, "cpu")
     return found if np.isfinite(found.loss_nats) else None
 
 

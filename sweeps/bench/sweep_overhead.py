@@ -20,7 +20,6 @@ from rich.console import Console
 
 from scaling_harness.config.compose import compose, run_config
 from scaling_harness.config.schema import RuntimeConfig
-from scaling_harness.execution.claim import Oversight
 from scaling_harness.execution.execute import execute
 from scaling_harness.execution.signals import Stop
 from scaling_harness.plan.plan import Job
@@ -29,6 +28,7 @@ from scaling_harness.record.provenance import now
 from scaling_harness.record.record import EvalLoss, RunRecord, write_record
 from scaling_harness.record.store import Store
 from scaling_harness.training.make_record import Measured, record_of
+from scaling_harness.training.oversight import Oversight
 from sweeps.launchers.local import run_sweep
 from sweeps.planning.expand import expand
 from sweeps.planning.manifest import Manifest, write_manifest

@@ -16,13 +16,13 @@ from pathlib import Path
 
 from scaling_harness.config.compose import validate
 from scaling_harness.config.schema import RuntimeConfig
-from scaling_harness.execution.claim import Interrupted
 from scaling_harness.execution.execute import TRAINER, Train, load_train
 from scaling_harness.execution.signals import die_with_parent
 from scaling_harness.plan.plan import Job
 from scaling_harness.record.atomic_files import write_json
 from scaling_harness.record.store import Store
-from scaling_harness.training.allocator import keep_freed_memory
+from scaling_harness.training.memory import keep_freed_memory
+from scaling_harness.training.oversight import Interrupted
 from sweeps.planning.manifest import read_manifest
 
 SHORT = 20

@@ -13,12 +13,13 @@ from typing import Any
 
 from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.errors import HarnessError
-from scaling_harness.execution.claim import Died, Interrupted, Oversight
+from scaling_harness.execution.claim import Died
 from scaling_harness.execution.execute import TRAINER, Train
 from scaling_harness.plan.plan import Job
 from scaling_harness.record.record import RunRecord
 from scaling_harness.record.store import Store
 from scaling_harness.training.memory import is_out_of_memory, kernel_kills
+from scaling_harness.training.oversight import Interrupted, Oversight
 from sweeps.status.run_status import last_row
 from sweeps.workers.resources import environment
 from sweeps.workers.supervise import exit_sentence

@@ -14,13 +14,13 @@ from pathlib import Path
 from scaling_harness.config.compose import validate
 from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.execution.attempts import attempt_numbers, read_attempt
-from scaling_harness.execution.claim import ClaimLost, Interrupted
 from scaling_harness.execution.execute import TRAINER, load_train, one_line
 from scaling_harness.execution.signals import Stop, die_with_parent, stop_on_signals
 from scaling_harness.plan.plan import Job
 from scaling_harness.record.atomic_files import write_json
 from scaling_harness.record.store import Store
-from scaling_harness.training.allocator import keep_freed_memory
+from scaling_harness.training.memory import keep_freed_memory
+from scaling_harness.training.oversight import ClaimLost, Interrupted
 from sweeps.planning.manifest import read_manifest
 from sweeps.workers.subprocess_trainer import STEP_FILE, STOP_FILE, error_file
 

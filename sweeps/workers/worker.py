@@ -22,7 +22,7 @@ from scaling_harness.execution.signals import Stop, stop_on_signals
 from scaling_harness.plan.plan import Job
 from scaling_harness.record.provenance import now
 from scaling_harness.record.store import Store
-from scaling_harness.training.allocator import keep_freed_memory
+from scaling_harness.training.memory import keep_freed_memory
 from sweeps.planning.manifest import read_manifest
 from sweeps.workers import circuit_breaker as breaker
 from sweeps.workers.subprocess_trainer import train_on

@@ -241,13 +241,17 @@ def test_the_count_is_named_on_the_page(make_sweep, record, no_figures):
     assert "<td>20,000</td>" in text
 
 
-def test_headline_prints_every_row_or_why_not(page, make_sweep, record, no_figures, capsys):
+def test_headline_prints_every_row_or_why_not(page, simulated_sweep, make_sweep, record, no_figures, capsys):
     print_headline(page[0])
     printed = capsys.readouterr().out
     for row in table_rows(page[0].analysis):
         assert row[1] in printed
     assert "skill" in printed
     assert "residuals of the parametric law" in printed
+    again = write_report(simulated_sweep, page[0].html.parent, resamples=20)
+    assert again.unchanged
+    print_headline(again)
+    assert capsys.readouterr().out == printed
     print_headline(write_report(make_sweep([record("run", 10**4, 10**6, 2.0)])))
     assert capsys.readouterr().out.startswith("no law was fitted: ")
 

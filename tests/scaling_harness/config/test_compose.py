@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from scaling_harness.config.compose import CONF_DIR, compose, run_config, runs_dir, sweep_config
+from scaling_harness.config.compose import CONF_DIR, compose, run_config, runs_dir
 from scaling_harness.config.schema import NamedRule, PowerRule
 from scaling_harness.errors import UserError
 
@@ -64,11 +64,6 @@ def test_learning_rate_and_batch_are_a_number_or_a_rule():
     power = PowerRule(value=64.0, n_exponent=0.0, d_exponent=0.3, n_params=1e5, n_tokens=1e6)
     assert composed(f"optim.lr={rule}").optim.lr == power
     assert composed(f"budget.batch_tokens={rule}").budget.batch_tokens == power
-
-
-def test_one_run_is_not_a_sweep():
-    with pytest.raises(UserError, match="name a file of conf/sweep"):
-        sweep_config(compose([]))
 
 
 def test_another_config_dir_is_searched(tmp_path):

@@ -22,8 +22,9 @@ from scaling_harness.execution.attempts import (
     read_attempt,
     read_end,
 )
-from scaling_harness.execution.claim import ClaimLost, take
+from scaling_harness.execution.claim import take
 from scaling_harness.record.store import Store
+from scaling_harness.training.oversight import ClaimLost
 
 HOLD = """
 import sys, time

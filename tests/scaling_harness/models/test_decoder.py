@@ -4,7 +4,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from scaling_harness.config.schema import ModelConfig
-from scaling_harness.models.decoder import Decoder, OneRun
+from scaling_harness.models.decoder import Decoder
+from scaling_harness.models.language_model import UserModule
 from scaling_harness.models.param_flop_counts import GROUPS, decoder_params, matmul_flops_per_token
 from scaling_harness.training.flat_adamw import FlatAdamW
 
@@ -217,7 +218,7 @@ def test_real_matrix_products_are_those_counted():
 
 def test_a_users_module_trains_as_one_run():
     module = nn.Sequential(nn.Embedding(VOCAB, 8), nn.Linear(8, VOCAB))
-    model = OneRun(module, {"0.weight": 5.0})
+    model = UserModule(module, {"0.weight": 5.0})
     assert model.update_rules()["module.0.weight"].lr_multiplier == 5.0
     assert not model.update_rules()["module.1.bias"].decay
     tokens, targets = batch(1)
@@ -227,4 +228,4 @@ def test_a_users_module_trains_as_one_run():
 
 def test_unknown_learning_rates_are_refused():
     with pytest.raises(ValueError, match="missing"):
-        OneRun(nn.Linear(2, 2), {"missing": 2.0})
+        UserModule(nn.Linear(2, 2), {"missing": 2.0})

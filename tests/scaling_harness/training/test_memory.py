@@ -1,3 +1,7 @@
+import platform
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -34,3 +38,10 @@ def test_a_gpus_memory_is_limited_and_freed_again(monkeypatch):
 def test_the_kernel_tells_its_kills_and_peaks():
     assert kernel_kills() >= 0
     assert peak_memory_bytes() > 1 << 20
+
+
+def test_glibc_takes_the_settings():
+    """In a process of its own: the settings last as long as the process."""
+    code = "from scaling_harness.training.memory import keep_freed_memory; print(keep_freed_memory())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(platform.libc_ver()[0] == "glibc")

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from scaling_harness.config.compose import launcher_config
+from sweeps.compose import launcher_config
 from sweeps.planning.manifest import read_listing
 from sweeps.status import overview
 from sweeps.status.overview import print_status, totals, watch

@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from scaling_harness.execution.attempts import read_end
-from scaling_harness.execution.claim import ClaimLost, Interrupted, take
+from scaling_harness.execution.claim import take
 from scaling_harness.execution.execute import execute
 from scaling_harness.execution.signals import Stop
 from scaling_harness.plan.plan import Job
 from scaling_harness.record.atomic_files import read_jsonl
 from scaling_harness.record.store import Store
 from scaling_harness.training.memory import is_out_of_memory
+from scaling_harness.training.oversight import ClaimLost, Interrupted
 from scaling_harness.training.trainer import train
 from sweeps.config import LocalLauncher
 from sweeps.planning.manifest import Manifest, write_manifest
