@@ -24,3 +24,10 @@ def test_the_interval_of_a_mean_is_students():
     low, high = Estimate.of_mean(sample).ci95
     expected = ttest_1samp(sample, 0.0).confidence_interval(0.95)
     assert (low, high) == (pytest.approx(expected.low), pytest.approx(expected.high))
+
+
+def test_draws_too_far_apart_for_a_standard_error_have_none():
+    estimate = Estimate.from_draws(1.0, [1.0, 1e200, 1e300])
+    assert estimate.stderr is None
+    assert estimate.ci95[1] > 1e200
+    assert "inf" not in str(estimate)

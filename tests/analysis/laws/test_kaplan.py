@@ -5,7 +5,8 @@ from scipy.optimize import minimize_scalar
 from analysis.forecasting.forecast import forecast
 from analysis.forecasting.source import open_source, with_batch
 from analysis.laws.chinchilla import chinchilla
-from analysis.laws.kaplan import CRITICAL, Batch, batch_named, kaplan_ln_s, optimal_steps
+from analysis.laws.kaplan import CRITICAL, Batch, batch_named, kaplan_ln, kaplan_ln_s, optimal_steps
+from analysis.laws.law import derive
 from analysis.to_json import to_json
 from scaling_harness.errors import HarnessError, UserError
 
@@ -63,3 +64,10 @@ def test_other_laws_have_no_use_for_a_batch():
         with_batch(open_source("published:besiroglu2024"), "512")
     with pytest.raises(ValueError, match="no law in N and S"):
         optimal_steps(chinchilla, {}, 1e20, Batch(512))
+
+
+def test_kaplan_constant_is_recovered_from_the_coefficient():
+    n_c, alpha = 8.8e13, 0.076
+    params = {"A": n_c**alpha, "alpha": alpha}
+    assert derive(kaplan_ln, params)["N_c"] == pytest.approx(n_c)
+    assert kaplan_ln.predict(params, N=n_c) == pytest.approx(1.0)

@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.runs.curves import curve_points, smooth_gaussian
+from analysis.runs.curves import curve_points, load_curve, smooth_gaussian
+from analysis.runs.load import load_runs
 
 
 def test_smoothing_keeps_constants_and_means_neighbours():
@@ -21,3 +22,11 @@ def test_validation_losses_are_preferred_to_training_losses():
     seen, loss = curve_points(curve.drop(columns="valid_loss"))
     assert len(seen) == 10
     np.testing.assert_allclose(loss, 9.0)
+
+
+def test_curve_of_a_run_is_a_table(make_sweep, record):
+    curve = [{"step": 1, "tokens": 512, "loss": 5.0}, {"step": 2, "tokens": 1024, "loss": 4.0, "valid_loss": 4.1}]
+    runs = load_runs(make_sweep([record("a", 1000, 51200, 3.0)], {"a": curve}))
+    read = load_curve(runs.frame.iloc[0])
+    assert list(read.tokens) == [512, 1024]
+    assert read.valid_loss.isna().tolist() == [True, False]
