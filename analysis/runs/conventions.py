@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.runs.selection import Runs
+from scaling_harness.record.store import TUNED_FILE
 
-TUNED_FILE = "tuned.json"
-"""Beside the list of runs of a sweep that was launched with what a search had found."""
 FIELDS = ("vocab_size", "data_id", "n_ctx", "recipe")
 SAME_COMPUTE = 0.01
 BYTE_VOCABULARY = "256"

@@ -53,35 +53,15 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> dict[st
     search = [f"hydra.searchpath=[file://{config_dir.resolve()}]"] if config_dir else []
     try:
         with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-            composed = hydra_compose("train", overrides=[*overrides, *search])
+            composed = hydra_compose("train", overrides=[*with_free_options(overrides), *search])
         return plain(OmegaConf.to_container(composed, resolve=True, throw_on_missing=True))
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(_one_line(str(error))) from error
 
 
-def runs_dir(overrides: Sequence[str], config_dir: Path | None = None) -> Path:
-    """Find where the runs are that a command line is about.
-
-    Hydra takes longer than a look at ten thousand runs: it is asked only where the words themselves do not say.
-
-    Parameters
-    ----------
-    overrides, config_dir
-        See `compose`.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    UserError
-        See `compose`.
-    """
-    said = re.fullmatch(r"runtime\.runs_dir=([\w./+-]+)", overrides[0]) if len(overrides) == 1 else None
-    if not overrides and config_dir is None:
-        said = re.search(r"^runs_dir: ([\w./+-]+)$", (CONF_DIR / "runtime" / "cpu.yaml").read_text(), re.MULTILINE)
-    return Path(said[1] if said else run_config(compose(overrides, config_dir)).runtime.runs_dir)
+def with_free_options(overrides: Sequence[str]) -> list[str]:
+    """Let `model.options.NAME=VALUE` add a name, which Hydra takes for a mistake unless it is told."""
+    return [f"++{word}" if word.startswith("model.options.") else word for word in overrides]
 
 
 def plain(document: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Science fields (`model`, `data`, `optim`, `schedule`, `budget`, `evaluation`, `s
 run's identity; `runtime` and `wandb` say where and how it runs and never do.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
     ConfigDict,
@@ -23,6 +23,29 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Literal["non_embedding", "with_head", "total"]
 
 
+Parametrisation = Literal["mup", "standard"]
+Norm = Literal["rms", "layer"]
+Positions = Literal["rotary", "learned"]
+Activation = Literal["squared_relu", "gelu"]
+
+
+class Parts(NamedTuple):
+    """Kinds of layers in the built-in decoder."""
+
+    norm: Norm
+    """`rms`: RMSNorm without gain; `layer`: LayerNorm with a gain. Neither has a bias."""
+    positions: Positions
+    """`rotary`, with q and k normalised; `learned`, added to the embedding."""
+    activation: Activation
+
+
+PRESETS: dict[Parametrisation, Parts] = {
+    "mup": Parts("rms", "rotary", "squared_relu"),
+    "standard": Parts("layer", "learned", "gelu"),
+}
+"""What a parametrisation comes with, unless said otherwise."""
+
+
 @dataclass(frozen=True, config=_STRICT)
 class ModelConfig:
     """A decoder-only transformer; give `n_head` or `d_head`, not both."""
@@ -30,14 +53,22 @@ class ModelConfig:
     n_layer: PositiveInt
     d_model: PositiveInt
     n_ctx: PositiveInt
-    parametrisation: Literal["mup", "standard"]
+    parametrisation: Parametrisation
+    """How initial scales and learning rates depend on the shape, and whether the head is tied (`standard`) or not."""
     n_head: PositiveInt | None = None
     d_head: PositiveInt | None = None
     d_ff_ratio: PositiveFloat = 4.0
     token_shift: PositiveInt = 1
     """Equal parts of the embedding's channels, part j read from the token j positions before; 1 shifts nothing."""
     target: str | None = None
-    """`module:function` that builds the user's own architecture; see the README."""
+    """The architecture: null for the built-in decoder, a name in `models.registry.BUILT_IN`, or `module:function` of
+    the user's own; see scaling_harness/models/README.md."""
+    norm: Norm | None = None
+    """Null, as the next two, for that of the parametrisation: see `PRESETS`."""
+    positions: Positions | None = None
+    activation: Activation | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Free settings of an architecture, such as `dropout: 0.1`; one that it does not read is refused."""
 
     def __post_init__(self) -> None:
         if (self.n_head is None) == (self.d_head is None):
@@ -46,13 +77,24 @@ class ModelConfig:
         if self.d_model % divisor:
             name = "n_head" if self.n_head else "d_head"
             raise ValueError(f"d_model {self.d_model} is not divisible by {name} {divisor}")
-        if self.parametrisation == "mup" and (self.d_model // self.heads) % 2:
+        if (self.parametrisation, self.parts.positions) == ("mup", "learned"):
+            raise ValueError(
+                "nobody has worked out how learned positions start and learn under parametrisation mup; "
+                "use positions rotary, or parametrisation standard"
+            )
+        if self.parts.positions == "rotary" and (self.d_model // self.heads) % 2:
             size = self.d_model // self.heads
             raise ValueError(f"rotary positions need an even head size, d_model/n_head is {size}")
         if self.d_model % self.token_shift:
             raise ValueError(f"d_model {self.d_model} is not divisible by token_shift {self.token_shift}")
         if self.d_ff < 1:
             raise ValueError(f"d_ff_ratio {self.d_ff_ratio} leaves no hidden unit at d_model {self.d_model}")
+
+    @property
+    def parts(self) -> Parts:
+        """Norm, positions and activation as set, or as the parametrisation has them."""
+        preset = PRESETS[self.parametrisation]
+        return Parts(self.norm or preset.norm, self.positions or preset.positions, self.activation or preset.activation)
 
     @property
     def heads(self) -> int:
@@ -304,6 +346,8 @@ class RuntimeConfig:
     """Seconds without a step or a checkpoint after which a run is given to another process, and its own is killed."""
     isolate: bool = False
     """Whether each job is trained in a fresh process, not in its worker's."""
+    mix_versions: bool = False
+    """Whether an architecture of the user's own may be trained although its code has changed since other runs of it."""
 
 
 @dataclass(frozen=True, config=_STRICT)

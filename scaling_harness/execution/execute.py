@@ -17,6 +17,7 @@ from scaling_harness.execution.claim import Claim, Died, is_held, take
 from scaling_harness.execution.device_lock import place_on_device
 from scaling_harness.execution.orphaned_branches import orphans, record_orphans
 from scaling_harness.execution.signals import Stop, stop_on_signals
+from scaling_harness.execution.source_check import check_source
 from scaling_harness.record.atomic_files import explain_os_errors, write_text
 from scaling_harness.record.provenance import now
 from scaling_harness.record.record import RunRecord, write_record
@@ -75,8 +76,10 @@ def execute(job: "Job", runtime: RuntimeConfig, store: Store, stop: Stop, train:
     Raises
     ------
     UserError, HarnessError
-        The store cannot be written: no fault of the job, which keeps its attempts.
+        The store cannot be written, or other code of the architecture trained runs of the same cell: no fault of the
+        job, which keeps its attempts.
     """
+    check_source(job.runs, store, runtime.mix_versions)
     rest = _unfinished(job, store)
     if rest is None:
         return Outcome("finished")
@@ -111,8 +114,8 @@ def execute_alone(job: "Job", runtime: RuntimeConfig, store: Store, train: Train
 
     Raises
     ------
-    HarnessError
-        It failed, or another process trains it now.
+    UserError, HarnessError
+        It failed, another process trains it now, or see `execute`.
     KeyboardInterrupt
         A signal stopped it; the checkpoint is saved.
     """

@@ -3,8 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+_RANDOM = "random"
+RANDOM_GPU = "random gpu"
+"""In a `running_state` that was saved on a GPU alone."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +24,8 @@ class LanguageModel(nn.Module):
     """What the trainer needs of a model: losses per run, and how each parameter is updated."""
 
     n_runs: int
+    has_run_axis = True
+    """Whether every parameter has the run axis first."""
 
     def loss(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:
         """Mean loss of each run, to be differentiated.
@@ -43,6 +50,13 @@ class LanguageModel(nn.Module):
         """Learning rate and decay by parameter name."""
         raise NotImplementedError
 
+    def running_state(self) -> dict[str, Tensor]:
+        """What training changes besides parameters, for a checkpoint: tensors with the run axis first."""
+        return {}
+
+    def load_running_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a `running_state`, of which `state` may hold more than is asked for."""
+
     def alone(self, run: int) -> "LanguageModel":
         """One of the runs as a model of its own, which shares its parameters."""
         raise NotImplementedError
@@ -60,6 +74,7 @@ class UserModule(LanguageModel):
     """
 
     n_runs = 1
+    has_run_axis = False
 
     def __init__(self, module: nn.Module, lr_multipliers: Mapping[str, float]) -> None:
         super().__init__()
@@ -72,6 +87,27 @@ class UserModule(LanguageModel):
             f"module.{name}": UpdateRule(self._lr_multipliers.get(name, 1.0), decay=parameter.ndim >= 2)
             for name, parameter in self.module.named_parameters()
         }
+
+    def running_state(self) -> dict[str, Tensor]:
+        """Buffers, and the state of the random numbers that dropout draws; on a GPU, of its own generator too."""
+        state = {f"buffer {name}": buffer[None] for name, buffer in self.module.named_buffers()}
+        state[_RANDOM] = torch.get_rng_state()[None]
+        if (device := self._gpu()) is not None:
+            state[RANDOM_GPU] = torch.cuda.get_rng_state(device)[None]
+        return state
+
+    @torch.no_grad()
+    def load_running_state(self, state: Mapping[str, Tensor]) -> None:  # noqa: D102
+        for name, buffer in self.module.named_buffers():
+            buffer.copy_(state[f"buffer {name}"][0])
+        torch.set_rng_state(state[_RANDOM][0].cpu())
+        device = self._gpu()
+        if device is not None and RANDOM_GPU in state:
+            torch.cuda.set_rng_state(state[RANDOM_GPU][0].cpu(), device)
+
+    def _gpu(self) -> torch.device | None:
+        device = next(self.module.parameters()).device
+        return device if device.type == "cuda" else None
 
     def alone(self, run: int) -> "UserModule":  # noqa: ARG002, D102
         return self

@@ -72,12 +72,13 @@ def bench(directory: Path, planned: int, drained: int, workers: int, claimers: i
     -------
     list of Measurement
     """
-    found = [_verb("plan", directory, _overrides(directory, "planned", planned), planned, "nothing begun")]
+    composed = ["--config-dir", str(directory), *_overrides(directory, "planned", planned)]
+    found = [_verb("plan", composed, planned, "nothing begun")]
     manifest, store = _begin(directory, "planned", planned)
-    where = [f"runtime.runs_dir={store.runs_dir}"]
-    found.append(_verb("status", directory, where, planned, "nothing begun"))
+    where = ["--runs-dir", str(store.runs_dir)]
+    found.append(_verb("status", where, planned, "nothing begun"))
     _finish_all(manifest, store)
-    found.append(_verb("status", directory, where, planned, "all finished"))
+    found.append(_verb("status", where, planned, "all finished"))
     found.append(_claim(*_begin(directory, "claimed", claimers * _CLAIMS), claimers))
     found.append(_drain(*_begin(directory, "drained", drained), workers))
     return found
@@ -119,10 +120,10 @@ def _begin(directory: Path, name: str, n_runs: int) -> tuple[Manifest, Store]:
     return manifest, store
 
 
-def _verb(action: str, directory: Path, overrides: Sequence[str], n_runs: int, detail: str) -> Measurement:
+def _verb(action: str, options: Sequence[str], n_runs: int, detail: str) -> Measurement:
     """Time a verb of the console command, the start of Python included."""
-    command = [sys.executable, "-m", "scaling_harness", "sweep", action, "planned", "--config-dir", str(directory)]
-    wall_s, cpu_s = _timed(lambda: subprocess.run([*command, *overrides], check=True, stdout=subprocess.DEVNULL))
+    command = [sys.executable, "-m", "scaling_harness", "sweep", action, "planned", *options]
+    wall_s, cpu_s = _timed(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
     return Measurement(action, n_runs, wall_s, cpu_s, detail)
 
 

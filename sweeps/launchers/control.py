@@ -2,6 +2,7 @@
 
 import time
 
+from scaling_harness.execution.intervals import poll_s
 from scaling_harness.record.atomic_files import write_text
 from scaling_harness.record.provenance import now
 from scaling_harness.record.store import Store
@@ -12,7 +13,7 @@ from sweeps.status.run_status import states
 
 _GRACE_S = 120.0
 """Time for runs to be saved before SLURM is asked to end them."""
-_POLL_S = 1.0
+_POLL_S = poll_s(1.0)
 
 
 def cancel(listing: Listing, store: Store) -> str:

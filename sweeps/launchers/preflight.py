@@ -1,11 +1,13 @@
 """What must hold before a sweep is launched, by whatever launcher, and before a node of it begins."""
 
 import socket
+import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from scaling_harness.errors import UserError
+from scaling_harness.execution.source_check import check_source
 from scaling_harness.record.atomic_files import explain_os_errors
 from scaling_harness.record.provenance import code_version
 from scaling_harness.record.store import Store
@@ -27,7 +29,8 @@ def check(manifest: Manifest, store: Store) -> None:
     Raises
     ------
     UserError
-        It cannot: runs that several processes cannot share, no SLURM, no such partition, no GPU, no place to write.
+        It cannot: runs that several processes cannot share, no SLURM, no such partition, no GPU, no place to write, an
+        architecture of the user's own whose code has changed.
     """
     n = manifest.launcher.gpus_per_run
     for run in manifest.runs:
@@ -40,6 +43,8 @@ def check(manifest: Manifest, store: Store) -> None:
         check_partition(manifest.launcher.partition)
         if manifest.runtime.device.startswith("cuda") and not manifest.launcher.gpus:
             raise UserError(f"runtime.device is {manifest.runtime.device} and launcher.gpus 0: ask for a GPU")
+    if changed := check_source(manifest.runs, store, manifest.runtime.mix_versions):
+        print(f"warning: {changed}", file=sys.stderr)
     _check_writable(store, manifest.name)
 
 
@@ -63,7 +68,7 @@ def check_node(manifest: Manifest, store: Store) -> None:
         raise UserError(f"on {socket.gethostname()}: {error}") from error
     here = code_version()
     contained = isinstance(manifest.launcher, SlurmLauncher) and manifest.launcher.container
-    if not contained and here is not None and manifest.code not in (None, here):
+    if not contained and manifest.code not in (None, here):
         raise UserError(
             f"the code changed since {manifest.name} was launched: `sweep run {manifest.name} --mix-versions` "
             "goes on with the new one"

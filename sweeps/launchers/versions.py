@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from scaling_harness.errors import UserError
-from scaling_harness.record.provenance import code_version
+from scaling_harness.record.provenance import code_version, is_comparable_version
 from sweeps.status.run_status import FINISHED, RunStatus
 
 
@@ -28,9 +28,12 @@ def check_version(name: str, planned: str | None, rows: Sequence[RunStatus], mix
         It does not, and the user did not agree.
     """
     here = code_version()
-    if planned is None or here is None or planned == here or all(row.state in FINISHED for row in rows):
+    if planned is None or planned == here or all(row.state in FINISHED for row in rows):
         return
-    changed = f"the code changed since the sweep {name} was planned, from {planned[:20]} to {here[:20]}"
+    if is_comparable_version(planned):
+        changed = f"the code changed since the sweep {name} was planned, from {planned[:20]} to {here}"
+    else:
+        changed = f"the sweep {name} was planned by an earlier version of this harness ({planned[:20]}), here is {here}"
     if any(row.n_attempts for row in rows) and not mix:
         raise UserError(
             f"{changed}, and some of its runs were trained with the old one: go back to it, "

@@ -39,7 +39,7 @@ class Manifest:
     launcher: Launcher = field(default_factory=LocalLauncher)
     """Of the last launch."""
     code: str | None = field(default_factory=code_version)
-    """Version of the code that trains it; None where it cannot be told."""
+    """Version of the code that decides its numbers; None if it could not be told."""
     law: str = "chinchilla"
     """Of the report; see `SweepConfig.law`."""
     aims: Mapping[Any, float] = field(default_factory=dict)
@@ -57,6 +57,7 @@ class Listing:
 
     name: str
     runtime: RuntimeConfig
+    wandb: WandbConfig
     launcher: Launcher
     jobs: tuple[ListedJob, ...]
 
@@ -144,7 +145,8 @@ def read_listing(sweep_dir: Path) -> Listing:
         There is no such sweep, or its file is damaged.
     """
     listing, launch = _read(sweep_dir)
-    return Listing(listing.name, validate(RuntimeConfig, launch["runtime"]), launcher_config(launch), listing.jobs)
+    runtime, wandb = validate(RuntimeConfig, launch["runtime"]), validate(WandbConfig, launch["wandb"])
+    return Listing(listing.name, runtime, wandb, launcher_config(launch), listing.jobs)
 
 
 def merge(jobs: Iterable[Job], added: Iterable[Job]) -> tuple[Job, ...]:

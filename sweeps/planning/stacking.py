@@ -57,8 +57,8 @@ def worker_bytes(runtime: RuntimeConfig) -> float:
 
 
 def _kind(plan: Plan) -> str:
-    """Equal where runs can be stacked; a custom architecture cannot."""
-    if plan.config.model.target is not None:
+    """Equal if runs can be stacked."""
+    if not plan.stackable:
         return plan.fingerprint
     own = {"seed": None, "schedule": None, "optim": {**plan.science["optim"], "lr": None}, "budget": plan.batch_tokens}
     return json.dumps({**plan.science, **own, "first step": plan.n_steps - plan.own_steps}, sort_keys=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from scaling_harness.execution.intervals import poll_s
 from scaling_harness.record.provenance import now
 from scaling_harness.record.store import Store
 from scaling_harness.text_table import print_columns
@@ -13,7 +14,7 @@ from sweeps.planning.manifest import Listing
 from sweeps.planning.time_estimate import duration
 from sweeps.status.run_status import FINISHED, RunStatus, status
 
-_EVERY_S = 2.0
+_EVERY_S = poll_s(2.0)
 _STATES = ("done", "running", "waiting", "diverged", "failed")
 
 

@@ -15,6 +15,7 @@ from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.errors import HarnessError
 from scaling_harness.execution.claim import Died
 from scaling_harness.execution.execute import TRAINER, Train
+from scaling_harness.execution.intervals import poll_s
 from scaling_harness.plan.plan import Job
 from scaling_harness.record.record import RunRecord
 from scaling_harness.record.store import Store
@@ -26,7 +27,7 @@ from sweeps.workers.supervise import exit_sentence
 
 STOP_FILE, STEP_FILE = "stop", "step"
 """In a folder that a worker and its processes have in common: there when they are to stop; how far they are."""
-_POLL_S = 0.25
+_POLL_S = poll_s(0.25)
 
 
 def train_on(n_processes: int, sweep_dir: Path, target: str = TRAINER) -> Train:

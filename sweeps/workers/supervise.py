@@ -11,6 +11,7 @@ from pathlib import Path
 
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.execution.attempts import LOG_VARIABLE, End, bury
+from scaling_harness.execution.intervals import poll_s
 from scaling_harness.record.atomic_files import explain_os_errors
 from scaling_harness.record.store import Store
 from scaling_harness.training.memory import kernel_kills
@@ -18,7 +19,7 @@ from sweeps.planning.manifest import CANCELLED, Manifest
 from sweeps.workers.hang_detection import Hangs
 from sweeps.workers.resources import environment
 
-POLL_S = 0.25
+POLL_S = poll_s(0.25)
 _GRACE_S = 60.0
 """Time for workers told to stop: a step, an evaluation and a checkpoint."""
 _LAST_BYTES = 4096

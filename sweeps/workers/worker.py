@@ -17,6 +17,7 @@ from scaling_harness.config.compose import validate
 from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.errors import HarnessError
 from scaling_harness.execution.execute import TRAINER, Outcome, Train, execute, load_train
+from scaling_harness.execution.intervals import poll_s
 from scaling_harness.execution.orphaned_branches import is_ready
 from scaling_harness.execution.signals import Stop, stop_on_signals
 from scaling_harness.plan.plan import Job
@@ -27,9 +28,9 @@ from sweeps.planning.manifest import read_manifest
 from sweeps.workers import circuit_breaker as breaker
 from sweeps.workers.subprocess_trainer import train_on
 
-LOOK_AGAIN_S = 1.0
+LOOK_AGAIN_S = poll_s(1.0)
 """Pause before a job that was taken, waits for another, or has just failed is looked at again."""
-_IDLE_S = 0.1
+_IDLE_S = poll_s(0.1)
 _MOST_DOUBLINGS = 20
 _FINISHED = ("completed", "diverged", "gave_up", "finished")
 """Outcomes after which every run of a job has a record."""

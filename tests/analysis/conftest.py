@@ -93,6 +93,7 @@ def make_record(run_id, n_params, n_tokens, loss, seed=0, **changes):
         wall_s=2.0,
         tokens_per_s=n_tokens / 2.0,
         peak_memory_bytes=10**8,
+        architecture_source=None,
         data={"data_id": "abc", "vocab_size": 256},
         provenance={
             "commit": "0" * 40,
@@ -148,3 +149,19 @@ def simulated_sweep(tmp_path_factory):
             for k, (t, x) in enumerate(zip(tokens.tolist(), losses.tolist(), strict=True))
         ]
     return write_sweep(tmp_path_factory.mktemp("simulated"), records, curves)
+
+
+@pytest.fixture(scope="session")
+def simulated_report(simulated_sweep, tmp_path_factory):
+    """The report of that sweep, and with it the one analysis that tests read; of its slow figures it draws one."""
+    from analysis.report import figures as report_figures
+    from analysis.report.write import write_report
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report_figures, "CATALOGUE", report_figures.CATALOGUE[1:2])
+        return write_report(simulated_sweep, tmp_path_factory.mktemp("report"), resamples=60)
+
+
+@pytest.fixture(scope="session")
+def simulated_analysis(simulated_report):
+    return simulated_report.analysis

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from scaling_harness.errors import HarnessError
+from scaling_harness.execution.intervals import poll_s
 from sweeps.config import SlurmLauncher
 from sweeps.launchers.slurm.commands import live_tasks
 from sweeps.launchers.slurm.submit import submit_probe
@@ -12,7 +13,7 @@ from sweeps.planning.manifest import LOGS
 from sweeps.status.logs import log_files
 from sweeps.timing.probe import Probe, kept
 
-_POLL_S = 2.0
+_POLL_S = poll_s(2.0)
 _SEEN_LATE_S = 10.0
 """How long a shared file system may hide what a task wrote before it left."""
 

@@ -11,7 +11,6 @@ from analysis.figures.style import Labels, Shades, data_uri, labels_of, nice_tic
 from analysis.fitting.goodness_of_fit import OffsetProfile
 from analysis.frontier.approach2_isoflop import slices
 from analysis.report.figures import CATALOGUE, Material, draw_all
-from analysis.report.summary import analyse
 from analysis.runs.curves import curves_of
 from analysis.runs.load import load_runs
 from analysis.runs.replicates import design_cells
@@ -21,8 +20,8 @@ LABELS = Labels("with_head", "byte")
 
 
 @pytest.fixture(scope="module")
-def analysis(simulated_sweep):
-    return analyse(load_runs(simulated_sweep), resamples=40)
+def analysis(simulated_analysis):
+    return simulated_analysis
 
 
 @pytest.fixture(scope="module")

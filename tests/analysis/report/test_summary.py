@@ -12,14 +12,13 @@ from analysis.report.summary import (
     table_rows,
     warnings_of,
 )
-from analysis.runs.load import load_runs
 from analysis.runs.selection import Runs
 from scaling_harness.errors import HarnessError
 
 
-@pytest.fixture(scope="module")
-def analysis(simulated_sweep):
-    return analyse(load_runs(simulated_sweep), resamples=60)
+@pytest.fixture
+def analysis(simulated_analysis):
+    return simulated_analysis
 
 
 def test_summary_has_the_promised_shape_and_is_json(analysis):

@@ -21,12 +21,8 @@ from scaling_harness.errors import UserError
 
 
 @pytest.fixture(scope="module")
-def page(simulated_sweep, tmp_path_factory):
-    """A report of the whole sweep; its slow figures are left to test_plots."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(catalogue, "CATALOGUE", catalogue.CATALOGUE[1:2])
-        written = write_report(simulated_sweep, tmp_path_factory.mktemp("report"), resamples=20)
-    return written, written.html.read_text()
+def page(simulated_report):
+    return simulated_report, simulated_report.html.read_text()
 
 
 @pytest.fixture
@@ -248,7 +244,7 @@ def test_headline_prints_every_row_or_why_not(page, simulated_sweep, make_sweep,
         assert row[1] in printed
     assert "skill" in printed
     assert "residuals of the parametric law" in printed
-    again = write_report(simulated_sweep, page[0].html.parent, resamples=20)
+    again = write_report(simulated_sweep, page[0].html.parent, resamples=60)
     assert again.unchanged
     print_headline(again)
     assert capsys.readouterr().out == printed

@@ -1,8 +1,6 @@
-from pathlib import Path
-
 import pytest
 
-from scaling_harness.config.compose import CONF_DIR, compose, run_config, runs_dir
+from scaling_harness.config.compose import CONF_DIR, compose, run_config
 from scaling_harness.config.schema import NamedRule, PowerRule
 from scaling_harness.errors import UserError
 
@@ -74,19 +72,6 @@ def test_another_config_dir_is_searched(tmp_path):
     assert run_config(compose(["model=mine"], tmp_path)).model.heads == 2
 
 
-@pytest.mark.parametrize(
-    "overrides",
-    [
-        [],
-        ["runtime.runs_dir=/some/where-else"],
-        ["runtime.runs_dir='with space'"],
-        ["runtime=cuda", "model.d_model=16"],
-    ],
-)
-def test_where_runs_are_is_told_without_hydra_or_with_it_the_same(overrides):
-    assert runs_dir(overrides) == Path(run_config(compose(overrides)).runtime.runs_dir)
-
-
 def test_what_a_sweep_says_of_evaluation_and_seed_stands(tmp_path):
     """Before it the primary file was merged last, and its evaluation silently replaced that of a sweep."""
     (tmp_path / "sweep").mkdir()
@@ -94,3 +79,9 @@ def test_what_a_sweep_says_of_evaluation_and_seed_stands(tmp_path):
     found = compose(["sweep=own"], tmp_path)
     assert (found["evaluation"]["n_points"], found["seed"]) == (7, 5)
     assert compose(["sweep=own", "evaluation.n_points=3"], tmp_path)["evaluation"]["n_points"] == 3
+
+
+def test_options_of_an_architecture_are_free_and_other_keys_are_not():
+    assert run_config(compose(["model.options.dropout=0.1"])).model.options == {"dropout": 0.1}
+    with pytest.raises(UserError, match="dropout"):
+        compose(["model.dropout=0.1"])

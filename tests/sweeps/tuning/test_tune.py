@@ -54,7 +54,7 @@ def pretend(manifest, store):
 def command(tiny, tmp_path, monkeypatch, capsys):
     """Run a verb on a sweep of one's own; gives the exit code and what was printed."""
     (tmp_path / "conf" / "sweep").mkdir(parents=True)
-    monkeypatch.setattr("scaling_harness.cli.verbs_sweep.train_here", pretend)
+    monkeypatch.setattr("sweeps.launchers.launch.train_here", pretend)
 
     def run(verb, *arguments, shapes=SHAPES, over="{}", overrides=()):
         (tmp_path / "conf" / "sweep" / "small.yaml").write_text(SWEEP.format(shapes=shapes, over=over))

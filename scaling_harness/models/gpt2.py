@@ -1,4 +1,8 @@
-"""The modules of the plain baseline; see `gpt2`. B batch, T time, D d_model, H head, K d_head, V vocabulary."""
+"""The plain baseline's model: GPT-2 in stock modules, as researchers write it.
+
+`nn.Linear`, learned positions, LayerNorm, GELU, PyTorch's fused attention, a tied head, no biases, no dropout.
+B batch, T time, D d_model, H head, K d_head, V vocabulary.
+"""
 
 import torch
 import torch.nn.functional as F

@@ -1,23 +1,30 @@
-"""The verbs `rule` and `transfer`. Every import that costs time stands inside the verb that needs it."""
+"""The verb `rule`."""
 
 import json
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from scaling_harness.cli.verbs import find_runs, print_rows, say_dropped
+from scaling_harness.cli._options import add_json, add_runs, find_runs
+from scaling_harness.cli._output import print_rows, say_dropped
 from scaling_harness.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analysis.fitting.estimate import Estimate
-    from analysis.hyperparameters.lr_transfer import Transfer
     from analysis.hyperparameters.optima import Best, BestSettings
     from analysis.hyperparameters.power_law_nd import PowerLaw
 
+HELP = "best learning rate and batch of each N and D of a sweep, and their laws"
 
-def rule(options: Namespace) -> int:
+
+def add_options(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    add_runs(parser)
+    add_json(parser)
+
+
+def run(args: Namespace) -> int:
     """Best learning rate and batch of every N and D of a sweep, the laws through them, and the published rules."""
     from analysis.hyperparameters.optima import SETTINGS, find_rules
     from analysis.runs.load import load_runs
@@ -25,59 +32,30 @@ def rule(options: Namespace) -> int:
     from analysis.to_json import to_json
     from scaling_harness.plan.lr_batch_rules import RECIPES
 
-    path = find_runs(options)
+    path = find_runs(args.runs, args.runs_dir)
     runs = load_runs(path, Selection(may_differ=tuple(SETTINGS.values())))
     if missing := {*SETTINGS, "n_ctx"} - set(runs.frame):
         raise UserError(f"{path} has no {', '.join(sorted(missing))}: `rule` reads the records of a sweep")
     say_dropped(runs.dropped)
     found = find_rules(runs.frame)
     published = _published(runs.frame, found.optima)
-    if options.json:
-        sources = {name: recipe.source for name, recipe in RECIPES.items()}
+    sources = {name: recipe.source for name, recipe in RECIPES.items()}
+    if args.json:
         print(json.dumps(to_json(found) | {"published": published, "sources": sources}))
         return 0
-    print_rows(options, None, [_optimum_row(optimum) for optimum in found.optima])
+    print_rows([_optimum_row(optimum) for optimum in found.optima])
     for name, law in found.laws.items():
-        print(f"\n{law_sentence(SETTINGS[name], law)}")
+        print(f"\n{_law_sentence(SETTINGS[name], law)}")
     for name, reason in found.reasons.items():
         print(f"\n{SETTINGS[name]}: no law: {reason}")
     print()
-    print_rows(options, None, published)
-    for name, recipe in RECIPES.items():
-        print(f"{name}: {recipe.source}")
+    print_rows(published)
+    for name, source in sources.items():
+        print(f"{name}: {source}")
     return 0
 
 
-def transfer(options: Namespace) -> int:
-    """What the learning rate found at the smallest width of a sweep costs at the others."""
-    from analysis.hyperparameters.lr_transfer import transfers
-    from analysis.runs.load import load_runs
-    from analysis.runs.selection import Selection
-    from analysis.to_json import to_json
-
-    path = find_runs(options)
-    runs = load_runs(path, Selection(may_differ=("optim.lr",)))
-    if missing := {"d_model", "n_tokens", "lr", "seed"} - set(runs.frame):
-        raise UserError(f"{path} has no {', '.join(sorted(missing))}: `transfer` reads the records of a sweep")
-    say_dropped(runs.dropped)
-    found = transfers(runs.frame)
-    print_rows(options, to_json(found), [_transfer_row(one) for one in found])
-    return 0
-
-
-def _transfer_row(found: "Transfer") -> dict[str, Any]:
-    row = {"width": found.d_model, "D": found.n_tokens, "seeds": found.n_seeds}
-    row |= {"lr of the smallest": found.lr_smallest, "L": found.loss_smallest}
-    row |= {"lr of this width": found.lr_own, "its L": found.loss_own}
-    return row | {"regret": _percent(found.regret) if found.regret else "unknown", "": found.problem}
-
-
-def _percent(estimate: "Estimate") -> str:
-    low, high = estimate.ci95 or (estimate.value, estimate.value)
-    return "{:.2g} % [{:.2g} %, {:.2g} %]".format(*(100 * x for x in (estimate.value, low, high)))
-
-
-def law_sentence(field: str, law: "PowerLaw") -> str:
+def _law_sentence(field: str, law: "PowerLaw") -> str:
     """Say a fitted power law, its errors, and how to choose it."""
     exponents = ", ".join(f"{name.replace('_', ' ')} {estimate}" for name, estimate in law.exponents.items())
     text = ", ".join(f"{key}: {value}" for key, value in law.rule().items())
@@ -101,7 +79,7 @@ def _best_text(best: "Best") -> str:
 
 
 def _published(frame: "pd.DataFrame", optima: "Iterable[BestSettings]") -> list[dict[str, Any]]:
-    """What each rule of `recipes` gives at the sizes and horizons of the sweep."""
+    """What each published rule gives at the sizes and horizons of the sweep."""
     from scaling_harness.models.param_flop_counts import COUNTS
     from scaling_harness.plan.lr_batch_rules import RECIPES, Scale
 

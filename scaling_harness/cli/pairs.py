@@ -1,30 +1,40 @@
-"""The verb `pairs`. Every import that costs time stands inside the verb that needs it."""
+"""The verb `pairs`."""
 
 import json
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
-from scaling_harness.cli.verbs import find_runs, print_rows, say_dropped
+from scaling_harness.cli._options import add_json, add_runs, find_runs
+from scaling_harness.cli._output import print_rows, say_dropped
 
 if TYPE_CHECKING:
     from analysis.comparing.paired_runs import Cell
     from analysis.fitting.estimate import Estimate
 
+HELP = "runs that differ in some settings alone: their losses and cost, in pairs"
 
-def pairs(options: Namespace) -> int:
+
+def add_options(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    add_runs(parser)
+    parser.add_argument("--by", required=True, metavar="FIELD,...", help="science fields, such as schedule.kind")
+    add_json(parser)
+
+
+def run(args: Namespace) -> int:
     """Losses and cost of runs that differ in some settings alone, pair by pair."""
     from analysis.comparing.paired_runs import pairings, read_records
     from analysis.to_json import to_json
 
-    records, dropped = read_records(find_runs(options))
+    records, dropped = read_records(find_runs(args.runs, args.runs_dir))
     say_dropped(dropped)
-    found = pairings(records, options.by.split(","))
-    if options.json:
+    found = pairings(records, args.by.split(","))
+    if args.json:
         print(json.dumps(to_json(found)))
         return 0
     for one in found:
         print(f"{one.second} (second) against {one.first} (first)")
-        print_rows(options, None, [_row(cell) for cell in one.cells])
+        print_rows([_row(cell) for cell in one.cells])
         print(
             f"all: {_percent(one.difference)} of the loss, {one.n_pairs} pairs of {one.n_clusters} shapes and seeds; "
             f"{one.flops_share:.3g} of the FLOPs, {one.time_share:.3g} of the time\n"

@@ -1,0 +1,27 @@
+"""The verb `report`."""
+
+import json
+import sys
+from argparse import ArgumentParser, Namespace
+
+from scaling_harness.cli._options import add_count, add_json, add_runs, find_runs
+
+HELP = "figures and report.html, also of a sweep still running"
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    add_runs(parser, "a sweep (name or folder), or a CSV, JSONL or Parquet table")
+    add_count(parser)
+    add_json(parser)
+
+
+def run(args: Namespace) -> int:
+    """Draw the figures and write the report."""
+    from analysis.report.write import write_report
+
+    paths = write_report(find_runs(args.runs, args.runs_dir), count=args.count)
+    if paths.unchanged:
+        print("nothing changed since this report was written; delete it to have it drawn again", file=sys.stderr)
+    print(json.dumps({"html": str(paths.html), "summary": str(paths.summary_json)}) if args.json else paths.html)
+    return 0
