@@ -14,9 +14,9 @@ from analysis.figures.style import Labels
 from analysis.fitting.result import FitResult
 from analysis.report.summary import Analysis
 from analysis.report.tables import Table, count_words, number, table
-from analysis.runs.from_records import recipe_fields
+from analysis.runs.from_records import recipe_fields, record_in
 from analysis.runs.selection import Runs
-from scaling_harness.record.record import RunRecord, read_record
+from scaling_harness.record.record import RunRecord
 
 RUN_COLUMNS = {"run": "run", "N": "N", "D": "D", "C": "C, FLOP", "L": "loss", "loss_stderr_nats": "std. error"}
 RUN_COLUMNS |= {"seed": "seed", "lr": "learning rate", "batch_tokens": "batch", "wall_s": "time, s"}
@@ -45,7 +45,8 @@ def records_of(runs: Runs) -> list[RunRecord]:
     """The records behind the runs; none for a table."""
     if "curve_path" not in runs.frame:
         return []
-    return [read_record(Path(path).parent) for path in runs.frame["curve_path"]]
+    found = (record_in(Path(path).parent) for path in runs.frame["curve_path"])
+    return [record for record in found if record]
 
 
 def checklist(analysis: Analysis | None, runs: Runs, records: Sequence[RunRecord], labels: Labels) -> Table:

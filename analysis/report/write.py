@@ -1,6 +1,5 @@
 """One self-contained page about a sweep, its figures, and the summary as JSON."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -34,15 +33,16 @@ from analysis.report.summary import (
 from analysis.report.targets import Aim, judge
 from analysis.runs.budgets import budget_groups
 from analysis.runs.curves import curves_of
-from analysis.runs.from_records import MANIFEST_FILE, find_run_dirs, read_rows
+from analysis.runs.from_records import find_run_dirs, is_finished, is_sweep, listing_of, read_rows
 from analysis.runs.load import load_runs
 from analysis.runs.replicates import design_cells
 from analysis.runs.selection import Count, Runs, Selection, clean
 from analysis.to_json import to_json
 from scaling_harness.errors import HarnessError
+from scaling_harness.record.archive import archive_name, is_archive, locate
 from scaling_harness.record.atomic_files import write_json, write_text
 from scaling_harness.record.provenance import provenance
-from scaling_harness.record.record import RECORD_FILE
+from scaling_harness.record.sweep_listing import SweepListing
 
 HEADLINE = ("quantity", "these runs", "published", "how")
 WIDE = 160  # columns of a table that goes to a file
@@ -86,7 +86,7 @@ class _Sweep:
 
     runs: Runs
     reason: str | None
-    manifest: Mapping[str, Any]
+    listing: SweepListing | None
     planned: int
     finished: int
 
@@ -114,9 +114,9 @@ def write_report(
     Parameters
     ----------
     path : Path or str
-        A sweep directory, finished or not, or a table (see `load_runs`).
+        A sweep directory, finished or not, an archive or a table (see `load_runs`).
     out_dir : Path, optional
-        Where to write: the sweep directory by default, `<name>-report` beside a table.
+        Where to write: the sweep directory by default, `reports/<name>` for an archive, `<name>-report` beside a table.
     count : {"with_head", "non_embedding", "total"}
         Which parameters N counts.
     columns : str or mapping, optional
@@ -135,15 +135,15 @@ def write_report(
     UserError
         Nothing there, or a directory that cannot be written.
     """
-    path = Path(path)
-    out_dir = out_dir or (path if path.is_dir() else path.with_name(f"{path.stem}-report"))
+    path = locate(path)
+    out_dir = out_dir or _out_dir(path)
     html, summary = out_dir / "report.html", out_dir / "summary.json"
     digest = made_from.digest(path, count=count, columns=columns, hold_out=hold_out, resamples=resamples)
     if document := made_from.unchanged(summary, digest):
         return _paths(html, summary, document, unchanged=True)
     sweep = _read(path, count, columns)
     analysis, reason = _analyse(sweep, hold_out, resamples)
-    aims = tuple(judge(analysis, sweep.manifest.get("aims", {}))) if analysis else ()
+    aims = tuple(judge(analysis, sweep.listing.aims)) if analysis and sweep.listing else ()
     material = _material(sweep.runs, analysis, reason)
     shown, written = _draw(material, out_dir / "figures")
     context = _context(path, sweep, material, shown) | {"aims": tables.aims(aims)}
@@ -194,20 +194,23 @@ def print_headline(paths: ReportPaths) -> None:
     print("\n".join(paths.sentences))
 
 
+def _out_dir(path: Path) -> Path:
+    if path.is_dir():
+        return path
+    return Path("reports", archive_name(path)) if is_archive(path) else path.with_name(f"{path.stem}-report")
+
+
 def _read(path: Path, count: Count, columns: str | Mapping[str, str] | None) -> _Sweep:
     """Runs that can be fitted; or all that have finished, with the reason why they cannot."""
-    if not path.is_dir():
+    if not is_sweep(path):
         runs = load_runs(path, Selection(count), columns=columns)
-        return _Sweep(runs, None, {}, len(runs), len(runs))
+        return _Sweep(runs, None, None, len(runs), len(runs))
     run_dirs = find_run_dirs(path)
-    finished = sum((run_dir / RECORD_FILE).exists() for run_dir in run_dirs)
-    file = path / MANIFEST_FILE
-    manifest = json.loads(file.read_bytes()) if file.exists() else {}
     try:
         runs, reason = load_runs(path, Selection(count)), None
     except HarnessError as error:
         runs, reason = _unfitted(run_dirs, count), str(error)
-    return _Sweep(runs, reason, manifest, len(run_dirs), finished)
+    return _Sweep(runs, reason, listing_of(path), len(run_dirs), sum(map(is_finished, run_dirs)))
 
 
 def _unfitted(run_dirs: list[Path], count: Count) -> Runs:
@@ -221,9 +224,10 @@ def _unfitted(run_dirs: list[Path], count: Count) -> Runs:
 def _analyse(sweep: _Sweep, hold_out: int | None, resamples: int) -> tuple[Analysis | None, str | None]:
     if sweep.reason is not None:
         return None, sweep.reason
-    hold_out = hold_out or int(sweep.manifest.get("hold_out", 1))
+    listing = sweep.listing
+    hold_out = hold_out or (listing.hold_out if listing else 1)
     try:
-        law = LAWS[sweep.manifest.get("law", "chinchilla")]
+        law = LAWS[listing.law if listing else "chinchilla"]
         return analyse(sweep.runs, law=law, hold_out=hold_out, resamples=resamples), None
     except HarnessError as error:
         return None, str(error)
@@ -258,8 +262,8 @@ def _context(path: Path, sweep: _Sweep, material: Material, shown: list[dict[str
     runs, analysis, labels = sweep.runs, material.analysis, material.labels
     records = sources.records_of(runs)
     context = {
-        "title": f"Scaling laws of {sweep.manifest.get('name', path.stem)}",
-        "question": sweep.manifest.get("question"),
+        "title": f"Scaling laws of {sweep.listing.name if sweep.listing else path.stem}",
+        "question": sweep.listing.question if sweep.listing else None,
         "sections": SECTIONS,
         "progress": sweep.progress,
         "reason": material.reason,

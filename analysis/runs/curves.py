@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.arrays import Array
+from analysis.runs.from_archive import archived_curve, in_archive
 from analysis.runs.selection import Runs
 from scaling_harness.record.atomic_files import read_jsonl
 
@@ -32,7 +33,7 @@ def load_curve(run: Mapping[str, Any] | pd.Series | Path | str) -> pd.DataFrame:
         step, tokens, flops, loss, lr, grad_norm and, if it was measured, valid_loss (nats).
     """
     path = Path(run if isinstance(run, str | Path) else str(run["curve_path"]))
-    return pd.DataFrame(read_jsonl(path))
+    return pd.DataFrame(archived_curve(path) if in_archive(path.parent) else read_jsonl(path))
 
 
 def smooth_gaussian(values: Array, window: float = SMOOTHING_STEPS) -> Array:

@@ -5,21 +5,23 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.runs.from_records import find_run_dirs, find_trunks, read_rows
+from analysis.runs.from_records import find_run_dirs, find_trunks, is_sweep, read_rows
 from analysis.runs.from_tables import parse_columns, read_table
 from analysis.runs.selection import Count, Runs, Selection, first_reasons, select, with_count, without
 from scaling_harness.errors import HarnessError
+from scaling_harness.record.archive import locate
 
 
 def load_runs(
     path: Path | str, selection: Selection | None = None, *, columns: str | Mapping[str, str] | None = None
 ) -> Runs:
-    """Read a sweep directory or a table.
+    """Read a sweep directory, an archive or a table.
 
     Parameters
     ----------
     path : Path or str
-        A sweep directory (or any directory with records below it), or a .csv, .jsonl, .parquet file.
+        A sweep directory (or any directory with records below it), an archive (.runs.zst, or `archive:NAME`), or a
+        .csv, .jsonl, .parquet file.
     selection : Selection, optional
         Which runs are taken, and which parameters N counts; the usual by default.
     columns : str or mapping, optional
@@ -36,8 +38,8 @@ def load_runs(
     HarnessError
         No run is left.
     """
-    path, selection = Path(path), selection or Selection()
-    if path.is_dir():
+    path, selection = locate(path), selection or Selection()
+    if is_sweep(path):
         runs = _from_records(path, selection.count)
     else:
         named = parse_columns(columns) if isinstance(columns, str) else columns
@@ -48,7 +50,7 @@ def load_runs(
 
 def read_all(path: Path | str) -> pd.DataFrame:
     """Every finished run below a directory as a row, whatever its status or recipe."""
-    frame, _ = read_rows(find_run_dirs(Path(path)))
+    frame, _ = read_rows(find_run_dirs(locate(path)))
     return frame.drop(columns="science", errors="ignore")
 
 

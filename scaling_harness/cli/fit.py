@@ -20,7 +20,9 @@ HELP = "fit laws to runs or to a table"
 
 def add_options(parser: ArgumentParser) -> None:
     """Declare the options."""
-    add_runs(parser, "a sweep (name or folder), or a CSV, JSONL or Parquet table")
+    add_runs(
+        parser, "a sweep (name or folder), an archive (F.runs.zst, archive:NAME), or a CSV, JSONL or Parquet table"
+    )
     _add_choice_of_runs(parser)
     _add_choice_of_fit(parser)
     _add_checks(parser)
@@ -105,11 +107,12 @@ def _fits(args: Namespace) -> Iterator[tuple["FitResult", "Runs"]]:
     from analysis.fitting.fit import fit
     from analysis.fitting.saved_fit import describe
     from analysis.laws.registry import law_named
+    from analysis.runs.from_records import is_sweep
     from analysis.runs.reload import reload_runs
     from analysis.validation.fit_checks import check_holdout
 
     path = find_runs(args.runs, args.runs_dir)
-    counts = args.count.split(",") if args.count else ["with_head" if path.is_dir() else None]
+    counts = args.count.split(",") if args.count else ["with_head" if is_sweep(path) else None]
     said: set[tuple[str, str]] = set()
     for law in map(law_named, args.law.split(",")):
         for count in counts:

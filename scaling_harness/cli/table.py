@@ -13,7 +13,9 @@ _SHOWN = ("run_id", "status", "N", "D", "C", "L", "seed", "wall_s")
 
 def add_options(parser: ArgumentParser) -> None:
     """Declare the options."""
-    add_runs(parser, "a sweep (name or folder), or a CSV, JSONL or Parquet table")
+    add_runs(
+        parser, "a sweep (name or folder), an archive (F.runs.zst, archive:NAME), or a CSV, JSONL or Parquet table"
+    )
     add_count(parser)
     parser.add_argument("--csv", type=Path, metavar="F", help="write the table there")
     add_json(parser)
