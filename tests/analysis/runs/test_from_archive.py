@@ -7,8 +7,8 @@ import pytest
 from analysis.comparing.paired_runs import read_records
 from analysis.frontier import approach1_envelope
 from analysis.runs.curves import load_curve
-from analysis.runs.load import load_runs
-from analysis.runs.selection import Selection, read_all
+from analysis.runs.load import load_runs, read_all
+from analysis.runs.selection import Selection
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.record import archive as archives
 from scaling_harness.record.archive import SUFFIX, export_sweep, write_archive
