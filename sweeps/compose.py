@@ -5,7 +5,7 @@ from typing import Any
 
 from scaling_harness.config.compose import validate
 from scaling_harness.errors import UserError
-from sweeps.config import Launcher, LauncherGroup, SweepConfig
+from sweeps.config import LauncherConfig, LauncherGroup, SweepConfig
 
 
 def sweep_config(document: Mapping[str, Any]) -> SweepConfig:
@@ -15,6 +15,6 @@ def sweep_config(document: Mapping[str, Any]) -> SweepConfig:
     return validate(SweepConfig, document["sweep"], prefix="sweep")
 
 
-def launcher_config(document: Mapping[str, Any]) -> Launcher:
+def launcher_config(document: Mapping[str, Any]) -> LauncherConfig:
     """Check the launcher part of a composed document; see `validate`."""
     return validate(LauncherGroup, {"launcher": document["launcher"]}).launcher

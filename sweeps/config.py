@@ -1,14 +1,16 @@
 """The schema of what a user may say of a sweep: its runs (conf/sweep) and who starts its workers (conf/launcher)."""
 
+import os
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic.dataclasses import dataclass
 
-from scaling_harness.config.schema import Count
+from scaling_harness.config.schema import Count, RuntimeConfig
 
 _STRICT = ConfigDict(extra="forbid")
 _LAUNCHER = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+Device = Literal["gpu", "core"]
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -48,6 +50,15 @@ class Grid:
     """Whether runs that differ in their budget alone share the steps before their decays; for `schedule=wsd`."""
 
 
+def _joined(grids: Any) -> Any:
+    """Lists of grids one after another."""
+    if not isinstance(grids, dict):
+        return grids
+    if wrong := [name for name, part in grids.items() if not isinstance(part, list)]:
+        raise ValueError(f"a list of grids, or names with a list of grids each, and {wrong[0]} is no list")
+    return [grid for part in grids.values() for grid in part]
+
+
 AimName = Literal[
     "budgets",
     "decades",
@@ -67,7 +78,8 @@ class SweepConfig:
 
     name: str
     question: str
-    grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
+    grids: Annotated[tuple[Grid, ...], BeforeValidator(_joined), Field(min_length=1)]
+    """A list, or lists by name: a sweep whose defaults list names another inherits its lists and adds one."""
     stack: PositiveInt = 1
     """Runs of one shape and batch that are trained in lockstep, at most; 1 trains each on its own."""
     hold_out: NonNegativeInt = 1
@@ -83,17 +95,36 @@ class _Launcher:
     gpus_per_run: PositiveInt = 1
     """Processes that train one run together (torchrun), a GPU each; without GPUs, on the CPU."""
 
+    @property
+    def brings_code(self) -> bool:
+        """Whether workers run other code than stands on the machine that launches them."""
+        return False
+
+    def devices(self, runtime: RuntimeConfig) -> tuple[Device, float]:
+        """What a run keeps busy: GPUs, a part of one if several runs share it, or cores."""
+        n = self.gpus_per_run
+        return ("gpu", float(n)) if runtime.device.startswith("cuda") else ("core", float(n * runtime.threads))
+
 
 @dataclass(frozen=True, config=_LAUNCHER)
-class LocalLauncher(_Launcher):
+class LocalLauncherConfig(_Launcher):
     """Worker processes on this machine, `runtime.workers` of them."""
 
     kind: Literal["local"] = "local"
 
+    def runs_at_once(self, runtime: RuntimeConfig) -> int:
+        """How many runs are trained at the same time, if there are enough: one a worker."""
+        return n_workers(runtime)
+
+
+def n_workers(runtime: RuntimeConfig) -> int:
+    """Worker processes of a local sweep: as asked for, or one a core, fewer if a run takes several threads."""
+    return runtime.workers or max(1, (os.cpu_count() or 1) // runtime.threads)
+
 
 @dataclass(frozen=True, config=_LAUNCHER)
-class SlurmLauncher(_Launcher):
-    """Arrays of SLURM tasks, each a node that keeps some workers busy; see `sweeps.launchers.slurm.node`."""
+class SlurmLauncherConfig(_Launcher):
+    """Arrays of SLURM tasks, each a node that keeps some workers busy; see `sweeps.launchers.node`."""
 
     partition: str | None
     """Null for the site's default."""
@@ -131,12 +162,25 @@ class SlurmLauncher(_Launcher):
                 f"{self.slots * self.gpus_per_run} GPUs a task, gpus is {self.gpus}"
             )
 
+    @property
+    def brings_code(self) -> bool:
+        """See `_Launcher`: a container does."""
+        return self.container is not None
 
-Launcher = LocalLauncher | SlurmLauncher
+    def devices(self, runtime: RuntimeConfig) -> tuple[Device, float]:
+        """See `_Launcher`: the slots of a task share its GPUs."""
+        return ("gpu", min(float(self.gpus_per_run), self.gpus / self.slots)) if self.gpus else super().devices(runtime)
+
+    def runs_at_once(self, runtime: RuntimeConfig) -> int:  # noqa: ARG002
+        """How many runs are trained at the same time, if there are enough: one a slot of a task."""
+        return min(self.workers, self.cap or self.workers) * self.slots
+
+
+LauncherConfig = LocalLauncherConfig | SlurmLauncherConfig
 
 
 @dataclass(frozen=True, config=_LAUNCHER)
 class LauncherGroup:
     """The group as it stands in a composed document."""
 
-    launcher: Annotated[Launcher, Field(discriminator="kind")]
+    launcher: Annotated[LauncherConfig, Field(discriminator="kind")]

@@ -8,6 +8,7 @@ repeated data puts effective N and D in the place of N and D.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ class Term:
     coefficient : str
         Name of the positive coefficient, as in the paper ("A").
     exponents : mapping
-        Input name -> name of its exponent, or a number where the law fixes it.
+        Input name -> name of its exponent, or a number if the law fixes it.
     """
 
     coefficient: str
@@ -106,28 +107,28 @@ class Law:
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     derived: Derived | None = None
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[str, ...]:
         """Names of the inputs, in order of first use."""
         return (*self.power_inputs, *(("U",) if self.repeats else ()))
 
-    @property
+    @cached_property
     def power_inputs(self) -> tuple[str, ...]:
-        """Those that have an exponent."""
+        """Names of the inputs that have an exponent."""
         return tuple(dict.fromkeys(name for term in self.terms for name in term.exponents))
 
-    @property
+    @cached_property
     def coefficients(self) -> tuple[str, ...]:
         """Names of the positive coefficients."""
         return tuple(term.coefficient for term in self.terms)
 
-    @property
+    @cached_property
     def exponents(self) -> tuple[str, ...]:
         """Names of the free exponents, in order of first use."""
         named = (p for term in self.terms for p in term.exponents.values() if isinstance(p, str))
         return tuple(dict.fromkeys(named))
 
-    @property
+    @cached_property
     def params(self) -> tuple[str, ...]:
         """Names of all parameters: E, coefficients, exponents, k, R_D* and R_N*."""
         return (
@@ -138,7 +139,7 @@ class Law:
             *(self.repeats or ()),
         )
 
-    @property
+    @cached_property
     def positive(self) -> tuple[str, ...]:
         """Names of the parameters that are fitted as logarithms: all but the exponents."""
         return tuple(name for name in self.params if name not in self.exponents)
@@ -172,7 +173,7 @@ class Law:
             For a law without one term in N and one in D.
         """
         budget = np.asarray(train_flops, float) / flops_per_param_token
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # NaN where an exponent is zero
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # NaN if an exponent is zero
             split = frontier({name: np.asarray(value, float) for name, value in params.items()}, self)
             if not split:
                 raise ValueError(f"{self.name} has no optimum under C = 6 N D: {why_no_optimum(self)}")

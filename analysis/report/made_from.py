@@ -10,8 +10,9 @@ from typing import Any
 
 import analysis
 import scaling_harness.record
-from analysis.runs.from_records import MANIFEST_FILE, find_run_dirs
+from analysis.runs.from_records import find_run_dirs
 from scaling_harness.record.record import METRICS_FILE, RECORD_FILE
+from scaling_harness.record.sweep_listing import SWEEP_FILE
 
 KEY = "made_from"
 """The place of the digest in `summary.json`."""
@@ -25,7 +26,7 @@ def digest(path: Path, **options: Any) -> str:
     Parameters
     ----------
     path : Path
-        A sweep directory or a table.
+        A sweep directory, an archive or a table.
     **options
         Of the report, as JSON has them.
 
@@ -77,7 +78,7 @@ def _data(path: Path) -> Iterator[Path]:
     if not path.is_dir():
         yield path
         return
-    yield path / MANIFEST_FILE
+    yield path / SWEEP_FILE
     for run_dir in find_run_dirs(path):
         yield run_dir / RECORD_FILE
         if (run_dir / RECORD_FILE).exists():

@@ -25,7 +25,7 @@ class SeedNoise:
     dof : int
         Degrees of freedom it rests on: the sum of seeds - 1.
     slope : float
-        d ln sd / d ln N where the replicates show one, else 0.
+        d ln sd / d ln N if the replicates show one, else 0.
     log_n_centre : float
         ln N at which the trend has the value ``sd_at_centre``.
     sd_at_centre : float
@@ -78,7 +78,7 @@ def _cell_columns(frame: pd.DataFrame) -> list[str]:
 
 
 def seed_noise(cells: pd.DataFrame) -> SeedNoise | None:
-    """Pool the spread of replicated cells; None where no cell has two seeds."""
+    """Pool the spread of replicated cells; None if no cell has two seeds."""
     replicated = cells[cells.n_seeds > 1]
     dof = (replicated.n_seeds - 1).to_numpy()
     if dof.sum() == 0:

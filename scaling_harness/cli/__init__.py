@@ -25,6 +25,7 @@ VERBS = {
     "compare": "scaling_harness.cli.compare",
     "bench": "scaling_harness.cli.bench",
     "report": "scaling_harness.cli.report",
+    "runs": "scaling_harness.cli.runs",
     "reproduce": "scaling_harness.cli.reproduce",
 }
 """Each verb and its module, in the order of `--help`."""

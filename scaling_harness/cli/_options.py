@@ -95,7 +95,7 @@ def add_started_sweep(parser: argparse.ArgumentParser) -> None:
     add_runs_dir(parser)
 
 
-def add_runs(parser: argparse.ArgumentParser, what: str = "a sweep (name or folder)") -> None:
+def add_runs(parser: argparse.ArgumentParser, what: str = "a sweep (name or folder) or an archive of one") -> None:
     """Runs that are read, by name or path."""
     parser.add_argument("runs", metavar="RUNS", help=what)
     add_runs_dir(parser)
@@ -141,7 +141,11 @@ def add_json(parser: "argparse._ActionsContainer") -> None:
 
 
 def find_runs(name: str, runs_dir: Path) -> Path:
-    """Path of a table, or of a sweep by name or folder."""
+    """Path of a table or an archive, or of a sweep by name or folder."""
+    from scaling_harness.record.archive import PREFIX, locate
+
+    if name.startswith(PREFIX):
+        return locate(name)
     for path in (Path(name), runs_dir / name):
         if path.exists():
             return path

@@ -57,6 +57,8 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> dict[st
         return plain(OmegaConf.to_container(composed, resolve=True, throw_on_missing=True))
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(_several_values(str(error), overrides) or _one_line(str(error))) from error
+    except RecursionError as error:
+        raise UserError("the defaults lists of configuration files name each other in a circle: break it") from error
 
 
 def with_free_options(overrides: Sequence[str]) -> list[str]:

@@ -48,7 +48,7 @@ PRESETS: dict[Parametrisation, Parts] = {
 
 @dataclass(frozen=True, config=_STRICT)
 class ModelConfig:
-    """A decoder-only transformer; give `n_head` or `d_head`, not both."""
+    """A decoder-only transformer; give `n_head`, or `d_head`, or neither (see `heads`)."""
 
     n_layer: PositiveInt
     d_model: PositiveInt
@@ -71,8 +71,8 @@ class ModelConfig:
     """Free settings of an architecture, such as `dropout: 0.1`; one that it does not read is refused."""
 
     def __post_init__(self) -> None:
-        if (self.n_head is None) == (self.d_head is None):
-            raise ValueError("give exactly one of n_head and d_head")
+        if self.n_head is not None and self.d_head is not None:
+            raise ValueError("give one of n_head and d_head, or neither")
         divisor = self.n_head or self.d_head or 1
         if self.d_model % divisor:
             name = "n_head" if self.n_head else "d_head"
@@ -98,8 +98,9 @@ class ModelConfig:
 
     @property
     def heads(self) -> int:
-        """Number of attention heads."""
-        return self.n_head or self.d_model // (self.d_head or self.d_model)
+        """Number of attention heads: as given, or by the smallest even head size from 16 up that divides d_model."""
+        derived = (size for size in range(16, self.d_model, 2) if self.d_model % size == 0)
+        return self.n_head or self.d_model // (self.d_head or next(derived, self.d_model))
 
     @property
     def d_ff(self) -> int:

@@ -125,10 +125,11 @@ def read_record(path: Path) -> RunRecord:
         raise HarnessError(f"{file} does not exist: the run has not finished") from error
     except ValueError as error:
         raise HarnessError(f"{file} is not JSON: delete it and run the sweep again") from error
-    return _from_document(file, document)
+    return from_document(file, document)
 
 
-def _from_document(file: Path, document: Any) -> RunRecord:
+def from_document(file: Path, document: Any) -> RunRecord:
+    """Make a record of its JSON form, of this schema version or an older one; see `read_record`."""
     version = document.get("schema_version") if isinstance(document, dict) else None
     if isinstance(document, dict) and version in _LACKED:
         document, version = document | _LACKED[version] | {"schema_version": SCHEMA_VERSION}, SCHEMA_VERSION

@@ -1,35 +1,21 @@
 """What `sweep run`, `extend`, `retry` and `probe` do: begin a sweep, go on with it, add to it, time it."""
 
 import dataclasses
-from typing import Any
 
-from scaling_harness.errors import HarnessError, UserError
+from scaling_harness.errors import UserError
 from scaling_harness.record.provenance import code_version
 from scaling_harness.record.store import Store
-from scaling_harness.wandb_mirror import mirror
-from sweeps.launchers.local import run_sweep
-from sweeps.launchers.preflight import check, start
-from sweeps.launchers.retry import free_failed
-from sweeps.launchers.slurm.probe_job import wait_for_probe
-from sweeps.launchers.slurm.submit import submit
-from sweeps.launchers.versions import check_version
+from sweeps.launchers.control import free_failed
+from sweeps.launchers.preflight import check, check_version, start
+from sweeps.launchers.table import launcher_of
 from sweeps.planning.manifest import MANIFEST_FILE, Manifest, merge, read_manifest, write_manifest
-from sweeps.planning.plan_table import cost_sentence, plan_rows, plan_totals
-from sweeps.planning.time_estimate import n_workers, runs_at_once
-from sweeps.status.run_status import states, status
-from sweeps.timing.cost import settle, verdict
-from sweeps.timing.probe import Probe, prepare, probe
+from sweeps.status.run_status import status
+from sweeps.timing.probe import Probe, prepare
 
 
 def is_started(name: str, store: Store) -> bool:
     """Whether a sweep of that name has a list of runs."""
     return (store.sweep_dir(name) / MANIFEST_FILE).exists()
-
-
-def planned_cost(manifest: Manifest, store: Store) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Describe every planned run with its state, and sum them; see `plan_rows` and `plan_totals`."""
-    rows = plan_rows(manifest.jobs, states(manifest.jobs, store))
-    return rows, plan_totals(rows, runs_at_once(manifest.runtime, manifest.launcher))
 
 
 def begin_or_resume(manifest: Manifest, store: Store, mix_versions: bool = False) -> int:
@@ -155,15 +141,11 @@ def launch(manifest: Manifest, store: Store) -> int:
     """
     check(manifest, store)
     start(manifest, store)
-    if manifest.launcher.kind == "local":
-        return train_here(manifest, store)
-    print(cost_sentence(planned_cost(manifest, store)[1]))
-    print(submit(manifest, manifest.launcher, store))
-    return 0
+    return 0 if launcher_of(manifest.launcher).start(manifest, store) else 130
 
 
 def take_probe(manifest: Manifest, store: Store) -> Probe:
-    """Time steps where the sweep would be trained: on this machine, or on a node of the partition.
+    """Time steps where the sweep would be trained.
 
     Parameters
     ----------
@@ -185,37 +167,4 @@ def take_probe(manifest: Manifest, store: Store) -> Probe:
     """
     check(manifest, store)
     folder = prepare(store.sweep_dir(manifest.name), manifest)
-    if manifest.launcher.kind == "local":
-        return probe(folder, n_workers(manifest.runtime))
-    return wait_for_probe(folder, manifest.launcher, manifest.runtime.threads)
-
-
-def train_here(manifest: Manifest, store: Store) -> int:
-    """Train what is left of a sweep with the workers of this machine.
-
-    Parameters
-    ----------
-    manifest : Manifest
-        Written to the store before.
-    store : Store
-        Where its runs live.
-
-    Returns
-    -------
-    int
-        0, or 130 if it was interrupted.
-
-    Raises
-    ------
-    HarnessError
-        Runs failed.
-    """
-    summary = run_sweep(manifest, store, manifest.runtime)
-    if summary.interrupted:
-        return 130
-    mirror((run.run_id for run in manifest.runs), store, manifest.wandb, manifest.name)
-    if finished := settle(store.sweep_dir(manifest.name), manifest.jobs, store):
-        print(verdict(finished))
-    if summary.n_failed:
-        raise HarnessError(f"{summary.n_failed} runs failed; `scaling-harness sweep status {manifest.name}` says why")
-    return 0
+    return launcher_of(manifest.launcher).probe(folder, manifest.runtime)

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from scaling_harness.config.compose import validate
 from scaling_harness.config.schema import RunConfig, RuntimeConfig, WandbConfig
@@ -14,7 +14,7 @@ from scaling_harness.record import sweep_listing
 from scaling_harness.record.provenance import code_version
 from scaling_harness.record.sweep_listing import SWEEP_FILE, ListedJob, ListedRun, SweepListing, write_listing
 from sweeps.compose import launcher_config
-from sweeps.config import Launcher, LocalLauncher
+from sweeps.config import Device, LauncherConfig, LocalLauncherConfig
 from sweeps.planning.expand import describe, resolve_all
 from sweeps.planning.prepared_data import data_documents, prepared_data
 
@@ -36,7 +36,7 @@ class Manifest:
     runtime: RuntimeConfig
     wandb: WandbConfig
     jobs: tuple[Job, ...]
-    launcher: Launcher = field(default_factory=LocalLauncher)
+    launcher: LauncherConfig = field(default_factory=LocalLauncherConfig)
     """Of the last launch."""
     code: str | None = field(default_factory=code_version)
     """Version of the code that decides its numbers; None if it could not be told."""
@@ -58,21 +58,13 @@ class Listing:
     name: str
     runtime: RuntimeConfig
     wandb: WandbConfig
-    launcher: Launcher
+    launcher: LauncherConfig
     jobs: tuple[ListedJob, ...]
 
     @property
-    def devices(self) -> tuple[Literal["gpu", "core"], float]:
-        """See `devices`."""
-        return devices(self.runtime, self.launcher)
-
-
-def devices(runtime: RuntimeConfig, launcher: Launcher) -> tuple[Literal["gpu", "core"], float]:
-    """Say what a run keeps busy: GPUs, a part of one where several runs share it, or cores."""
-    n = launcher.gpus_per_run
-    if launcher.kind == "slurm" and launcher.gpus:
-        return "gpu", min(float(n), launcher.gpus / launcher.slots)
-    return ("gpu", float(n)) if runtime.device.startswith("cuda") else ("core", float(n * runtime.threads))
+    def devices(self) -> tuple[Device, float]:
+        """What a run keeps busy, as the launcher says."""
+        return self.launcher.devices(self.runtime)
 
 
 def write_manifest(sweep_dir: Path, manifest: Manifest) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.plan.plan import Job, Plan
-from sweeps.planning.time_estimate import n_workers
+from sweeps.config import n_workers
 
 PROCESS_BYTES = 400e6
 """Of a worker before it trains: Python and torch."""

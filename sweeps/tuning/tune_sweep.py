@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from scaling_harness.errors import UserError
 from scaling_harness.plan.plan import Plan
 from scaling_harness.record.store import Store
-from sweeps.launchers import launch
-from sweeps.launchers.preflight import check, start
+from sweeps.launchers.launch import launch
+from sweeps.launchers.table import launcher_of
 from sweeps.planning.manifest import Manifest, merge
 from sweeps.planning.stacking import group
 from sweeps.tuning.tune import Tuned, fields_named, groups_of, tune
@@ -21,7 +21,7 @@ def tune_sweep(
     Parameters
     ----------
     manifest : Manifest
-        The sweep, with the local launcher.
+        The sweep, with a launcher that waits until its runs are trained.
     names : sequence of str
         Fields or beginnings of them; see `fields_named`.
     trials : int
@@ -47,7 +47,7 @@ def tune_sweep(
     """
     if trials < 1:
         raise UserError(f"--trials is {trials}: give 1 or more")
-    if manifest.launcher.kind != "local":
+    if not launcher_of(manifest.launcher).waits:
         raise UserError("tune trains on this machine: launcher=local")
     groups = groups_of(manifest.runs)
     fields = fields_named(names, groups)
@@ -65,7 +65,5 @@ class _Trials:
         """Add runs and train them."""
         jobs = merge(self._manifest.jobs, group(plans, self._stack))
         self._manifest = dataclasses.replace(self._manifest, jobs=jobs)
-        check(self._manifest, self._store)
-        start(self._manifest, self._store)
-        if launch.train_here(self._manifest, self._store):
+        if launch(self._manifest, self._store):
             raise KeyboardInterrupt

@@ -1,6 +1,5 @@
 """A job in one or several processes of its own: the worker that holds its claim starts them, and watches. No torch."""
 
-import dataclasses
 import json
 import os
 import subprocess
@@ -22,6 +21,7 @@ from scaling_harness.record.store import Store
 from scaling_harness.training.memory import is_out_of_memory, kernel_kills
 from scaling_harness.training.oversight import Interrupted, Oversight
 from sweeps.status.run_status import last_row
+from sweeps.workers.process import arguments_of
 from sweeps.workers.resources import environment
 from sweeps.workers.supervise import exit_sentence
 
@@ -51,9 +51,8 @@ def train_on(n_processes: int, sweep_dir: Path, target: str = TRAINER) -> Train:
     def train(job: Job, runtime: RuntimeConfig, store: Store, oversight: Oversight) -> list[RunRecord]:
         kills = kernel_kills()
         with tempfile.TemporaryDirectory() as folder:
-            options = [str(sweep_dir), "--folder", folder, "--worker", str(os.getpid()), "--train", target]
-            options += ["--runtime", json.dumps(dataclasses.asdict(runtime))]
-            options += ["--job", job.job_id, *(run.run_id for run in job.runs)]
+            options = [*arguments_of(sweep_dir, runtime, target), "--worker", str(os.getpid()), "--shared", folder]
+            options += ["--job", job.job_id, "--runs", *(run.run_id for run in job.runs)]
             command, env = (
                 start_command(n_processes, "sweeps.workers.train_process", options),
                 environment(runtime.threads),

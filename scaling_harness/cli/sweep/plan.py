@@ -16,8 +16,8 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Say what a sweep would train, and what it costs."""
-    from sweeps.launchers.launch import planned_cost
     from sweeps.planning.plan_table import print_plan
+    from sweeps.status.planned_cost import planned_cost
 
     manifest, store = planned(args, args.name)
     rows, totals = planned_cost(manifest, store)

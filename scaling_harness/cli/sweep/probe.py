@@ -20,8 +20,6 @@ def run(args: Namespace) -> int:
     import dataclasses
 
     from sweeps.launchers.launch import take_probe
-    from sweeps.planning.manifest import devices
-    from sweeps.planning.time_estimate import runs_at_once
     from sweeps.timing import cost
     from sweeps.timing.probe import PROBE_FILE, kept
 
@@ -32,8 +30,8 @@ def run(args: Namespace) -> int:
     probe = kept(sweep_dir) or take_probe(manifest, store)
     finished = cost.settle(sweep_dir, manifest.jobs, store)
     left = cost.without_finished(manifest.jobs, store)
-    at_once = runs_at_once(manifest.runtime, manifest.launcher)
-    found = cost.forecast(left, probe.speed, at_once, devices(manifest.runtime, manifest.launcher))
+    launcher, runtime = manifest.launcher, manifest.runtime
+    found = cost.forecast(left, probe.speed, launcher.runs_at_once(runtime), launcher.devices(runtime))
     if args.json:
         document = {**found, "finished": finished and {**vars(finished), "error": finished.error}}
         print(json.dumps({"name": manifest.name, "probe": dataclasses.asdict(probe), **document}))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from scaling_harness.errors import HarnessError
 from scaling_harness.execution.intervals import poll_s
-from sweeps.config import SlurmLauncher
+from sweeps.config import SlurmLauncherConfig
 from sweeps.launchers.slurm.commands import live_tasks
 from sweeps.launchers.slurm.submit import submit_probe
 from sweeps.planning.manifest import LOGS
@@ -18,14 +18,14 @@ _SEEN_LATE_S = 10.0
 """How long a shared file system may hide what a task wrote before it left."""
 
 
-def wait_for_probe(folder: Path, launcher: SlurmLauncher, threads: int) -> Probe:
+def wait_for_probe(folder: Path, launcher: SlurmLauncherConfig, threads: int) -> Probe:
     """Submit a probe, or find the one submitted, and wait for what it finds.
 
     Parameters
     ----------
     folder : Path
         That of `probe.prepare`.
-    launcher : SlurmLauncher
+    launcher : SlurmLauncherConfig
         What to ask SLURM for.
     threads : int
         Of a training process.

@@ -6,18 +6,20 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from analysis.figures import report_figures as catalogue
 from analysis.fitting.fit import fit
 from analysis.frontier.exact_flops import exact_allocation
 from analysis.laws import simulate
 from analysis.laws.chinchilla import skaling
+from analysis.report import figures as catalogue
 from analysis.report import write as report
 from analysis.report.provenance import recipe_text
 from analysis.report.summary import analyse, table_rows
 from analysis.report.tables import noise_sentence, number
 from analysis.report.write import SECTIONS, print_headline, write_report
-from analysis.runs.load import Runs
+from analysis.runs.selection import Runs
 from scaling_harness.errors import UserError
+from scaling_harness.record import archive as archives
+from scaling_harness.record.archive import SUFFIX, export_sweep, write_archive
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +30,17 @@ def page(simulated_report):
 @pytest.fixture
 def no_figures(monkeypatch):
     monkeypatch.setattr(catalogue, "CATALOGUE", ())
+
+
+def test_a_report_of_an_archive_has_the_same_numbers(page, simulated_sweep, no_figures, tmp_path, monkeypatch):
+    """Into the working directory, not beside an archive that came with the code."""
+    write_archive(tmp_path / "there" / f"sweep{SUFFIX}", export_sweep(simulated_sweep))
+    monkeypatch.setattr(archives, "COMMITTED", tmp_path / "there")
+    monkeypatch.chdir(tmp_path)
+    summary = write_report("archive:sweep", resamples=20).summary_json
+    assert summary.resolve() == (tmp_path / "reports" / "sweep" / "summary.json").resolve()
+    read, whole = (json.loads(file.read_text()) for file in (summary, page[0].summary_json))
+    assert read | {"made_from": None} == whole | {"made_from": None}
 
 
 class Links(HTMLParser):

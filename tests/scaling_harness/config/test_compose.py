@@ -1,7 +1,7 @@
 import pytest
 
 from scaling_harness.config.compose import CONF_DIR, compose, run_config
-from scaling_harness.config.schema import NamedRule, PowerRule
+from scaling_harness.config.schema import ModelConfig, NamedRule, PowerRule
 from scaling_harness.errors import UserError
 
 
@@ -34,10 +34,10 @@ def test_a_group_has_at_least_two_options():
         ("model.d_modle=3", "model.d_modle"),
         ("+model.d_modle=3", "did you mean d_model"),
         ("model.d_model=wide", "model.d_model is 'wide'"),
-        ("model.d_model=49", "d_model 49 is not divisible by d_head 16"),
+        ("model.d_head=20", "d_model 48 is not divisible by d_head 20"),
         ("model.token_shift=5", "d_model 48 is not divisible by token_shift 5"),
         ("model.d_head=3", "even head size"),
-        ("model.n_head=2", "exactly one of n_head and d_head"),
+        ("model={n_head: 2, d_head: 24}", "one of n_head and d_head, or neither"),
         ("budget.n_tokens=-5", "budget.n_tokens is -5"),
         ("budget=epochs", "flops tokens tokens_per_param"),
         ("schedule.warmup.amount=3", "between 0 and 1"),
@@ -53,6 +53,26 @@ def test_bad_configuration_is_a_sentence(override, sentence):
         composed(override)
     assert "\n" not in str(error.value)
     assert error.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("d_model", "n_head"),
+    # As the sweeps of conf had them written out: 16 if it divides d_model, else 20, 22, 24, 28, or one head.
+    [(8, 1), (16, 1), (20, 1), (24, 1), (28, 1), (40, 2), (44, 2), (48, 3), (60, 3), (88, 4), (120, 6)],
+)
+def test_the_number_of_heads_follows_from_the_width(d_model, n_head):
+    shape = {"n_layer": 1, "d_model": d_model, "n_ctx": 8, "parametrisation": "mup"}
+    assert ModelConfig(**shape).heads == n_head
+    assert ModelConfig(**shape, d_head=d_model).heads == 1
+    assert ModelConfig(**shape, n_head=2).heads == 2
+
+
+def test_configurations_that_name_each_other_are_a_sentence(tmp_path):
+    (tmp_path / "sweep").mkdir()
+    for name, other in ("ab", "ba"):
+        (tmp_path / "sweep" / f"{name}.yaml").write_text(f"# @package _global_\ndefaults: [{other}]\nseed: 1\n")
+    with pytest.raises(UserError, match="in a circle"):
+        compose(["sweep=a"], tmp_path)
 
 
 def test_learning_rate_and_batch_are_a_number_or_a_rule():

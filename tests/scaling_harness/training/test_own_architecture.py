@@ -8,7 +8,7 @@ import torch
 
 from scaling_harness.data.batches import evaluation_windows
 from scaling_harness.data.token_cache import open_tokens
-from scaling_harness.plan.plan import Job
+from scaling_harness.plan.plan import Job, resolve
 from scaling_harness.record.store import Store
 from scaling_harness.training import trainer
 from scaling_harness.training.evaluate import evaluate
@@ -17,7 +17,8 @@ from scaling_harness.training.oversight import Interrupted
 from scaling_harness.training.run_stack import build_model
 from sweeps.planning.trunks import share_trunk
 
-OWN = ("model.target=own_architectures:forgetful", "budget.n_tokens=3200", "evaluation.noise_every=20")
+MEASURED = ("evaluation.noise_every=20", "evaluation.noise_seqs=4")
+OWN = ("model.target=own_architectures:forgetful", "budget.n_tokens=1920", *MEASURED)
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +59,20 @@ def plan(make_plan):
     return make_plan(*OWN)
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Curve and losses of a run that nothing stops; trained once for all tests."""
+    folder = tmp_path_factory.mktemp("whole")
+
+    def outcome(plan):
+        store = Store(folder)
+        if not store.is_finished(plan.run_id):
+            train(folder, plan)
+        return curve(folder, plan), store.read(plan.run_id).losses
+
+    return outcome
+
+
 @pytest.fixture
 def windows(plan):
     return evaluation_windows(open_tokens(plan.data.valid_path), plan.config.model.n_ctx, 256)
@@ -94,42 +109,34 @@ def test_the_gradient_noise_is_that_of_a_training_step(plan, windows):
     assert measure(model, 0, torch.from_numpy(windows)) != first
 
 
-@pytest.mark.parametrize("step", [1, 40, 57, 99])
-def test_an_interrupted_run_goes_on_to_the_same_curve(plan, tmp_path, step):
-    record = train(tmp_path / "whole", plan)
+@pytest.mark.parametrize("step", [1, 20, 37])
+def test_an_interrupted_run_goes_on_to_the_same_curve(plan, tmp_path, whole, step):
     with pytest.raises(Interrupted):
-        train(tmp_path / "cut", plan, StopAt(step, Interrupted("enough")))
-    resumed = train(tmp_path / "cut", plan)
-    assert curve(tmp_path / "cut", plan) == curve(tmp_path / "whole", plan)
-    assert resumed.losses == record.losses
+        train(tmp_path, plan, StopAt(step, Interrupted("enough")))
+    resumed = train(tmp_path, plan)
+    assert (curve(tmp_path, plan), resumed.losses) == whole(plan)
     assert resumed.warnings == []
 
 
-def test_a_killed_run_goes_on_to_the_same_curve(plan, tmp_path):
-    record = train(tmp_path / "whole", plan)
+def test_a_killed_run_goes_on_to_the_same_curve(plan, tmp_path, whole):
     with pytest.raises(Killed):
-        train(tmp_path / "cut", plan, StopAt(60, Killed()), checkpoint_every_s=1e-9)
-    resumed = train(tmp_path / "cut", plan)
-    assert curve(tmp_path / "cut", plan) == curve(tmp_path / "whole", plan)
-    assert (resumed.losses, resumed.warnings) == (record.losses, [])
+        train(tmp_path, plan, StopAt(35, Killed()), checkpoint_every_s=1e-9)
+    resumed = train(tmp_path, plan)
+    assert (curve(tmp_path, plan), resumed.losses) == whole(plan)
+    assert resumed.warnings == []
 
 
-def test_a_branch_goes_on_from_its_trunk_as_if_it_had_taken_its_steps(make_config, make_plan, tmp_path):
+def test_a_branch_goes_on_from_its_trunk_as_if_it_had_taken_its_steps(make_config, make_plan, tmp_path, whole):
     wsd = ("schedule=wsd", "schedule.warmup={unit: steps, amount: 4}")
     data = make_plan(*OWN).data
-    configs = [make_config(*OWN, *wsd, f"budget.n_tokens={n}") for n in (1600, 3200)]
+    configs = [make_config(*OWN, *wsd, f"budget.n_tokens={n}") for n in (960, 1920)]
 
-    def resolve(config):
-        from scaling_harness.plan.plan import resolve
-
-        return resolve(config, data)
-
-    trunk, *branches = share_trunk(configs, resolve)
-    train(tmp_path / "branched", trunk)
+    trunk, *branches = share_trunk(configs, lambda config: resolve(config, data))
+    train(tmp_path, trunk)
     for branch in branches:
-        branched = train(tmp_path / "branched", branch)
+        branched = train(tmp_path, branch)
         assert branched.trunk == trunk.run_id
-        assert branched.losses == train(tmp_path / "whole", dataclasses.replace(branch, trunk=None)).losses
+        assert branched.losses == whole(dataclasses.replace(branch, trunk=None))[1]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +153,7 @@ def test_a_branch_goes_on_from_its_trunk_as_if_it_had_taken_its_steps(make_confi
 )
 def test_a_checkpoint_that_cannot_go_on_bit_for_bit_is_said_and_not_used(plan, tmp_path, damage, sentence):
     with pytest.raises(Interrupted):
-        train(tmp_path, plan, StopAt(40, Interrupted("enough")))
+        train(tmp_path, plan, StopAt(20, Interrupted("enough")))
     path = Store(tmp_path).checkpoint_path(plan.run_id)
     document = torch.load(path, weights_only=True)
     damage(document)

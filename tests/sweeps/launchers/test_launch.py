@@ -10,6 +10,7 @@ from scaling_harness.record.atomic_files import write_text
 from scaling_harness.record.provenance import code_version
 from scaling_harness.record.store import Store
 from sweeps.launchers import launch
+from sweeps.launchers.local import LocalLauncher
 from sweeps.planning.manifest import Manifest, read_manifest
 
 OLD = "rooms-000000000000"
@@ -20,11 +21,11 @@ def trained(monkeypatch):
     """Manifests that were to be trained here."""
     asked = []
 
-    def train_here(manifest, _store):
+    def start(_launcher, manifest, _store):
         asked.append(manifest)
-        return 0
+        return True
 
-    monkeypatch.setattr(launch, "train_here", train_here)
+    monkeypatch.setattr(LocalLauncher, "start", start)
     return asked
 
 

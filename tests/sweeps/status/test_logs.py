@@ -9,7 +9,7 @@ from scaling_harness.errors import UserError
 from scaling_harness.execution.attempts import LOG_VARIABLE
 from scaling_harness.execution.execute import execute
 from scaling_harness.execution.signals import Stop
-from sweeps.launchers.retry import free_failed
+from sweeps.launchers.control import free_failed
 from sweeps.status.logs import find_run, output
 from sweeps.status.run_status import status
 

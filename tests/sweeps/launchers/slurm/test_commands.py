@@ -89,7 +89,7 @@ def test_arrays_are_split_at_the_sites_limit(sweep, slurm):
         (["launcher=slurm", "launcher.workers=0"], "launcher.workers is 0"),
         (["launcher=slurm", "launcher.wokers=2"], "launcher.wokers"),
         (["launcher=kubernetes"], "kubernetes"),
-        (["launcher=slurm", "sweep.grids.0.shapes=[[1, 17]]"], "d_model 17 is not divisible"),
+        (["launcher=slurm", "sweep.grids.0.shapes=[[1, 17]]"], "even head size, d_model/n_head is 17"),
     ],
 )
 def test_what_cannot_be_launched_is_a_sentence_and_nothing_is_submitted(sweep, slurm, options, sentence):

@@ -1,4 +1,4 @@
-"""A node as a scheduler starts it: `python -m sweeps.launchers.slurm.node`, with a trainer that takes no time."""
+"""A node as a scheduler starts it: `python -m sweeps.launchers.node`, with a trainer that takes no time."""
 
 import os
 import signal
@@ -9,24 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from scaling_harness.errors import UserError
 from scaling_harness.execution.attempts import attempt_numbers, read_attempt
-from sweeps.launchers import preflight as launch
 from sweeps.launchers.control import cancel
-from sweeps.launchers.preflight import check_node
-from sweeps.launchers.slurm.node import WORK_LEFT
+from sweeps.launchers.node import WORK_LEFT
 from sweeps.planning.manifest import CANCELLED, read_listing
-from sweeps.workers.resources import share_devices
 
 SLOW = 400
 
 
 def start(store, *options, **environment):
-    path = os.pathsep.join([str(Path(__file__).parents[2]), str(Path(__file__).parents[4])])
+    path = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parents[3])])
     command = [
         sys.executable,
         "-m",
-        "sweeps.launchers.slurm.node",
+        "sweeps.launchers.node",
         str(store.sweep_dir("fake")),
         "--train",
         "fake_training:train",
@@ -105,24 +101,3 @@ def test_what_a_node_cannot_do_is_said_in_its_output(make_manifest):
     assert node.returncode == 2
     assert said.startswith("on ")
     assert "a file stands where a directory is needed" in said
-
-
-def test_a_node_with_other_code_refuses(make_manifest, monkeypatch):
-    manifest, store = make_manifest(1)
-    check_node(manifest, store)
-    monkeypatch.setattr(launch, "code_version", lambda: "another")
-    with pytest.raises(UserError, match="--mix-versions"):
-        check_node(manifest, store)
-
-
-@pytest.mark.parametrize(
-    ("slots", "per_run", "devices", "shares"),
-    [
-        (2, 1, [], [None, None]),
-        (2, 1, ["4", "5"], ["4", "5"]),
-        (4, 1, ["4", "5"], ["4", "5", "4", "5"]),
-        (2, 2, ["0", "1", "2", "3"], ["0,1", "2,3"]),
-    ],
-)
-def test_slots_share_the_devices_of_a_node(slots, per_run, devices, shares):
-    assert [share.get("CUDA_VISIBLE_DEVICES") for share in share_devices(slots, per_run, devices)] == shares
