@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from analysis.comparing.common_exponents import CommonExponent, common_exponent
-from analysis.fitting.conventions import rows_id
 from analysis.forecasting.source import Source
+from analysis.runs.conventions import rows_id
 from analysis.runs.reload import reload_runs
 from scaling_harness.errors import HarnessError, UserError
 

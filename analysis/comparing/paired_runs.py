@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.arrays import Array
-from analysis.fitting.result import Estimate
-from analysis.runs.from_records import dotted, find_run_dirs, record_in
+from analysis.fitting.estimate import Estimate
+from analysis.runs.dotted import dotted
+from analysis.runs.from_records import find_run_dirs, record_in
 from scaling_harness.errors import HarnessError
 from scaling_harness.record.record import RunRecord
 
@@ -30,10 +31,6 @@ class Cell:
     loss_second: float
     difference: Estimate
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return vars(self) | {"difference": self.difference.to_dict()}
-
 
 @dataclass(frozen=True)
 class Pairing:
@@ -42,7 +39,7 @@ class Pairing:
     Attributes
     ----------
     first, second : str
-        Their settings.
+        Settings of the two variants.
     cells : tuple of Cell
     difference : Estimate
         Mean of ln L of the second minus that of the first; Student's interval over shapes and seeds, since the budgets
@@ -61,10 +58,6 @@ class Pairing:
     n_clusters: int
     flops_share: float
     time_share: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return vars(self) | {"cells": [c.to_dict() for c in self.cells], "difference": self.difference.to_dict()}
 
 
 def read_records(directory: Path) -> tuple[list[RunRecord], list[dict[str, str]]]:

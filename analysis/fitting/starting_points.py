@@ -30,7 +30,7 @@ def grid_starts(model: PowerSum, log_loss: Array, objective: Objective, n_starts
     objective : Objective
         Its residual is used, its threshold is not.
     n_starts : int
-        How many to return; fewer where the grid is smaller.
+        How many to return; fewer if the grid is smaller.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def _candidates(model: PowerSum, log_loss: Array, rows: Rows) -> Array:
 
 
 def _within(law: Law, name: str) -> tuple[float, ...]:
-    """Grid values of an exponent inside its bounds, both signs where the bounds allow it."""
+    """Grid values of an exponent inside its bounds, both signs if the bounds allow it."""
     low, high = law.bounds.get(name, (0.0, np.inf))
     both = EXPONENT_GRID if low >= 0 else (*(-x for x in EXPONENT_GRID[1::2]), *EXPONENT_GRID[1::2])
     return tuple(x for x in both if low <= x <= high)

@@ -28,7 +28,7 @@ def compute_for_loss(source: Source, params: Mapping[str, Array], loss: float | 
     Returns
     -------
     array (K,)
-        FLOP; inf where no compute reaches it.
+        FLOP; inf if no compute reaches it.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def compute_for_loss(source: Source, params: Mapping[str, Array], loss: float | 
 
 
 def compute_where(excess: Callable[[Array], Array], n_problems: int) -> Array:
-    """Where a function that rises with compute turns positive, by bisection in ln C; inf where it does not."""
+    """Where a function that rises with compute turns positive, by bisection in ln C; inf if it does not."""
     low, high = (np.full(n_problems, end) for end in LOG_COMPUTE)
     reached = excess(np.exp(high)) >= 0
     for _ in range(BISECTIONS):

@@ -44,10 +44,6 @@ class ParabolaBias:
         """Whether it is worth a warning: 1 % of N_opt at any budget, or 0.005 in a."""
         return bool(np.abs(self.n_opt).max() > SMALL_N_OPT or abs(self.a) > SMALL_A)
 
-    def to_dict(self) -> dict[str, object]:
-        """JSON form."""
-        return {"n_opt": self.n_opt.tolist(), "d_opt": self.d_opt.tolist(), "a": self.a, "b": self.b}
-
     def sentence(self) -> str:
         """The bias in words."""
         return (
@@ -84,7 +80,7 @@ def corrected(
     pieces : sequence of Slice
         Budgets it used.
     cells : DataFrame
-        Of `cells.design_cells`.
+        From `replicates.design_cells`.
     law_fit : FitResult
         Approach 3's law; its draws belong to the same noise as ``drawn``.
     drawn : (array, array)

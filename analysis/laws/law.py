@@ -35,7 +35,7 @@ class Term:
     coefficient : str
         Name of the positive coefficient, as in the paper ("A").
     exponents : mapping
-        Input name -> name of its exponent, or a number where the law fixes it.
+        Input name -> name of its exponent, or a number if the law fixes it.
     """
 
     coefficient: str
@@ -114,7 +114,7 @@ class Law:
 
     @cached_property
     def power_inputs(self) -> tuple[str, ...]:
-        """Those that have an exponent."""
+        """Names of the inputs that have an exponent."""
         return tuple(dict.fromkeys(name for term in self.terms for name in term.exponents))
 
     @cached_property
@@ -173,7 +173,7 @@ class Law:
             For a law without one term in N and one in D.
         """
         budget = np.asarray(train_flops, float) / flops_per_param_token
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # NaN where an exponent is zero
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # NaN if an exponent is zero
             split = frontier({name: np.asarray(value, float) for name, value in params.items()}, self)
             if not split:
                 raise ValueError(f"{self.name} has no optimum under C = 6 N D: {why_no_optimum(self)}")

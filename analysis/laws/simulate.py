@@ -33,9 +33,9 @@ def isoflop(
     n_sizes : int
         Log-spaced sizes of each budget.
     span : float
-        They reach from the optimum / span to the optimum * span.
+        Sizes reach from the optimum / span to the optimum * span.
     seed : int
-        Of the noise.
+        Seed of the noise.
 
     Returns
     -------

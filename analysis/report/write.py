@@ -13,15 +13,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from analysis.figures.report_figures import Material, draw_all
 from analysis.figures.style import data_uri, save_figure
-from analysis.frontier.approach1_envelope import curves_of
-from analysis.frontier.approach2_isoflop import budget_groups, slices
+from analysis.frontier.approach2_isoflop import slices
 from analysis.frontier.exact_flops import exact_allocation
 from analysis.frontier.verdict import verdict
 from analysis.laws.registry import LAWS
 from analysis.report import made_from, tables
 from analysis.report import provenance as sources
+from analysis.report.figures import Material, draw_all
 from analysis.report.summary import (
     Analysis,
     analyse,
@@ -32,9 +31,13 @@ from analysis.report.summary import (
     warnings_of,
 )
 from analysis.report.targets import Aim, judge
+from analysis.runs.budgets import budget_groups
+from analysis.runs.curves import curves_of
 from analysis.runs.from_records import find_run_dirs, is_finished, is_sweep, listing_of, read_rows
-from analysis.runs.load import Count, Runs, clean, load_runs
+from analysis.runs.load import load_runs
 from analysis.runs.replicates import design_cells
+from analysis.runs.selection import Count, Runs, Selection, clean
+from analysis.to_json import to_json
 from scaling_harness.errors import HarnessError
 from scaling_harness.record.archive import archive_name, is_archive, locate
 from scaling_harness.record.atomic_files import write_json, write_text
@@ -112,19 +115,19 @@ def write_report(
     Parameters
     ----------
     path : Path or str
-        A sweep directory, finished or not, an archive or a table (see `runs.load_runs`).
+        A sweep directory, finished or not, an archive or a table (see `load_runs`).
     out_dir : Path, optional
         Where to write: the sweep directory by default, `reports/<name>` for an archive, `<name>-report` beside a table.
     count : {"with_head", "non_embedding", "total"}
         Which parameters N counts.
     columns : str or mapping, optional
-        Of a table.
+        Columns of a table, as for `load_runs`.
     best_of : {"loss"}, optional
-        See `runs.load_runs`.
+        See `Selection`.
     hold_out : int, optional
         Largest budgets left out for the forecast; what the sweep says by default, else 1.
     resamples : int
-        Of the intervals.
+        Resamples of the intervals.
 
     Returns
     -------
@@ -142,14 +145,14 @@ def write_report(
     digest = made_from.digest(path, **options)
     if document := made_from.unchanged(summary, digest):
         return _paths(html, summary, document, unchanged=True)
-    sweep = _read(path, count, columns, best_of)
+    sweep = _read(path, Selection(count, best_of=best_of), columns)
     analysis, reason = _analyse(sweep, hold_out, resamples)
     aims = tuple(judge(analysis, sweep.listing.aims)) if analysis and sweep.listing else ()
     material = _material(sweep.runs, analysis, reason)
     shown, written = _draw(material, out_dir / "figures")
     context = _context(path, sweep, material, shown) | {"aims": tables.aims(aims)}
     write_text(html, _template().render(context))
-    document = _document(sweep, analysis, reason) | {"aims": [aim.to_dict() for aim in aims]}
+    document = _document(sweep, analysis, reason) | {"aims": to_json(aims)}
     files = [str(file.relative_to(out_dir)) for file in (html, *written)]
     document |= {"printed": _printed(analysis, aims), made_from.KEY: {"digest": digest, "files": files}}
     write_json(summary, document)
@@ -201,16 +204,16 @@ def _out_dir(path: Path) -> Path:
     return Path("reports", archive_name(path)) if is_archive(path) else path.with_name(f"{path.stem}-report")
 
 
-def _read(path: Path, count: Count, columns: str | Mapping[str, str] | None, best_of: Literal["loss"] | None) -> _Sweep:
+def _read(path: Path, selection: Selection, columns: str | Mapping[str, str] | None) -> _Sweep:
     """Runs that can be fitted; or all that have finished, with the reason why they cannot."""
     if not is_sweep(path):
-        runs = load_runs(path, count=count, columns=columns, best_of=best_of)
+        runs = load_runs(path, selection, columns=columns)
         return _Sweep(runs, None, None, len(runs), len(runs))
     run_dirs = find_run_dirs(path)
     try:
-        runs, reason = load_runs(path, count=count, best_of=best_of), None
+        runs, reason = load_runs(path, selection), None
     except HarnessError as error:
-        runs, reason = _unfitted(run_dirs, count), str(error)
+        runs, reason = _unfitted(run_dirs, selection.count), str(error)
     return _Sweep(runs, reason, listing_of(path), len(run_dirs), sum(map(is_finished, run_dirs)))
 
 
@@ -236,8 +239,8 @@ def _analyse(sweep: _Sweep, hold_out: int | None, resamples: int) -> tuple[Analy
 
 def _material(runs: Runs, analysis: Analysis | None, reason: str | None) -> Material:
     if analysis is not None:
-        found = analysis.approaches
-        return Material(runs, analysis.curves, found.cells, found.slices, analysis, None)
+        approaches = analysis.approaches
+        return Material(runs, analysis.curves, approaches.cells, approaches.slices, analysis, None)
     if runs.frame.empty:
         return Material(runs, {}, pd.DataFrame(), (), None, reason)
     cells = design_cells(runs.frame)
@@ -284,18 +287,20 @@ def _context(path: Path, sweep: _Sweep, material: Material, shown: list[dict[str
 
 def _fitted(analysis: Analysis, material: Material) -> dict[str, Any]:
     """What needs a fit."""
-    found = analysis.approaches
+    approaches = analysis.approaches
     return {
         "headline": tables.table(HEADLINE, table_rows(analysis)),
-        "agreement": verdict(found).sentence,
+        "agreement": verdict(approaches).sentence,
         "differences": tables.differences(analysis),
         "variants": tables.variants(analysis),
         "published": tables.published(),
         "noise": tables.noise_sentence(analysis),
         "offset": tables.offset_sentence(analysis, material.labels),
-        "formula": found.parametric.law.formula,
+        "formula": approaches.parametric.law.formula,
         "parameters": tables.parameters(analysis),
-        "counts": tables.counts(analysis, *or_reason(lambda: exact_allocation(analysis.runs.frame, found.parametric))),
+        "counts": tables.counts(
+            analysis, *or_reason(lambda: exact_allocation(analysis.runs.frame, approaches.parametric))
+        ),
         "ranking": tables.ranking(analysis),
         "influence": tables.influence(analysis),
         "influential": analysis.influence.sentences() if analysis.influence else [],

@@ -2,12 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from analysis.runs.dotted import dotted
 from analysis.runs.from_archive import archive_listing, archived_run, in_archive
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.record.archive import is_archive
@@ -43,10 +44,10 @@ def find_run_dirs(path: Path) -> list[Path]:
     if listing := listing_of(path):
         store = path.parent / "store" if path.is_dir() else path
         return [store / run.run_id for run in listing.runs]
-    found = sorted(file.parent for file in path.rglob(RECORD_FILE))
-    if not found:
+    run_dirs = sorted(file.parent for file in path.rglob(RECORD_FILE))
+    if not run_dirs:
         raise UserError(f"{path} holds neither {SWEEP_FILE} nor any {RECORD_FILE}: run a sweep first")
-    return found
+    return run_dirs
 
 
 def find_trunks(path: Path, frame: pd.DataFrame) -> set[str]:
@@ -133,15 +134,6 @@ def recipe_fields(config: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def dotted(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Settings by their dotted names."""
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            yield from dotted(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
 def recipe(config: Mapping[str, Any]) -> str:
     """Short hash of the science settings other than shape, length and seed."""
     text = json.dumps(recipe_fields(config), sort_keys=True)
@@ -152,4 +144,4 @@ def differing_fields(frame: pd.DataFrame) -> dict[str, list[Any]]:
     """Science settings with more than one value, and those values."""
     names = sorted({name for fields in frame["science"] for name in fields})
     values = {name: {json.dumps(fields.get(name)) for fields in frame["science"]} for name in names}
-    return {name: sorted(found) for name, found in values.items() if len(found) > 1}
+    return {name: sorted(several) for name, several in values.items() if len(several) > 1}

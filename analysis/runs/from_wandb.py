@@ -1,4 +1,4 @@
-"""Exports of Weights & Biases: nested config and summary brought to columns, charts to one row a measurement."""
+"""Exports of Weights & Biases: the runs table as CSV, and runs with nested config and summary as JSON lines."""
 
 import json
 import re
@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
+
+from analysis.runs.dotted import dotted
 
 _CHART = re.compile(r"(?P<run>.+) - (?P<metric>[^_].*?)(?P<bound>__MIN|__MAX)?")
 MOST_SHARED = 2  # columns of a chart that belong to no run: the step, perhaps a time
@@ -22,7 +24,13 @@ def flatten(frame: pd.DataFrame) -> pd.DataFrame:
             continue
         parsed = [_mapping(value) for value in given]
         if all(row is not None for row in parsed):
-            flat = pd.DataFrame([_dotted(row or {}, f"{name}.") for row in parsed], index=given.index)
+            flat = pd.DataFrame(
+                [
+                    dict(dotted({key: _unwrapped(value) for key, value in (row or {}).items()}, f"{name}."))
+                    for row in parsed
+                ],
+                index=given.index,
+            )
             frame = pd.concat([frame.drop(columns=name), flat], axis=1)
     return frame
 
@@ -40,16 +48,13 @@ def _mapping(value: Any) -> dict[str, Any] | None:
     return None
 
 
-def _dotted(row: dict[str, Any], prefix: str) -> dict[str, Any]:
-    flat = {}
-    for key, value in row.items():
-        if isinstance(value, dict) and set(value) <= {"value", "desc"} and "value" in value:
-            value = value["value"]
-        if isinstance(value, dict):
-            flat |= _dotted(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
+def _unwrapped(value: Any) -> Any:
+    """The value that wandb wraps as {"value": x, "desc": ...}, at any depth."""
+    if not isinstance(value, dict):
+        return value
+    if "value" in value and set(value) <= {"value", "desc"}:
+        return _unwrapped(value["value"])
+    return {key: _unwrapped(item) for key, item in value.items()}
 
 
 def lengthen(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:

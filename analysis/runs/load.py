@@ -1,88 +1,19 @@
-"""The tidy table of runs that every fit reads, with what was left out and why."""
+"""The tidy table of runs that every fit reads, from a sweep's records or from a table."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 
-from analysis.arrays import Rows
-from analysis.runs.from_archive import archived_curve, in_archive
-from analysis.runs.from_records import differing_fields, find_run_dirs, find_trunks, is_sweep, read_rows
+from analysis.runs.from_records import find_run_dirs, find_trunks, is_sweep, read_rows
 from analysis.runs.from_tables import parse_columns, read_table
-from analysis.runs.separate_rows import (
-    COPY,
-    NOT_BEST,
-    SETTING_ID,
-    best_settings,
-    checkpoint_sentence,
-    settings_sentence,
-)
-from scaling_harness.errors import HarnessError, UserError
+from analysis.runs.selection import Count, Runs, Selection, first_reasons, select, with_count, without
+from scaling_harness.errors import HarnessError
 from scaling_harness.record.archive import locate
-from scaling_harness.record.atomic_files import read_jsonl
-
-Count = Literal["with_head", "non_embedding", "total"]
-LETTERS = ("N", "D", "C", "L", "U")
-OF_RECORDS = ["status", "epochs", "fingerprint"]  # columns that say something of records, and anything in a table
-COUNTS: tuple[Count, ...] = ("with_head", "non_embedding", "total")
-
-
-@dataclass(frozen=True)
-class Runs:
-    """Runs ready to be fitted.
-
-    Attributes
-    ----------
-    frame : DataFrame
-        One row a run. N (parameters, of ``count``), D (tokens), C (FLOP, 6 N D of that N) and
-        L (validation loss, nats per token), beside everything the records say.
-    dropped : tuple of {"run", "reason"}
-        Every run that was planned or given and is not in ``frame``.
-    count : str or None
-        Which parameters N counts; None for a table, whose author knows.
-    notes : tuple of str
-        What was derived and from what.
-    columns : mapping of str to str, optional
-        Letter -> column of the table it was taken from; None for records.
-    settings : tuple of str
-        Columns of a table in which runs of one N and D differ, other than seeds.
-    checkpoints : str, optional
-        Column of a table whose rows of one value are checkpoints of one run.
-    """
-
-    frame: pd.DataFrame
-    dropped: tuple[Mapping[str, str], ...] = ()
-    count: str | None = None
-    notes: tuple[str, ...] = ()
-    columns: Mapping[str, str] | None = None
-    settings: tuple[str, ...] = ()
-    checkpoints: str | None = None
-
-    def __len__(self) -> int:
-        return len(self.frame)
-
-    def with_count(self, count: Count) -> "Runs":
-        """The same runs with N, and C = 6 N D, by another count."""
-        return replace(self, frame=_choose_count(self.frame, count), count=count)
-
-    def where(self, keep: Any) -> "Runs":
-        """Those runs only; for slices of an analysis, not for leaving runs out of it."""
-        return replace(self, frame=self.frame[keep])
 
 
 def load_runs(
-    path: Path | str,
-    *,
-    count: Count = "with_head",
-    columns: str | Mapping[str, str] | None = None,
-    drop_worst: int = 0,
-    keep_repeats: bool = False,
-    keep_recipes: bool = False,
-    may_differ: Collection[str] = (),
-    best_of: Literal["loss"] | None = None,
+    path: Path | str, selection: Selection | None = None, *, columns: str | Mapping[str, str] | None = None
 ) -> Runs:
     """Read a sweep directory, an archive or a table.
 
@@ -90,21 +21,11 @@ def load_runs(
     ----------
     path : Path or str
         A sweep directory (or any directory with records below it), an archive (.runs.zst, or `archive:NAME`), or a
-        file of `table_files.read_file`.
-    count : {"with_head", "non_embedding", "total"}
-        Which parameters N counts, for records. A table has the N its author gave.
+        file of `table_files.read_file`, such as .csv, .json or .parquet.
+    selection : Selection, optional
+        Which runs are taken, and which parameters N counts; the usual by default.
     columns : str or mapping, optional
         For a table: "N=Model Size,C=Training FLOP,loss=loss", or the same as a mapping; see `parse_columns`.
-    drop_worst : int
-        Leave out this many runs of largest loss, and say so (Besiroglu et al. 2024 leave out 5).
-    keep_repeats : bool
-        Keep runs that saw tokens more than once, for a law of repeated data (column U, unique tokens).
-    keep_recipes : bool
-        Keep runs of several recipes side by side, for a table; a fit takes one.
-    may_differ : collection of str
-        Science fields, such as `optim.lr`, in which recipes may differ.
-    best_of : {"loss"}, optional
-        Of the settings (or recipes) at one N and D keep the one of lowest loss, mean over its seeds.
 
     Returns
     -------
@@ -117,19 +38,13 @@ def load_runs(
     HarnessError
         No run is left.
     """
-    path = locate(path)
+    path, selection = locate(path), selection or Selection()
     if is_sweep(path):
-        runs = _from_records(path, count)
+        runs = _from_records(path, selection.count)
     else:
         named = parse_columns(columns) if isinstance(columns, str) else columns
         runs = _from_table(path, named)
-    runs = clean(runs, keep_repeats)
-    runs = _drop_worst(_keep_best(runs) if best_of else _with_advice(runs), drop_worst)
-    if runs.frame.empty:
-        raise HarnessError(f"no run of {path} can be fitted: {_first_reasons(runs.dropped)}")
-    if not keep_recipes and not best_of:
-        _refuse_mixed(runs.frame, path, may_differ)
-    return replace(runs, frame=runs.frame.drop(columns="science", errors="ignore"))
+    return select(runs, selection, str(path))
 
 
 def read_all(path: Path | str) -> pd.DataFrame:
@@ -141,138 +56,13 @@ def read_all(path: Path | str) -> pd.DataFrame:
 def _from_records(directory: Path, count: Count) -> Runs:
     frame, unread = read_rows(find_run_dirs(directory))
     if frame.empty:
-        raise HarnessError(f"no run of {directory} has finished: {_first_reasons(unread)}")
-    runs = Runs(_choose_count(frame, count), tuple(unread), count)
+        raise HarnessError(f"no run of {directory} has finished: {first_reasons(unread)}")
+    runs = Runs(with_count(frame, count), tuple(unread), count)
     trunks = frame.index[frame.run_id.isin(find_trunks(directory, frame))]
-    return _without(runs, dict.fromkeys(trunks, "a trunk: its learning rate has not decayed"))
+    return without(runs, dict.fromkeys(trunks, "a trunk: its learning rate has not decayed"))
 
 
 def _from_table(path: Path, columns: Mapping[str, str] | None) -> Runs:
     table = read_table(path, columns)
     known = {"columns": table.columns, "settings": table.settings, "checkpoints": table.checkpoints}
-    return _without(Runs(table.frame, notes=table.notes, **known), table.reasons)
-
-
-def _keep_best(runs: Runs) -> Runs:
-    """Of several settings, or recipes of records, the best at each N and D."""
-    setting = SETTING_ID if runs.columns is not None else "recipe"
-    if setting not in runs.frame or not {"N", "D"} <= set(runs.frame):
-        return replace(runs, notes=(*runs.notes, "--best-of loss changes nothing: no N and D has several settings"))
-    others, notes = best_settings(runs.frame, setting)
-    kept = _without(runs, dict.fromkeys(others, NOT_BEST))
-    return replace(kept, notes=(*runs.notes, *notes), frame=kept.frame.drop(columns=SETTING_ID, errors="ignore"))
-
-
-def _with_advice(runs: Runs) -> Runs:
-    """Say of a table what its rows are, where they are more than single runs."""
-    advice = [settings_sentence(runs.frame, runs.settings)] if runs.settings else []
-    if runs.checkpoints:
-        advice.append(checkpoint_sentence(runs.frame, runs.checkpoints))
-    return replace(runs, notes=(*runs.notes, *advice))
-
-
-def _choose_count(frame: pd.DataFrame, count: Count) -> pd.DataFrame:
-    if count not in COUNTS:
-        raise UserError(f"count {count!r} is not one of {', '.join(COUNTS)}")
-    if f"n_params_{count}" not in frame:
-        raise UserError(f"these runs have no count {count!r}: a table has the N its author gave")
-    return frame.assign(
-        N=frame[f"n_params_{count}"].astype(float),
-        D=frame["n_tokens"].astype(float),
-        C=frame[f"train_flops_6nd_{count}"].astype(float),
-        L=frame["loss_nats"].astype(float),
-    )
-
-
-def clean(runs: Runs, keep_repeats: bool = False) -> Runs:
-    """Take out what a law cannot describe, each run with its reason."""
-    is_table = runs.columns is not None
-    frame = runs.frame.drop(columns=OF_RECORDS, errors="ignore") if is_table else runs.frame
-    if "epochs" not in frame and {"D", "U"} <= set(frame):
-        frame = frame.assign(epochs=frame.D / frame.U)
-    if keep_repeats:
-        frame = frame.drop(columns="epochs", errors="ignore")
-    reasons = {i: reason for i, row in frame[_suspect(frame)].iterrows() if (reason := _reason_to_drop(row.to_dict()))}
-    key = "fingerprint" if "fingerprint" in frame else [c for c in (*LETTERS, "S", "seed") if c in frame]
-    copies = [] if is_table else list(frame.index[frame.duplicated(key)])  # of a table `read_table` has found them
-    return _without(runs, dict.fromkeys(copies, COPY) | reasons)
-
-
-def _suspect(frame: pd.DataFrame) -> Rows:
-    """Rows worth asking for a reason; whole columns at once, tables may be long."""
-    letters = np.asarray(frame[[name for name in LETTERS if name in frame]], float)
-    suspect = ~(np.isfinite(letters) & (letters > 0)).all(axis=1)
-    if "status" in frame:
-        suspect |= np.asarray(frame["status"] != "completed")
-    if "epochs" in frame:
-        suspect |= np.asarray(frame["epochs"] > 1)
-    return np.asarray(suspect)
-
-
-def _reason_to_drop(row: Mapping[Any, Any]) -> str | None:
-    if row.get("status", "completed") != "completed":
-        return f"{row['status']}: {row.get('reason')}"
-    for name in LETTERS:
-        value = row.get(name, 1.0)
-        if not (np.isfinite(value) and value > 0):
-            return f"{name} is {value}, not a positive number"
-    if row.get("epochs", 0.0) > 1.0:
-        return f"{row['epochs']:.3g} epochs: the law is for tokens seen once"
-    return None
-
-
-def _drop_worst(runs: Runs, number: int) -> Runs:
-    if number < 0:
-        raise UserError(f"drop_worst is {number}: give 0 or more")
-    worst = runs.frame.nlargest(number, "L").index
-    return _without(runs, dict.fromkeys(worst, f"one of the {number} largest losses (drop_worst)"))
-
-
-def _without(runs: Runs, reasons: Mapping[Any, str]) -> Runs:
-    labels = _labels(runs.frame)
-    dropped = tuple({"run": str(labels.get(i, i)), "reason": reason} for i, reason in reasons.items())
-    return replace(runs, frame=runs.frame.drop(index=list(reasons)), dropped=(*runs.dropped, *dropped))
-
-
-def _labels(frame: pd.DataFrame) -> dict[Any, str]:
-    """Name of each run, with the number of its row where several have one name."""
-    if "run" not in frame:
-        return {}
-    names, shared = frame["run"].map(str), frame["run"].duplicated(keep=False)
-    return {i: f"{name} (row {i + 1})" if shared[i] else name for i, name in names.items()}
-
-
-def _first_reasons(dropped: Any) -> str:
-    reasons = list(dict.fromkeys(row["reason"] for row in dropped))
-    return "; ".join(reasons[:3]) or "it is empty"
-
-
-def _refuse_mixed(frame: pd.DataFrame, path: Path, may_differ: Collection[str]) -> None:
-    """One law holds for one recipe: settings other than shape, length and seed must agree."""
-    if "science" not in frame or len(set(frame["recipe"])) == 1:
-        return
-    found = differing_fields(frame).items()
-    ignored = tuple(f"{name}." for name in may_differ)
-    parts = [f"{name} ({', '.join(values[:4])})" for name, values in found if not f"{name}.".startswith(ignored)]
-    if parts:
-        raise UserError(
-            f"{path} mixes {len(set(frame['recipe']))} recipes, which one law cannot describe; they differ in "
-            f"{'; '.join(parts)}. Fit them apart"
-        )
-
-
-def load_curve(run: Mapping[str, Any] | pd.Series | Path | str) -> pd.DataFrame:
-    """Training curve of a run.
-
-    Parameters
-    ----------
-    run : Series or path
-        A row of ``Runs.frame``, or a `metrics.jsonl`.
-
-    Returns
-    -------
-    DataFrame
-        step, tokens, flops, loss, lr, grad_norm and, where it was measured, valid_loss (nats).
-    """
-    path = Path(run if isinstance(run, str | Path) else str(run["curve_path"]))
-    return pd.DataFrame(archived_curve(path) if in_archive(path.parent) else read_jsonl(path))
+    return without(Runs(table.frame, notes=table.notes, **known), table.reasons)

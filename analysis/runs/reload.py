@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.runs.load import COUNTS, Runs, load_runs
+from analysis.runs.load import load_runs
+from analysis.runs.selection import COUNTS, Runs, Selection
 from scaling_harness.errors import UserError
 
 
@@ -29,12 +30,7 @@ def reload_runs(source: Mapping[str, Any], count: str | None) -> Runs:
     """
     if count is not None and count not in COUNTS:
         raise UserError(f"count {count!r} is not one of {', '.join(COUNTS)}")
-    runs = load_runs(
-        source["path"],
-        count=count or "with_head",
-        columns=source["columns"],
-        drop_worst=source["drop_worst"],
-        keep_repeats=source["keep_repeats"],
-        best_of=source.get("best_of"),
-    )
+    taken = {name: source.get(name) for name in ("drop_worst", "keep_repeats", "best_of")}
+    selection = Selection(count or "with_head", **taken)
+    runs = load_runs(source["path"], selection, columns=source["columns"])
     return dataclasses.replace(runs, count=count)

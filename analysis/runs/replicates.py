@@ -8,6 +8,7 @@ from scipy.special import digamma, polygamma
 
 from analysis.arrays import Array
 from analysis.runs.separate_rows import SETTING_ID
+from scaling_harness.errors import UserError
 
 TREND_DOF = 12  # replicates' degrees of freedom from which a trend in the noise is looked for
 TREND_Z = 2.5
@@ -24,7 +25,7 @@ class SeedNoise:
     dof : int
         Degrees of freedom it rests on: the sum of seeds - 1.
     slope : float
-        d ln sd / d ln N where the replicates show one, else 0.
+        d ln sd / d ln N if the replicates show one, else 0.
     log_n_centre : float
         ln N at which the trend has the value ``sd_at_centre``.
     sd_at_centre : float
@@ -56,7 +57,14 @@ def design_cells(frame: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         One row a cell: N, D, C, log_loss (mean of ln L), L (its exponential), n_seeds, sd_log
         (between seeds; NaN for one), sorted by C and N.
+
+    Raises
+    ------
+    UserError
+        One of N, D and C is not there.
     """
+    if missing := [name for name in ("N", "D", "C") if name not in frame]:
+        raise UserError(f"the table has no column {', '.join(missing)}: name it with --columns, as in N=params")
     log_loss = np.log(frame["L"].astype(float))
     grouped = frame.assign(log_loss=log_loss).groupby(_cell_columns(frame), as_index=False)
     cells = grouped.agg(
@@ -70,7 +78,7 @@ def _cell_columns(frame: pd.DataFrame) -> list[str]:
 
 
 def seed_noise(cells: pd.DataFrame) -> SeedNoise | None:
-    """Pool the spread of replicated cells; None where no cell has two seeds."""
+    """Pool the spread of replicated cells; None if no cell has two seeds."""
     replicated = cells[cells.n_seeds > 1]
     dof = (replicated.n_seeds - 1).to_numpy()
     if dof.sum() == 0:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.arrays import Array
-from analysis.runs.load import Runs
+from analysis.runs.selection import Runs
 
 N_BUDGETS = 10
 MIN_SIZES = 4  # with a loss at the smallest and at the largest budget

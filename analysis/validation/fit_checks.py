@@ -8,9 +8,9 @@ import pandas as pd
 from analysis.frontier.approaches import three_approaches
 from analysis.frontier.verdict import verdict
 from analysis.laws.law import Law
-from analysis.runs.load import Runs
 from analysis.runs.replicates import design_cells
-from analysis.to_json import json_form
+from analysis.runs.selection import Runs
+from analysis.to_json import to_json
 from analysis.validation.holdout import hold_out_budgets
 from analysis.validation.law_ranking import rank_laws
 from scaling_harness.errors import HarnessError
@@ -34,7 +34,7 @@ def check_holdout(frame: pd.DataFrame, law: Law) -> dict[str, Any]:
     if not {"N", "D", "C"} <= set(frame):
         return {"reason": "runs without N, D and C have no budgets to hold out"}
     try:
-        return hold_out_budgets(design_cells(frame), law).to_dict()
+        return to_json(hold_out_budgets(design_cells(frame), law))
     except HarnessError as error:
         return {"reason": str(error)}
 
@@ -50,16 +50,14 @@ def check_approaches(runs: Runs) -> dict[str, Any]:
     Returns
     -------
     dict
-        Their `table`, what each of them left out (`excluded`: approach, what, reason), what is weak in
-        them (`warnings`) and the verdict.
+        Their `table`, what each of them left out (`excluded`: approach, what, reason), what is weak in them
+        (`warnings`), and the verdict.
     """
     approaches = three_approaches(runs)
-    found = verdict(approaches)
-    each = approaches.approaches.items()
+    said, each = verdict(approaches), approaches.approaches.items()
     excluded = [{"approach": name, **row} for name, approach in each for row in approach.excluded]
     warnings = [{"approach": name, "warning": warning} for name, approach in each for warning in approach.warnings]
-    table = json_form(found.table.to_dict(orient="records"))
-    return {"table": table, "excluded": json_form(excluded), "warnings": warnings, **found.to_dict()}
+    return {"table": to_json(said.table), "excluded": to_json(excluded), "warnings": warnings, **to_json(said)}
 
 
 def check_ranking(runs: Runs, laws: Sequence[Law]) -> dict[str, Any] | None:
@@ -80,6 +78,6 @@ def check_ranking(runs: Runs, laws: Sequence[Law]) -> dict[str, Any] | None:
     if len(laws) < 2 or not {"N", "D", "C"} <= set(runs.frame):
         return None
     try:
-        return rank_laws(design_cells(runs.frame), laws).to_dict()
+        return to_json(rank_laws(design_cells(runs.frame), laws))
     except HarnessError as error:
         return {"reason": str(error)}

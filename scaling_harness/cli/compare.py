@@ -26,14 +26,15 @@ def run(args: Namespace) -> int:
     from analysis.comparing.common_of_fits import common_of_fits
     from analysis.comparing.compare import compare
     from analysis.forecasting.source import open_source
+    from analysis.to_json import to_json
 
     sources = [open_source(text) for text in args.sources]
     found = compare(sources, train_flops=args.flops)
-    document = found.to_dict()
+    document = to_json(found)
     sentences = []
     if args.common:
         common = common_of_fits(sources)
-        document["common_exponent"] = common.to_dict()
+        document["common_exponent"] = to_json(common)
         sentences.append(common.sentence())
     if args.json:
         print(json.dumps(document))

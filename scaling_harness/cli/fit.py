@@ -13,7 +13,7 @@ from scaling_harness.errors import UserError
 
 if TYPE_CHECKING:
     from analysis.fitting.result import FitResult
-    from analysis.runs.load import Runs
+    from analysis.runs.selection import Runs
 
 HELP = "fit laws to runs or to a table"
 
@@ -80,10 +80,12 @@ def _add_checks(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Fit laws to runs or to a table, under one or more counts of N."""
+    from analysis.to_json import to_json
+
     if args.influence < 0:
         raise UserError(f"--influence is {args.influence}: give how many runs to show")
     fits = list(_fits(args))
-    documents = [result.to_dict() | _beside(result, runs, args.influence, args.objectives) for result, runs in fits]
+    documents = [to_json(result) | _beside(result, runs, args.influence, args.objectives) for result, runs in fits]
     _add_once_a_count(documents, fits, args.approaches)
     results = [result for result, _ in fits]
     if args.out:
@@ -101,8 +103,9 @@ def _fits(args: Namespace) -> Iterator[tuple["FitResult", "Runs"]]:
     """Every law under every count, each described for `compare` and with a forecast of its largest budgets."""
     import dataclasses
 
-    from analysis.fitting.conventions import describe
-    from analysis.fitting.fit import fit, law_named
+    from analysis.fitting.fit import fit
+    from analysis.fitting.saved_fit import describe
+    from analysis.laws.registry import law_named
     from analysis.runs.from_records import is_sweep
     from analysis.runs.reload import reload_runs
     from analysis.validation.fit_checks import check_holdout
@@ -138,14 +141,15 @@ def _how(args: Namespace, designed: bool) -> dict[str, Any]:
 
 def _beside(result: "FitResult", runs: "Runs", influence: int, objectives: bool) -> dict[str, Any]:
     """What was asked for beside a fit: the influence of each run, the effect of the objective."""
+    from analysis.to_json import to_json
     from analysis.validation.influence import leave_one_out
-    from analysis.validation.objective_comparison import fit_every_way, objective_rows
+    from analysis.validation.objective_comparison import fit_every_way, objective_table
 
     more = {}
     if influence:
-        more["influence"] = leave_one_out(runs.frame, result.law).to_dict(influence)
+        more["influence"] = to_json(leave_one_out(runs.frame, result.law).top(influence))
     if objectives:
-        more["objectives"] = objective_rows(fit_every_way(result.law, runs))
+        more["objectives"] = to_json(objective_table(fit_every_way(result.law, runs)))
     return more
 
 
@@ -189,7 +193,8 @@ def _print_more(document: Mapping[str, Any]) -> None:
         for row in document["approaches"]["excluded"]:
             print(f"left out by approach {row['approach']}: {row['what']}: {row['reason']}")
         for row in document["approaches"]["warnings"]:
-            print(f"approach {row['approach']}: {row['warning']}")
+            name, warning = row["approach"], row["warning"]
+            print(f"approach {name}: {warning.removeprefix(f'approach {name} ')}")
         print(document["approaches"]["sentence"])
     if "ranking" in document:
         _print_ranking(document["ranking"])

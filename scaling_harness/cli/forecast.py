@@ -7,7 +7,7 @@ from scaling_harness.cli._options import add_json
 from scaling_harness.cli._output import print_document, print_rows
 
 if TYPE_CHECKING:
-    from analysis.fitting.result import Estimate
+    from analysis.fitting.estimate import Estimate
     from analysis.forecasting.forecast import Forecast
 
 HELP = "best N and D of a budget, a loss, or the compute it takes"
@@ -30,6 +30,7 @@ def run(args: Namespace) -> int:
     """What a fit, or a paper, says of a budget, a shape or a loss."""
     from analysis.forecasting.forecast import forecast
     from analysis.forecasting.source import open_source, with_batch
+    from analysis.to_json import to_json
 
     source = open_source(args.source)
     found = forecast(
@@ -45,7 +46,7 @@ def run(args: Namespace) -> int:
     ]
     if not args.json:
         print(f"{found.asked}, by {found.source}")
-    print_document(args.json, found.to_dict(), rows)
+    print_document(args.json, to_json(found), rows)
     if not args.json:
         _print_cost(found)
         distance = "unknown" if found.decades_beyond is None else f"{found.decades_beyond:.2f} decades"
@@ -66,7 +67,7 @@ def _print_cost(found: "Forecast") -> None:
     print("\nthe cost of choosing wrongly, at this budget")
     print_rows(rows)
     if found.regret:
-        lost, wasted = found.regret.excess_loss_nats, found.regret.wasted_compute
+        lost, wasted = found.regret.extra_loss_nats, found.regret.wasted_compute
         print(
             f"expected regret of following this fit: {lost.value:.3g} in loss, {wasted.value:.1%} of the compute "
             f"(mean over resamples; 97.5 % of them below {_top(lost):.3g} and {_top(wasted):.1%})"

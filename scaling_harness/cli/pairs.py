@@ -9,7 +9,7 @@ from scaling_harness.cli._output import print_rows, say_dropped
 
 if TYPE_CHECKING:
     from analysis.comparing.paired_runs import Cell
-    from analysis.fitting.result import Estimate
+    from analysis.fitting.estimate import Estimate
 
 HELP = "runs that differ in some settings alone: their losses and cost, in pairs"
 
@@ -24,12 +24,13 @@ def add_options(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Losses and cost of runs that differ in some settings alone, pair by pair."""
     from analysis.comparing.paired_runs import pairings, read_records
+    from analysis.to_json import to_json
 
     records, dropped = read_records(find_runs(args.runs, args.runs_dir))
     say_dropped(dropped)
     found = pairings(records, args.by.split(","))
     if args.json:
-        print(json.dumps([one.to_dict() for one in found]))
+        print(json.dumps(to_json(found)))
         return 0
     for one in found:
         print(f"{one.second} (second) against {one.first} (first)")

@@ -16,14 +16,14 @@ def add_options(parser: ArgumentParser) -> None:
         parser, "a sweep (name or folder), an archive (F.runs.zst, archive:NAME), or a CSV, JSONL or Parquet table"
     )
     add_count(parser)
+    add_columns(parser)
+    add_best_of(parser)
     parser.add_argument(
         "--out",
         type=Path,
         metavar="DIR",
         help="write there (default: the folder of the sweep, reports/NAME for an archive)",
     )
-    add_columns(parser)
-    add_best_of(parser)
     add_json(parser)
 
 

@@ -12,7 +12,7 @@ from scaling_harness.errors import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analysis.hyperparameters.optima import Best, Optimum
+    from analysis.hyperparameters.optima import Best, BestSettings
     from analysis.hyperparameters.power_law_nd import PowerLaw
 
 HELP = "best learning rate and batch of each N and D of a sweep, and their laws"
@@ -29,10 +29,12 @@ def run(args: Namespace) -> int:
     """Best learning rate and batch of every N and D of a sweep, the laws through them, and the published rules."""
     from analysis.hyperparameters.optima import SETTINGS, find_rules
     from analysis.runs.load import load_runs
+    from analysis.runs.selection import Selection
+    from analysis.to_json import to_json
     from scaling_harness.plan.lr_batch_rules import RECIPES
 
     path = find_runs(args.runs, args.runs_dir)
-    runs = load_runs(path, may_differ=SETTINGS.values(), columns=args.columns)
+    runs = load_runs(path, Selection(may_differ=tuple(SETTINGS.values())), columns=args.columns)
     if missing := {"N", "D"} - set(runs.frame):
         raise UserError(f"{path} has no {', '.join(sorted(missing))}: name it with --columns")
     say_dropped(runs.dropped)
@@ -40,7 +42,7 @@ def run(args: Namespace) -> int:
     published = [] if runs.columns is not None else _published(runs.frame, found.optima)
     sources = {name: recipe.source for name, recipe in RECIPES.items()}
     if args.json:
-        print(json.dumps(found.to_dict() | {"published": published, "sources": sources}))
+        print(json.dumps(to_json(found) | {"published": published, "sources": sources}))
         return 0
     print_rows([_optimum_row(optimum) for optimum in found.optima])
     for name, law in found.laws.items():
@@ -65,7 +67,7 @@ def _law_sentence(field: str, law: "PowerLaw") -> str:
     )
 
 
-def _optimum_row(optimum: "Optimum") -> dict[str, Any]:
+def _optimum_row(optimum: "BestSettings") -> dict[str, Any]:
     row: dict[str, Any] = {"N": int(optimum.n_params), "D": int(optimum.n_tokens), "runs": optimum.n_runs}
     for name, best in optimum.best.items():
         row[name] = _best_text(best)
@@ -78,7 +80,7 @@ def _best_text(best: "Best") -> str:
     return f"{best.value:.4g}" + (f" +- {best.log_stderr:.1%}" if best.log_stderr is not None else "")
 
 
-def _published(frame: "pd.DataFrame", optima: "Iterable[Optimum]") -> list[dict[str, Any]]:
+def _published(frame: "pd.DataFrame", optima: "Iterable[BestSettings]") -> list[dict[str, Any]]:
     """What each published rule gives at the sizes and horizons of the sweep."""
     from scaling_harness.models.param_flop_counts import COUNTS
     from scaling_harness.plan.lr_batch_rules import RECIPES, Scale

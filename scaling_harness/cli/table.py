@@ -25,9 +25,12 @@ def add_options(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Print every run as one tidy row."""
     from analysis.runs.load import load_runs
+    from analysis.runs.selection import Selection
     from scaling_harness.record.atomic_files import write_text
 
-    runs = load_runs(find_runs(args.runs, args.runs_dir), count=args.count, columns=args.columns, keep_recipes=True)
+    runs = load_runs(
+        find_runs(args.runs, args.runs_dir), Selection(args.count, keep_recipes=True), columns=args.columns
+    )
     say_dropped(runs.dropped)
     if args.csv:
         write_text(args.csv, runs.frame.to_csv(index=False))

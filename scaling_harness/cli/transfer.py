@@ -8,7 +8,7 @@ from scaling_harness.cli._output import print_document, say_dropped
 from scaling_harness.errors import UserError
 
 if TYPE_CHECKING:
-    from analysis.fitting.result import Estimate
+    from analysis.fitting.estimate import Estimate
     from analysis.hyperparameters.lr_transfer import Transfer
 
 HELP = "what the learning rate of the smallest width costs at larger ones"
@@ -24,16 +24,20 @@ def add_options(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """What the learning rate found at the smallest width of a sweep costs at the others."""
     from analysis.hyperparameters.lr_transfer import transfers
+    from analysis.hyperparameters.optima import numbers_in
     from analysis.runs.load import load_runs
+    from analysis.runs.selection import Selection
+    from analysis.to_json import to_json
 
     path = find_runs(args.runs, args.runs_dir)
-    runs = load_runs(path, may_differ=("optim.lr",), columns=args.columns)
+    runs = load_runs(path, Selection(may_differ=("optim.lr",)), columns=args.columns)
     if missing := {"D", "d_model", "lr", "seed"} - set(runs.frame):
         named = ",".join(f"{name}=..." for name in sorted(missing))
         raise UserError(f"{path} has no {', '.join(sorted(missing))}: name them with --columns {named}")
     say_dropped(runs.dropped)
-    found = transfers(runs.frame.assign(n_tokens=runs.frame["D"].astype(int)))
-    print_document(args.json, [one.to_dict() for one in found], [_row(one) for one in found])
+    frame = runs.frame.assign(n_tokens=runs.frame["D"].astype(int), **numbers_in(runs.frame, ("d_model", "lr")))
+    found = transfers(frame.astype({"d_model": int}))
+    print_document(args.json, to_json(found), [_row(one) for one in found])
     return 0
 
 

@@ -49,9 +49,10 @@ def run(args: Namespace) -> int:
 def _fit_rule(points: Sequence[tuple[float, float]], values: Sequence[float]) -> dict[str, Any]:
     """A power law in N and D through the best values of the groups, as a rule."""
     from analysis.hyperparameters.power_law_nd import power_law
+    from analysis.to_json import to_json
 
     law = power_law(points, values)
-    return {"reason": law} if isinstance(law, str) else {"choice": law.rule(), "law": law.to_dict()}
+    return {"reason": law} if isinstance(law, str) else {"choice": law.rule(), "law": to_json(law)}
 
 
 def _row(group: Mapping[str, Any]) -> dict[str, Any]:

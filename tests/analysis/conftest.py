@@ -154,7 +154,7 @@ def simulated_sweep(tmp_path_factory):
 @pytest.fixture(scope="session")
 def simulated_report(simulated_sweep, tmp_path_factory):
     """The report of that sweep, and with it the one analysis that tests read; of its slow figures it draws one."""
-    from analysis.figures import report_figures
+    from analysis.report import figures as report_figures
     from analysis.report.write import write_report
 
     with pytest.MonkeyPatch.context() as patch:

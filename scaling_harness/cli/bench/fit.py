@@ -28,6 +28,7 @@ def run(args: Namespace) -> int:
 
     from analysis.bench.fit_speed import speed, speed_table
     from analysis.runs.load import load_runs
+    from analysis.runs.selection import Selection
 
     if not 0 < args.share <= 1:
         raise UserError(f"--share is {args.share}: give a part of the baseline above 0 and at most 1")
@@ -35,7 +36,7 @@ def run(args: Namespace) -> int:
         raise UserError("--columns and --drop-worst are for the runs of a --table: name one")
     runs = None
     if args.table:
-        runs = load_runs(args.table, columns=args.columns, drop_worst=args.drop_worst).frame
+        runs = load_runs(args.table, Selection(drop_worst=args.drop_worst), columns=args.columns).frame
     found = speed(runs, resamples=args.resamples, share=args.share)
     print(json.dumps(dataclasses.asdict(found)) if args.json else speed_table(found))
     return 0

@@ -33,6 +33,7 @@ def run(args: Namespace) -> int:
     """Train both sides, or what is left of them, and compare their records."""
     from analysis.bench.time_to_law import compare, print_comparison
     from analysis.laws.registry import LAWS
+    from analysis.to_json import to_json
     from sweeps.bench.time_to_law import Sides, train_sides
     from sweeps.planning.manifest import read_manifest
 
@@ -49,7 +50,7 @@ def run(args: Namespace) -> int:
     effort = train_sides(sides, _spent_s)
     found = compare(sides.ours, sides.theirs, LAWS[read_manifest(sides.ours).law])
     if args.json:
-        print(json.dumps(found.to_dict() | {"baseline_tuned_by": effort}))
+        print(json.dumps(to_json(found) | {"baseline_tuned_by": effort}))
     else:
         print_comparison(found)
         print(f"the baseline was tuned, in time of its own, by {effort}; ours is as its sweep says")

@@ -23,13 +23,14 @@ def add_options(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Find or download public tables, and say how to fit them."""
     from analysis.runs.public_tables import DATASETS, get
+    from analysis.to_json import to_json
 
     if not args.names:
         raise UserError(f"name a public table: {', '.join(DATASETS)}")
     rows = []
     for name in args.names:
         path, how = get(name, args.to)
-        rows.append({"name": name, "path": str(path), "how": how, **DATASETS[name].to_dict()})
+        rows.append({"name": name, "path": str(path), "how": how, **to_json(DATASETS[name])})
     if args.json:
         print(json.dumps(rows))
         return 0

@@ -33,9 +33,10 @@ def run(args: Namespace) -> int:
 def _public_tables() -> list[dict[str, Any]]:
     """What is public, and whether a copy is near."""
     from analysis.runs.public_tables import DATASETS, find_local
+    from analysis.to_json import to_json
 
     rows = []
     for dataset in DATASETS.values():
-        row = {"data_id": dataset.name, "kind": "public table", **dataset.to_dict()}
+        row = {"data_id": dataset.name, "kind": "public table", **to_json(dataset)}
         rows.append(row | {"local": str(find_local(dataset) or "")})
     return rows

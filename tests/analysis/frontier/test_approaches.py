@@ -4,7 +4,8 @@ import pytest
 from analysis.frontier.approaches import three_approaches
 from analysis.laws import simulate
 from analysis.laws.chinchilla import chinchilla, skaling
-from analysis.runs.load import Runs, load_runs
+from analysis.runs.load import load_runs
+from analysis.runs.selection import Runs
 
 TRUE_A = 0.35 / 0.73
 

@@ -8,7 +8,7 @@ from analysis.frontier.frontier_line import weighted_line
 from analysis.frontier.verdict import UNKNOWN, verdict
 from analysis.laws import simulate
 from analysis.laws.chinchilla import chinchilla
-from analysis.runs.load import Runs
+from analysis.runs.selection import Runs
 
 BUDGETS = np.geomspace(1e11, 3e12, 5)
 LOPSIDED = {"E": 1.0, "A": 300.0, "B": 30.0, "alpha": 0.6, "beta": 0.25}

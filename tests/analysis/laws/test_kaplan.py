@@ -5,7 +5,9 @@ from scipy.optimize import minimize_scalar
 from analysis.forecasting.forecast import forecast
 from analysis.forecasting.source import open_source, with_batch
 from analysis.laws.chinchilla import chinchilla
-from analysis.laws.kaplan import CRITICAL, Batch, batch_named, kaplan_ln_s, optimal_steps
+from analysis.laws.kaplan import CRITICAL, Batch, batch_named, kaplan_ln, kaplan_ln_s, optimal_steps
+from analysis.laws.law import derive
+from analysis.to_json import to_json
 from scaling_harness.errors import HarnessError, UserError
 
 KAPLAN = {"A": 6.5e13**0.077, "B": 2.1e3**0.76, "alpha": 0.077, "beta": 0.76}  # Kaplan et al. 2020, Table 3
@@ -48,7 +50,7 @@ def test_a_forecast_says_that_it_needs_the_batch_and_takes_it():
     assert found.quantities["n_steps"].value * 524288 == pytest.approx(found.quantities["n_tokens"].value)
     back = forecast(with_batch(source, "524288"), loss=found.quantities["loss_nats"].value)
     assert back.quantities["train_flops"].value == pytest.approx(1e20)
-    assert found.to_dict()["cost_of_choice"] is None
+    assert to_json(found)["cost_of_choice"] is None
 
 
 @pytest.mark.parametrize("text", ["many", "0", "-3", "nan"])
@@ -62,3 +64,10 @@ def test_other_laws_have_no_use_for_a_batch():
         with_batch(open_source("published:besiroglu2024"), "512")
     with pytest.raises(ValueError, match="no law in N and S"):
         optimal_steps(chinchilla, {}, 1e20, Batch(512))
+
+
+def test_kaplan_constant_is_recovered_from_the_coefficient():
+    n_c, alpha = 8.8e13, 0.076
+    params = {"A": n_c**alpha, "alpha": alpha}
+    assert derive(kaplan_ln, params)["N_c"] == pytest.approx(n_c)
+    assert kaplan_ln.predict(params, N=n_c) == pytest.approx(1.0)

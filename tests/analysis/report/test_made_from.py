@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 import analysis
-from analysis.figures import report_figures
+from analysis.report import figures as report_figures
 from analysis.report.made_from import digest, unchanged
 from analysis.report.write import write_report
 from scaling_harness.record.atomic_files import write_json

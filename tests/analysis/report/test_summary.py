@@ -8,12 +8,11 @@ from analysis.report.summary import (
     analyse,
     elapsed_s,
     forecast_line,
-    summarise,
     summary_document,
     table_rows,
     warnings_of,
 )
-from analysis.runs.load import Runs
+from analysis.runs.selection import Runs
 from scaling_harness.errors import HarnessError
 
 
@@ -61,12 +60,12 @@ def test_table_has_every_exponent_with_its_published_neighbour(analysis):
 
 
 def test_a_variant_whose_interval_is_too_wide_says_so(isoflop, one_law):
-    warnings = summarise(Runs(isoflop), resamples=20)["warnings"]
+    warnings = summary_document(analyse(Runs(isoflop), resamples=20))["warnings"]
     assert any(sentence.startswith("variant 2 akima: interpolated minima") for sentence in warnings)
 
 
 def test_a_plain_table_is_summarised_too(isoflop, one_law):
-    document = summarise(Runs(isoflop), resamples=20)
+    document = summary_document(analyse(Runs(isoflop), resamples=20))
     assert document["count"] is None
     assert document["spent_flops"] is None
     assert document["counts"] == {}

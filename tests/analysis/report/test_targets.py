@@ -7,7 +7,7 @@ from analysis.report import summary
 from analysis.report.summary import analyse
 from analysis.report.tables import aim_lines, aims
 from analysis.report.targets import MEASURES, judge
-from analysis.runs.load import Runs
+from analysis.runs.selection import Runs
 from sweeps.config import AimName
 
 TRUTH = {"E": 1.1, "A": 45.0, "B": 160.0, "alpha": 0.38, "beta": 0.35}

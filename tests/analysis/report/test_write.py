@@ -6,17 +6,17 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from analysis.figures import report_figures as catalogue
 from analysis.fitting.fit import fit
 from analysis.frontier.exact_flops import exact_allocation
 from analysis.laws import simulate
 from analysis.laws.chinchilla import skaling
+from analysis.report import figures as catalogue
 from analysis.report import write as report
 from analysis.report.provenance import recipe_text
 from analysis.report.summary import analyse, table_rows
 from analysis.report.tables import noise_sentence, number
 from analysis.report.write import SECTIONS, print_headline, write_report
-from analysis.runs.load import Runs
+from analysis.runs.selection import Runs
 from scaling_harness.errors import UserError
 
 

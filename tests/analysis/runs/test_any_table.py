@@ -9,6 +9,7 @@ import pytest
 
 from analysis.fitting.fit import fit
 from analysis.runs.load import load_runs
+from analysis.runs.selection import Selection
 from scaling_harness.errors import HarnessError
 
 NAMES = """N D C L U S loss Loss n params tokens flops status State state run_state run_id run Run Name name ID id seed
@@ -89,8 +90,9 @@ def test_a_table_is_understood_or_refused_in_a_sentence(tmp_path, seed):
     columns = {name: values(rng, name, n) for name in picked}
     path = tmp_path / f"t{rng.choice(['.csv', '.tsv', '.json', '.jsonl'])}"
     write(rng, path, columns)
+    selection = Selection(best_of="loss" if rng.random() < 0.3 else None)
     try:
-        runs = load_runs(path, columns=asked(rng, picked), best_of="loss" if rng.random() < 0.3 else None)
+        runs = load_runs(path, selection, columns=asked(rng, picked))
     except HarnessError:
         return
     assert len(runs) + len(runs.dropped) == n or any("a chart of" in note for note in runs.notes)

@@ -6,7 +6,9 @@ import pytest
 
 from analysis.comparing.paired_runs import read_records
 from analysis.frontier import approach1_envelope
-from analysis.runs.load import load_curve, load_runs, read_all
+from analysis.runs.curves import load_curve
+from analysis.runs.load import load_runs, read_all
+from analysis.runs.selection import Selection
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.record import archive as archives
 from scaling_harness.record.archive import SUFFIX, export_sweep, write_archive
@@ -39,7 +41,7 @@ def curve(run_id):
 
 def test_runs_and_what_was_left_out_are_those_of_the_folders(sweep, tmp_path):
     file = archived(sweep, tmp_path / f"mine{SUFFIX}")
-    whole, read = load_runs(sweep, keep_recipes=True), load_runs(file, keep_recipes=True)
+    whole, read = (load_runs(path, Selection(keep_recipes=True)) for path in (sweep, file))
     pd.testing.assert_frame_equal(read.frame.drop(columns="curve_path"), whole.frame.drop(columns="curve_path"))
     assert read.dropped == whole.dropped
     assert {row["reason"] for row in read.dropped} == {"not finished", "failed: out of memory"}

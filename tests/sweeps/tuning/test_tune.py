@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.fitting.tuning import tuning_of
+from analysis.runs.conventions import tuning_of
 from scaling_harness.cli import main
 from scaling_harness.errors import UserError
 from scaling_harness.execution.execute import execute

@@ -1,17 +1,15 @@
-"""Under which conventions a fit was made: what may be compared with it, and which runs it rests on."""
+"""Under which conventions runs were made and tuned: what may be compared with a fit of them."""
 
-import dataclasses
 import hashlib
-from collections.abc import Mapping
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.fitting.result import FitResult
-from analysis.fitting.tuning import tuning_of
-from analysis.runs.load import Runs
+from analysis.runs.selection import Runs
+from scaling_harness.record.store import TUNED_FILE
 
 FIELDS = ("vocab_size", "data_id", "n_ctx", "recipe")
 SAME_COMPUTE = 0.01
@@ -24,7 +22,7 @@ def unit_of(vocab_size: Any) -> str:
     Parameters
     ----------
     vocab_size : int, str or None
-        None where it is not known.
+        None if it is not known.
 
     Returns
     -------
@@ -35,13 +33,13 @@ def unit_of(vocab_size: Any) -> str:
 
 
 def conventions_of(runs: Runs) -> dict[str, Any]:
-    """Tokenizer, data, context and recipe of the runs (None where unknown), and what their C is.
+    """Tokenizer, data, context and recipe of the runs (None if unknown), and what their C is.
 
     A field with several values is a list of them.
     """
     frame = runs.frame
-    found: dict[str, Any] = {name: _only(frame, name) for name in FIELDS}
-    return found | {"compute": _compute(frame)}
+    conventions: dict[str, Any] = {name: _only(frame, name) for name in FIELDS}
+    return conventions | {"compute": _compute(frame)}
 
 
 def token_unit(runs: Runs) -> str:
@@ -69,20 +67,23 @@ def rows_id(runs: Runs) -> str:
     return hashlib.sha256(values.tobytes()).hexdigest()[:16]
 
 
-def describe(result: FitResult, runs: Runs, source: Mapping[str, Any]) -> FitResult:
-    """The result with its conventions, the hash of its rows and where they are, for `compare`.
+def tuning_of(path: Path) -> str | None:
+    """Say how a sweep was tuned.
 
     Parameters
     ----------
-    result : FitResult
-        A fit of ``runs``.
-    runs : Runs
-        What was fitted.
-    source : mapping
-        Arguments of `runs.load_runs` that give the runs again.
+    path : Path
+        A sweep's folder, or a table.
+
+    Returns
+    -------
+    str or None
+        None for a table, of which it is not known.
     """
-    more = {"conventions": conventions_of(runs), "rows": rows_id(runs), "source": dict(source)}
-    if runs.columns is not None:
-        more["taken"] = dict(runs.columns)
-    more["tuning"] = tuning_of(Path(source["path"])) if "path" in source else None
-    return dataclasses.replace(result, settings={**result.settings, **more})
+    if not path.is_dir():
+        return None
+    try:
+        tuned = json.loads((path / TUNED_FILE).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return "not tuned"
+    return f"{tuned['effort']} (tune {tuned['by']})"

@@ -13,16 +13,16 @@ from analysis.figures import gradient_noise as noise_scale
 from analysis.figures import one_variable_laws as power_laws
 from analysis.figures import parametric_surface as surface
 from analysis.figures.style import Labels, labels_of
-from analysis.frontier.approach1_envelope import Points
 from analysis.frontier.approach2_isoflop import MIN_SIZES, Slice
 from analysis.hyperparameters.gradient_noise import best_batches, noise_points
 from analysis.report.summary import Analysis
-from analysis.runs.load import Runs
+from analysis.runs.curves import Points
+from analysis.runs.selection import Runs
 
 
 @dataclass(frozen=True)
 class Material:
-    """What figures are drawn from; ``analysis`` is None, with ``reason``, where no law could be fitted."""
+    """What figures are drawn from; ``analysis`` is None, with ``reason``, if no law could be fitted."""
 
     runs: Runs
     curves: Mapping[object, Points]

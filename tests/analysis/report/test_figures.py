@@ -9,13 +9,14 @@ from analysis.figures import diagnostics as checks
 from analysis.figures import frontier
 from analysis.figures import one_variable_laws as power_laws
 from analysis.figures import parametric_surface as surface
-from analysis.figures.report_figures import CATALOGUE, Material, draw_all
 from analysis.figures.style import Labels, Shades, data_uri, labels_of, nice_ticks, power, save_figure, short, span
 from analysis.fitting.goodness_of_fit import OffsetProfile
-from analysis.frontier.approach1_envelope import curves_of
 from analysis.frontier.approach2_isoflop import slices
-from analysis.runs.load import Runs, load_runs
+from analysis.report.figures import CATALOGUE, Material, draw_all
+from analysis.runs.curves import curves_of
+from analysis.runs.load import load_runs
 from analysis.runs.replicates import design_cells
+from analysis.runs.selection import Runs
 
 LABELS = Labels("with_head", "byte")
 UNIT = re.compile(r", (FLOP|parameters|bytes|nats/byte|%)(, falling)?$|^cells$|^F statistic$")
@@ -46,9 +47,9 @@ def test_every_figure_is_drawn_with_units_on_its_axes(material):
         assert entry.caption.count(". ") == 0
 
 
-def test_no_figure_overwrites_the_file_of_another():
-    names = [entry.name for entry in CATALOGUE]
-    assert sorted(set(names)) == sorted(names)
+def test_each_figure_has_a_file_and_a_title_of_its_own():
+    for names in ([entry.name for entry in CATALOGUE], [entry.title for entry in CATALOGUE]):
+        assert len(set(names)) == len(names)
 
 
 def test_each_curve_is_drawn_against_six_n_tokens(analysis):
