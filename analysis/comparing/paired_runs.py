@@ -11,8 +11,8 @@ import pandas as pd
 
 from analysis.arrays import Array
 from analysis.fitting.estimate import Estimate
-from analysis.runs.dotted import dotted
 from analysis.runs.from_records import find_run_dirs, record_in
+from analysis.tables.dotted import dotted
 from scaling_harness.errors import HarnessError
 from scaling_harness.record.record import RunRecord
 

@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import analysis
 import scaling_harness.record
 from analysis.runs.from_records import find_run_dirs
 from scaling_harness.record.record import METRICS_FILE, RECORD_FILE
@@ -69,7 +68,7 @@ def unchanged(summary: Path, made_from: str) -> dict[str, Any] | None:
 
 def _code() -> list[Path]:
     """Sources of the analysis, and of the room that it reads records with."""
-    rooms = (Path(package.__path__[0]) for package in (analysis, scaling_harness.record))
+    rooms = (Path(__file__).parents[1], Path(scaling_harness.record.__path__[0]))
     return [path for room in rooms for path in sorted(room.rglob("*")) if path.suffix in (".py", ".j2")]
 
 

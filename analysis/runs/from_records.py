@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.runs.dotted import dotted
 from analysis.runs.from_archive import archive_listing, archived_run, in_archive
+from analysis.tables.dotted import dotted
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.record.archive import is_archive
 from scaling_harness.record.record import METRICS_FILE, RECORD_FILE, RunRecord, read_record

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.runs.from_records import find_run_dirs, find_trunks, is_sweep, read_rows
-from analysis.runs.from_tables import parse_columns, read_table
 from analysis.runs.selection import Count, Runs, Selection, first_reasons, select, with_count, without
+from analysis.tables.read_table import parse_columns, read_table
 from scaling_harness.errors import HarnessError
 from scaling_harness.record.archive import locate
 
@@ -21,7 +21,7 @@ def load_runs(
     ----------
     path : Path or str
         A sweep directory (or any directory with records below it), an archive (.runs.zst, or `archive:NAME`), or a
-        file of `table_files.read_file`, such as .csv, .json or .parquet.
+        file of `analysis.tables.files.read_file`, such as .csv, .json or .parquet.
     selection : Selection, optional
         Which runs are taken, and which parameters N counts; the usual by default.
     columns : str or mapping, optional

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.special import digamma, polygamma
 
 from analysis.arrays import Array
-from analysis.runs.separate_rows import SETTING_ID
+from analysis.tables.separate_rows import SETTING_ID
 from scaling_harness.errors import UserError
 
 TREND_DOF = 12  # replicates' degrees of freedom from which a trend in the noise is looked for

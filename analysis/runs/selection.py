@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.arrays import Rows
 from analysis.runs.from_records import differing_fields
-from analysis.runs.separate_rows import (
+from analysis.tables.separate_rows import (
     COPY,
     NOT_BEST,
     SETTING_ID,

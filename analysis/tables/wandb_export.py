@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from analysis.runs.dotted import dotted
+from analysis.tables.dotted import dotted
 
 _CHART = re.compile(r"(?P<run>.+) - (?P<metric>[^_].*?)(?P<bound>__MIN|__MAX)?")
 MOST_SHARED = 2  # columns of a chart that belong to no run: the step, perhaps a time

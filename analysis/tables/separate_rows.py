@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from analysis.runs.column_names import (
+from analysis.tables.column_names import (
     PROGRESS,
     SEEDS,
     SETTINGS,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.arrays import Array
-from analysis.runs.numbers_as_written import Comma, comma_of, read_column
+from analysis.tables.numbers_as_written import Comma, comma_of, read_column
 from scaling_harness.errors import UserError
 
 LETTERS = ("N", "D", "C", "L", "U", "S")

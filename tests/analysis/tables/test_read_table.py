@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from analysis.fitting.fit import fit
-from analysis.runs.from_tables import parse_columns
 from analysis.runs.load import load_runs
 from analysis.runs.replicates import design_cells, seed_noise
 from analysis.runs.selection import Selection
+from analysis.tables.read_table import parse_columns
 from scaling_harness.errors import UserError
 
 LAW = {"E": 1.9, "A": 420.0, "B": 1900.0, "alpha": 0.345, "beta": 0.36}

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from analysis.runs import separate_rows
+from analysis.tables import separate_rows
 
 
 def test_copies_are_rows_equal_in_every_cell_but_their_number():

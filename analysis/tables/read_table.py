@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.runs import from_wandb, run_states, separate_rows
-from analysis.runs.column_names import SEEDS, all_called, labels
-from analysis.runs.table_columns import check_roles, parse_columns, take_columns
-from analysis.runs.table_files import read_file, unique_names
+from analysis.tables import run_states, separate_rows, wandb_export
+from analysis.tables.column_names import SEEDS, all_called, labels
+from analysis.tables.columns import check_roles, parse_columns, take_columns
+from analysis.tables.files import read_file, unique_names
 from scaling_harness.errors import UserError
 
 __all__ = ["Table", "parse_columns", "read_table"]
@@ -51,7 +51,7 @@ def read_table(path: Path, columns: Mapping[str, str] | None) -> Table:
     Parameters
     ----------
     path : Path
-        See `table_files.read_file`; among them exports of Weights & Biases.
+        See `files.read_file`; among them exports of Weights & Biases.
     columns : mapping of str to str, optional
         Letter or role -> column, of `parse_columns`. Without it, columns already called N, D, C, L (or loss).
 
@@ -66,7 +66,7 @@ def read_table(path: Path, columns: Mapping[str, str] | None) -> Table:
     """
     named = dict(columns or {})
     raw, passed, semicolons = read_file(path)
-    file, charts = from_wandb.lengthen(unique_names(from_wandb.flatten(raw)))
+    file, charts = wandb_export.lengthen(unique_names(wandb_export.flatten(raw)))
     try:
         check_roles(file, named)
         words = [word for word in named.get("finished", "").split("|") if word]

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from analysis.runs.load import load_runs
-from analysis.runs.table_files import read_file
+from analysis.tables.files import read_file
 from scaling_harness.errors import UserError
 
 ROWS = [(1e6, 1e8, 7.97947), (1e6, 4e8, 6.99537), (4e6, 1e8, 6.62053)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.runs.column_names import STATES, all_called
+from analysis.tables.column_names import STATES, all_called
 from scaling_harness.errors import UserError
 
 FINISHED = {"finished", "finish", "complete", "completed", "done", "ok", "okay", "success", "successful", "succeeded"}

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.runs.table_columns import parse_columns, take_columns
+from analysis.tables.columns import parse_columns, take_columns
 from scaling_harness.errors import UserError
 
 

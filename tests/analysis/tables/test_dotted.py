@@ -1,6 +1,6 @@
 from omegaconf import OmegaConf
 
-from analysis.runs.dotted import dotted
+from analysis.tables.dotted import dotted
 
 SETTINGS = {"model": {"d_model": 64, "rope": {"base": 1e4}}, "empty": {}, "sets": [1, 2], "seed": None}
 

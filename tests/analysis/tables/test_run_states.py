@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from analysis.runs.run_states import unfinished
+from analysis.tables.run_states import unfinished
 from scaling_harness.errors import UserError
 
 

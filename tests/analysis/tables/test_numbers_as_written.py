@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.runs.numbers_as_written import comma_of, read_column, read_number
+from analysis.tables.numbers_as_written import comma_of, read_column, read_number
 
 
 @pytest.mark.parametrize(
