@@ -18,7 +18,7 @@ from scaling_harness.execution.intervals import poll_s
 from scaling_harness.plan.plan import Job
 from scaling_harness.record.record import RunRecord
 from scaling_harness.record.store import Store
-from scaling_harness.training.memory import is_out_of_memory, kernel_kills
+from scaling_harness.training.memory import is_out_of_memory, oom_kill_count
 from scaling_harness.training.oversight import Interrupted, Oversight
 from sweeps.status.run_status import last_row
 from sweeps.workers.process import arguments_of
@@ -49,7 +49,7 @@ def train_on(n_processes: int, sweep_dir: Path, target: str = TRAINER) -> Train:
     """
 
     def train(job: Job, runtime: RuntimeConfig, store: Store, oversight: Oversight) -> list[RunRecord]:
-        kills = kernel_kills()
+        kills = oom_kill_count()
         with tempfile.TemporaryDirectory() as folder:
             options = [*arguments_of(sweep_dir, runtime, target), "--worker", str(os.getpid()), "--shared", folder]
             options += ["--job", job.job_id, "--runs", *(run.run_id for run in job.runs)]
@@ -68,7 +68,7 @@ def train_on(n_processes: int, sweep_dir: Path, target: str = TRAINER) -> Train:
                 if order is not None:
                     step = last_row(store.metrics_path(job.runs[0].run_id)).get("step", 0)
                     raise Interrupted(f"stopped at step {step}")
-                raise reason(Path(folder), process.returncode, killed=kernel_kills() > kills)
+                raise reason(Path(folder), process.returncode, killed=oom_kill_count() > kills)
         return [store.read(run.run_id) for run in job.runs]
 
     return train

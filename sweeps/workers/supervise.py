@@ -12,11 +12,11 @@ from pathlib import Path
 
 from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.errors import HarnessError, UserError
-from scaling_harness.execution.attempts import LOG_VARIABLE, End, bury
+from scaling_harness.execution.attempts import LOG_VARIABLE, End, record_death
 from scaling_harness.execution.intervals import poll_s
 from scaling_harness.record.atomic_files import explain_os_errors
 from scaling_harness.record.store import Store
-from scaling_harness.training.memory import kernel_kills
+from scaling_harness.training.memory import oom_kill_count
 from sweeps.planning.manifest import CANCELLED, Manifest
 from sweeps.workers.hang_detection import Hangs
 from sweeps.workers.process import arguments_of
@@ -174,7 +174,7 @@ def supervise(
     """
     allowed = len(pool) * manifest.runtime.max_attempts
     cancelled = store.sweep_dir(manifest.name) / CANCELLED
-    told, deaths, n_left, kills = False, 0, len(manifest.runs), kernel_kills()
+    told, deaths, n_left, kills = False, 0, len(manifest.runs), oom_kill_count()
     hangs, hung = Hangs([run.run_id for run in manifest.runs], store), set()
     while len(pool):
         for pid in hangs.find(pool.pids):
@@ -188,8 +188,10 @@ def supervise(
                 continue
             _check_exit(worker)
             left = [run.run_id for run in manifest.runs if not store.is_finished(run.run_id)]
-            bury(left, store, worker.pid, End("died", _HUNG) if worker.pid in hung else _end(worker.code, kills))
-            kills = kernel_kills()
+            record_death(
+                left, store, worker.pid, End("died", _HUNG) if worker.pid in hung else _end(worker.code, kills)
+            )
+            kills = oom_kill_count()
             deaths = deaths + 1 if len(left) == n_left else 1
             n_left = len(left)
             if deaths > allowed:
@@ -209,7 +211,7 @@ def _check_exit(worker: Exit) -> None:
 
 def _end(code: int, kills: int) -> End:
     """How a worker ended that said nothing itself; `kills` are the kernel's for want of memory before."""
-    if code == -signal.SIGKILL and kernel_kills() > kills:
+    if code == -signal.SIGKILL and oom_kill_count() > kills:
         return End("out_of_memory", "killed by the kernel for want of memory")
     return End("died", exit_sentence(code))
 

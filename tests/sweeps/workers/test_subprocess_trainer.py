@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from scaling_harness.execution.attempts import read_end
-from scaling_harness.execution.claim import take
+from scaling_harness.execution.claim import claim_job
 from scaling_harness.execution.execute import execute
 from scaling_harness.execution.signals import Stop
 from scaling_harness.plan.plan import Job
@@ -158,11 +158,11 @@ def test_a_process_of_a_run_stops_when_it_is_told_or_its_worker_is_gone(delegate
 def test_a_process_of_a_run_writes_nothing_once_its_worker_was_overtaken(delegate, shared):
     plan, store, _ = shared
     oversight, _ = delegate
-    claim = take(plan.run_id, [plan.run_id], store)
+    claim = claim_job(plan.run_id, [plan.run_id], store)
     with pytest.raises(ClaimLost, match="attempt 1"):
         oversight.confirm()
     claim.end("interrupted")
     mine = Delegate(Job((plan,)), store, os.getpid(), Stop(), store.runs_dir)
-    claim = take(plan.run_id, [plan.run_id], store)
+    claim = claim_job(plan.run_id, [plan.run_id], store)
     mine.confirm()
     claim.end("interrupted")
