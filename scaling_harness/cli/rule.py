@@ -31,7 +31,7 @@ def run(args: Namespace) -> int:
     from analysis.runs.load import load_runs
     from analysis.runs.selection import Selection
     from analysis.to_json import to_json
-    from scaling_harness.plan.lr_batch_rules import RECIPES
+    from scaling_harness.plan.lr_batch_rules import RULE_FORMULAS
 
     path = find_runs(args.runs, args.runs_dir)
     runs = load_runs(path, Selection(may_differ=tuple(SETTINGS.values())), columns=args.columns)
@@ -40,7 +40,7 @@ def run(args: Namespace) -> int:
     say_dropped(runs.dropped)
     found = find_rules(runs.frame)
     published = [] if runs.columns is not None else _published(runs.frame, found.optima)
-    sources = {name: recipe.source for name, recipe in RECIPES.items()}
+    sources = {name: formulas.source for name, formulas in RULE_FORMULAS.items()}
     if args.json:
         print(json.dumps(to_json(found) | {"published": published, "sources": sources}))
         return 0
@@ -83,15 +83,15 @@ def _best_text(best: "Best") -> str:
 def _published(frame: "pd.DataFrame", optima: "Iterable[BestSettings]") -> list[dict[str, Any]]:
     """What each published rule gives at the sizes and horizons of the sweep."""
     from scaling_harness.models.param_flop_counts import COUNTS
-    from scaling_harness.plan.lr_batch_rules import RECIPES, Scale
+    from scaling_harness.plan.lr_batch_rules import RULE_FORMULAS, Scale
 
     rows = []
     for optimum in optima:
         run: Mapping[Any, Any] = frame[frame["N"] == optimum.n_params].iloc[0].to_dict()
         shape = (int(run[name]) for name in ("n_layer", "d_model", "n_ctx"))
         at = Scale({count: run[f"n_params_{count}"] for count in COUNTS}, optimum.n_tokens, *shape)
-        for name, recipe in RECIPES.items():
-            formulas = {"lr": recipe.learning_rate, "batch_tokens": recipe.batch_tokens}
+        for name, rule in RULE_FORMULAS.items():
+            formulas = {"lr": rule.learning_rate, "batch_tokens": rule.batch_tokens}
             values = {key: formula(at) if formula else None for key, formula in formulas.items()}
             rows.append({"rule": name, "N": int(optimum.n_params), "D": int(optimum.n_tokens), **values})
     return rows
