@@ -185,8 +185,8 @@ def record_death(run_ids: Iterable[str], store: Store, pid: int, end: End) -> No
         directory = store.run_dir(run_id)
         for number in attempt_numbers(directory)[-2:]:
             attempt = read_attempt(directory, number)
-            mine = attempt is not None and (attempt.pid, attempt.kernel) == (pid, kernel_id())
-            if mine and read_end(directory, number) is None:
+            is_childs = attempt is not None and (attempt.pid, attempt.kernel) == (pid, kernel_id())
+            if is_childs and read_end(directory, number) is None:
                 with explain_os_errors(directory), attempt_path(directory, number).open("ab") as file:
                     add_end(file.fileno(), end)
 

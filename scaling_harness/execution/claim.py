@@ -141,7 +141,7 @@ def claim_job(job_id: str, run_ids: Iterable[str], store: Store, lease_s: float 
     run_ids : iterable of str
         Runs without a record.
     store : Store
-        Where the runs live.
+        Store of the runs.
     lease_s : float
         Seconds without a heartbeat after which an owner whose lock cannot be tested counts as dead.
 

@@ -109,7 +109,7 @@ def execute_alone(job: "Job", runtime: RuntimeConfig, store: Store, train: Train
     runtime : RuntimeConfig
         Where and how to train.
     store : Store
-        Where the runs live.
+        Store of the runs.
     train : callable, optional
         Instead of `trainer.train`.
 

@@ -120,9 +120,9 @@ class RotaryAttention(Function):
         n_heads, T, _ = q.shape
         weights, total, mixed = q.new_empty(n_heads, T, T), q.new_empty(n_heads, T, 1), torch.empty_like(q)
         for part in _parts(n_heads, T):
-            mine = _scaled_bmm(q[part], k[part].transpose(1, 2), scale, out=weights[part]).exp_().tril_()
-            torch.sum(mine, -1, keepdim=True, out=total[part])
-            torch.bmm(mine, v[part], out=mixed[part])
+            weights_part = _scaled_bmm(q[part], k[part].transpose(1, 2), scale, out=weights[part]).exp_().tril_()
+            torch.sum(weights_part, -1, keepdim=True, out=total[part])
+            torch.bmm(weights_part, v[part], out=mixed[part])
         mixed.div_(total)
         ctx.save_for_backward(qkv_3SHTK, inverse_rms, rotation_Tk, weights, total, mixed)
         ctx.scale = scale
@@ -138,11 +138,11 @@ class RotaryAttention(Function):
         grad_3SHTK = torch.empty_like(qkv_3SHTK)
         grad_q, grad_k, grad_v = grad_3SHTK.flatten(1, 2)
         for part in _parts(*weights.shape[:2]):
-            mine = weights[part]
-            grad_logits = torch.bmm(grad[part], v[part].transpose(1, 2)).sub_(along[part]).mul_(mine)
+            weights_part = weights[part]
+            grad_logits = torch.bmm(grad[part], v[part].transpose(1, 2)).sub_(along[part]).mul_(weights_part)
             _scaled_bmm(grad_logits, k[part], ctx.scale, out=grad_q[part])
             _scaled_bmm(grad_logits.transpose(1, 2), q[part], ctx.scale, out=grad_k[part])
-            torch.bmm(mine.transpose(1, 2), grad[part], out=grad_v[part])
+            torch.bmm(weights_part.transpose(1, 2), grad[part], out=grad_v[part])
         grad_2SHTK = grad_3SHTK[:2]
         rotate_(_through_norm(grad_2SHTK, qkv_3SHTK[:2], inverse_rms, out=grad_2SHTK), rotation_Tk.conj())
         return grad_3SHTK.permute(1, 3, 0, 2, 4), None, None
