@@ -74,7 +74,7 @@ def _git_state() -> dict[str, Any]:
 
 
 def _git(*arguments: str) -> str | None:
-    """Ask git about this code; None where it is not a checkout."""
+    """Ask git about this code; None if it is not a checkout."""
     if not (_ROOT / ".git").exists():
         return None
     command = ["git", "-C", str(_ROOT), *arguments]

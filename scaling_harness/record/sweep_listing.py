@@ -29,7 +29,7 @@ class ListedRun:
     trunk: str | None = None
     """run_id of the run it branches from."""
     branches: tuple[tuple[int, str], ...] = ()
-    """Of a trunk: step and run_id of each run that branches from it."""
+    """Step and run_id of each run that branches from this one, if it is a trunk."""
     config: Mapping[str, Any] = field(default_factory=dict)
     """Parts of the configuration that differ from `SweepListing.base`."""
 
@@ -54,7 +54,7 @@ class SweepListing:
     law: str = "chinchilla"
     """Law that the report fits."""
     aims: Mapping[Any, float] = field(default_factory=dict)
-    """What would count as an answer; see `SweepConfig.aims`."""
+    """Targets that would count as an answer; see `SweepConfig.aims`."""
     base: Mapping[str, Any] = field(default_factory=dict)
     """Configuration of the first run."""
     launch: Mapping[str, Any] | None = None

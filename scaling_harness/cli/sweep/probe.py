@@ -5,18 +5,18 @@ from argparse import ArgumentParser, Namespace
 
 from scaling_harness.cli._options import add_json, add_planned_sweep, planned
 
-HELP = "time steps where the sweep would be trained: hours, GPU hours"
+HELP = "time some steps on the sweep's machines and predict its hours"
 
 
 def add_options(parser: ArgumentParser) -> None:
     """Declare the options."""
     add_planned_sweep(parser)
-    parser.add_argument("--again", action="store_true", help="even if there was a probe before")
+    parser.add_argument("--again", action="store_true", help="repeat the probe if there was one before")
     add_json(parser)
 
 
 def run(args: Namespace) -> int:
-    """Time the smallest and the largest run, and say what the rest of the sweep will take."""
+    """Time the smallest and the largest run, and print how long the rest of the sweep will take."""
     import dataclasses
 
     from sweeps.launchers.launch import take_probe
