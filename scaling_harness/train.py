@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from scaling_harness.config.compose import CONF_DIR, plain, run_config
+from scaling_harness.config.compose import CONF_DIR, plain, run_config, with_free_options
 from scaling_harness.config.schema import RunConfig, RuntimeConfig
 from scaling_harness.errors import HarnessError
 
 if TYPE_CHECKING:
-    from scaling_harness.execution.claim import Oversight
     from scaling_harness.plan.plan import Job
     from scaling_harness.record.record import RunRecord
     from scaling_harness.record.store import Store
+    from scaling_harness.training.oversight import Oversight
 
 
 def train_one(config: RunConfig) -> int:
@@ -112,4 +112,5 @@ def main(composed: DictConfig) -> None:
 
 
 if __name__ == "__main__":
+    sys.argv[1:] = with_free_options(sys.argv[1:])
     main()

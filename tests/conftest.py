@@ -2,10 +2,13 @@
 
 import dataclasses
 import functools
+import os
 import signal
 from pathlib import Path
 
 import pytest
+
+os.environ["SCALING_HARNESS_POLL_S"] = "0.05"  # read when a module is first imported, here and in worker processes
 
 from scaling_harness.config.compose import compose, run_config
 from scaling_harness.config.schema import RunConfig

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analysis.arrays import Array
 from analysis.bench.scenarios import SCENARIOS, Scenario
+from analysis.fitting.estimate import Estimate
 from analysis.fitting.objective import Objective
 from analysis.fitting.optimum import Point, fit_point
 from analysis.fitting.profile import profile_intervals
 from analysis.fitting.resample import draw_params
-from analysis.fitting.result import Estimate
 from analysis.frontier.approaches import three_approaches
-from analysis.laws.law import Array, chinchilla, derive
-from analysis.runs.load import Runs
+from analysis.laws.chinchilla import chinchilla
+from analysis.laws.law import derive
+from analysis.runs.selection import Runs
 from scaling_harness.errors import UserError
 
 DRAWN = ("cases", "residuals", "noise", "sandwich")
@@ -37,11 +39,11 @@ class Coverage:
     covered : float
         Share that holds the truth.
     stderr : float
-        Of ``covered``, by the binomial law.
+        Binomial standard error of ``covered``.
     width : float
         Median width.
     width_over_spread : float
-        The same over 3.92 standard deviations of the estimate between sweeps: 1 is as wide as needed.
+        Median width divided by 3.92 standard deviations of the estimate between sweeps: 1 is as wide as needed.
     """
 
     scenario: str
@@ -73,13 +75,13 @@ def coverage(
     scenarios : iterable of str
         Names in ``scenarios.SCENARIOS``.
     methods : sequence of str
-        Of ``METHODS``; "approaches" are the intervals on a that reports print, on grids alone.
+        Names in ``METHODS``; "approaches" are the intervals on a that reports print, on grids alone.
     sweeps : int
         Simulated for each scenario.
     resamples : int
-        Of each sweep and method.
+        Resamples of each sweep and method.
     seed : int
-        Of the noise and the resampling.
+        Seed of the noise and the resampling.
 
     Returns
     -------
@@ -100,25 +102,27 @@ def coverage(
 
 def _scenario(scenario: Scenario, methods: Sequence[str], sweeps: int, resamples: int, seed: int) -> list[Coverage]:
     rng = np.random.default_rng([seed, *scenario.name.encode()])
-    found: dict[str, list[Array]] = {}
+    measured: dict[str, list[Array]] = {}
     for _ in range(sweeps):
         frame = scenario.sweep(rng)
         inputs = {name: frame[name].to_numpy() for name in chinchilla.inputs}
         point = fit_point(chinchilla, inputs, frame.L.to_numpy(), Objective(), n_starts=N_STARTS)
         for method in methods:
             if method != "approaches":
-                found.setdefault(method, []).append(_measured(point, method, resamples, rng, scenario.target_flops))
+                measured.setdefault(method, []).append(_measured(point, method, resamples, rng, scenario.target_flops))
             elif scenario.is_grid:
                 for name, exponent in _exponents(frame, resamples, int(rng.integers(2**32))).items():
-                    found.setdefault(f"approach {name}", []).append(_only_a(exponent))
+                    measured.setdefault(f"approach {name}", []).append(_only_a(exponent))
     truth = _quantities(scenario.truth, scenario.target_flops)
-    return [row for method, sweep_list in found.items() for row in _rows(scenario, method, np.array(sweep_list), truth)]
+    return [
+        row for method, sweep_list in measured.items() for row in _rows(scenario, method, np.array(sweep_list), truth)
+    ]
 
 
 def _exponents(frame: pd.DataFrame, resamples: int, seed: int) -> dict[str, Estimate]:
     """Exponent a with the interval that reports print, by approach; none for those without an interval."""
-    found = three_approaches(Runs(frame), curves={}, resamples=resamples, seed=seed)
-    each = {**found.approaches, **found.variants}
+    three = three_approaches(Runs(frame), curves={}, resamples=resamples, seed=seed)
+    each = {**three.approaches, **three.variants}
     return {name: approach.a for name, approach in each.items() if len(approach.a_draws)}
 
 
@@ -131,7 +135,7 @@ def _only_a(exponent: Estimate) -> Array:
 def _quantities(params: Mapping[str, float] | Mapping[str, Array], train_flops: float) -> Array:
     """What is counted, (quantities,) or (K, quantities)."""
     best = chinchilla.optimal(params, train_flops)
-    found = (
+    values = (
         params["E"],
         np.log(params["A"]),
         np.log(params["B"]),
@@ -140,11 +144,11 @@ def _quantities(params: Mapping[str, float] | Mapping[str, Array], train_flops: 
         derive(chinchilla, params)["a"],
         np.log(best.n_params),
     )
-    return np.stack([np.asarray(value, float) for value in found], axis=-1)
+    return np.stack([np.asarray(value, float) for value in values], axis=-1)
 
 
 def _measured(point: Point, method: str, resamples: int, rng: np.random.Generator, train_flops: float) -> Array:
-    """Estimate and both ends of its interval, (quantities, 3); NaN where the method has no interval."""
+    """Estimate and both ends of its interval, (quantities, 3); NaN if the method has no interval."""
     estimate_Q = _quantities(point.params, train_flops)
     if method == "profile":
         return np.column_stack([estimate_Q, _profile_ends(point)])
@@ -158,8 +162,8 @@ def _measured(point: Point, method: str, resamples: int, rng: np.random.Generato
 def _profile_ends(point: Point) -> Array:
     """Ends of the profile intervals of the parameters; a and N* are not parameters."""
     nothing = (np.nan, np.nan)
-    found = profile_intervals(point)
-    ends = [found[name] or nothing for name in ("E", "A", "B", "alpha", "beta")]
+    intervals = profile_intervals(point)
+    ends = [intervals[name] or nothing for name in ("E", "A", "B", "alpha", "beta")]
     return np.array([ends[0], np.log(ends[1]), np.log(ends[2]), ends[3], ends[4], nothing, nothing])
 
 

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.arrays import Array, Rows
 from analysis.bench import scipy_baseline as baseline
 from analysis.bench.scenarios import SCENARIOS
 from analysis.fitting.fit import fit
 from analysis.fitting.objective import Objective
 from analysis.fitting.optimum import Point, fit_point
 from analysis.fitting.resample import case_weights
-from analysis.laws.law import Array, Rows, chinchilla
+from analysis.laws.chinchilla import chinchilla
 from analysis.runs.load import load_runs
 
 SAME = 1e-6
@@ -36,18 +37,18 @@ class Timing:
 
 
 @dataclass(frozen=True)
-class Speed:
+class FitSpeed:
     """The measurements of one run.
 
     Attributes
     ----------
     timings : tuple of Timing
     point_gap : float
-        Our objective over the public baseline's, minus 1: negative where ours is lower.
+        Our objective over the public baseline's, minus 1: negative if ours is lower.
     same_as_careful : float
         Share of resamples that end no more than 1e-6 (relative) above scipy's careful optimum.
     same_as_multistart : float
-        The same against the best of several random starts, over ``checked`` resamples.
+        The same share against the best of several random starts, over ``checked`` resamples.
     checked : int
     long_table_cpu_s, long_table_wall_s : float
         A table of 100,000 rows read and fitted.
@@ -67,7 +68,7 @@ class Speed:
         return spent[work, way] / spent[work, "ours"]
 
 
-def speed(frame: pd.DataFrame | None = None, resamples: int = 4000, share: float = 1.0, seed: int = 0) -> Speed:
+def speed(frame: pd.DataFrame | None = None, resamples: int = 4000, share: float = 1.0, seed: int = 0) -> FitSpeed:
     """Measure.
 
     Parameters
@@ -80,11 +81,11 @@ def speed(frame: pd.DataFrame | None = None, resamples: int = 4000, share: float
         Part of the baseline's starts and resamples that is measured, at random, and scaled up; the
         result then says so. 1 measures all.
     seed : int
-        Of the resampling and of the part.
+        Seed of the resampling and of the part.
 
     Returns
     -------
-    Speed
+    FitSpeed
     """
     rng = np.random.default_rng(seed)
     frame = SCENARIOS["hoffmann"].sweep(rng) if frame is None else frame
@@ -99,7 +100,7 @@ def speed(frame: pd.DataFrame | None = None, resamples: int = 4000, share: float
     checked = rng.choice(resamples, min(CHECKED, resamples), replace=False)
     best = _multistart(point, weights[checked], rng)
     long_cpu_s, long_wall_s = _long_table()
-    return Speed(
+    return FitSpeed(
         timings=(
             Timing("point", "ours", ours_s),
             Timing("point", "public", public_s / share, share),
@@ -181,20 +182,21 @@ def _long_table() -> tuple[float, float]:
         return cpu_s, time.perf_counter() - wall
 
 
-def speed_table(found: Speed) -> str:
+def speed_table(measured: FitSpeed) -> str:
     """The measurements as text."""
     lines = [f"{'work':12}{'way':10}{'CPU-s':>10}{'times ours':>12}  measured"]
-    for timing in found.timings:
+    for timing in measured.timings:
         part = "in full" if timing.measured_share == 1 else f"{timing.measured_share:.0%}, scaled up"
-        times = found.ratio(timing.work, timing.way)
+        times = measured.ratio(timing.work, timing.way)
         lines.append(f"{timing.work:12}{timing.way:10}{timing.cpu_s:>10.3f}{times:>12.1f}  {part}")
     return "\n".join(
         [
             *lines,
             "public: 4,500 starts L-BFGS-B, then BFGS, numerical gradients; careful: L-BFGS-B, analytic, centred",
-            f"point fit: our objective is {found.point_gap:+.2e} relative to the public one",
-            f"resamples within 1e-6 of scipy careful: {found.same_as_careful:.2%}; "
-            f"of {CHECK_STARTS} random starts: {found.same_as_multistart:.2%} of {found.checked}",
-            f"{LONG_TABLE:,} rows read and fitted: {found.long_table_cpu_s:.1f} CPU-s, {found.long_table_wall_s:.1f} s",
+            f"point fit: our objective is {measured.point_gap:+.2e} relative to the public one",
+            f"resamples within 1e-6 of scipy careful: {measured.same_as_careful:.2%}; "
+            f"of {CHECK_STARTS} random starts: {measured.same_as_multistart:.2%} of {measured.checked}",
+            f"{LONG_TABLE:,} rows read and fitted: "
+            f"{measured.long_table_cpu_s:.1f} CPU-s, {measured.long_table_wall_s:.1f} s",
         ]
     )

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analysis.arrays import Array
 from analysis.laws import simulate
-from analysis.laws.law import Array, chinchilla
+from analysis.laws.chinchilla import chinchilla
 
 Noise = Callable[[np.random.Generator, int], Array]
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-from analysis.laws.law import Array
+from analysis.arrays import Array
 
 DELTA = 1e-3
 Fit = tuple[Array, float]
@@ -38,15 +38,15 @@ def _public_objective(z: Array, log_n: Array, log_d: Array, log_loss: Array) -> 
 def public_point(log_n: Array, log_d: Array, log_loss: Array, starts: Array) -> Fit:
     """Best of L-BFGS-B from the starts, default tolerances, numerical gradients."""
     rows = (log_n, log_d, log_loss)
-    found = [minimize(_public_objective, start, args=rows, method="L-BFGS-B") for start in starts]
-    best = min(found, key=lambda each: each.fun)
+    fits = [minimize(_public_objective, start, args=rows, method="L-BFGS-B") for start in starts]
+    best = min(fits, key=lambda each: each.fun)
     return best.x, float(best.fun)
 
 
 def public_resample(log_n: Array, log_d: Array, log_loss: Array, start: Array) -> Fit:
     """BFGS from the point fit, numerical gradients, on the rows of one resample."""
-    found = minimize(_public_objective, start, args=(log_n, log_d, log_loss), method="BFGS")
-    return found.x, float(found.fun)
+    optimum = minimize(_public_objective, start, args=(log_n, log_d, log_loss), method="BFGS")
+    return optimum.x, float(optimum.fun)
 
 
 def careful(log_n: Array, log_d: Array, log_loss: Array, start: Array, weights: Array) -> Fit:
@@ -64,5 +64,5 @@ def careful(log_n: Array, log_d: Array, log_loss: Array, start: Array, weights: 
         return 1e6 * _huber(residuals, weights), 1e6 * gradient
 
     options = {"ftol": 1e-15, "gtol": 1e-10, "maxiter": 5000, "maxfun": 20000}
-    found = minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", options=options)
-    return found.x, float(found.fun) / 1e6
+    optimum = minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", options=options)
+    return optimum.x, float(optimum.fun) / 1e6

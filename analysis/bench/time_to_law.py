@@ -1,24 +1,27 @@
 """Two sweeps as two ways to the same law: what each reached, for how much compute and time. From records alone."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.arrays import Array
 from analysis.fitting.goodness_of_fit import fit_quality
-from analysis.frontier.approach2_isoflop import budget_groups
 from analysis.frontier.approaches import Approaches, three_approaches
-from analysis.laws.law import Array, Law
+from analysis.laws.law import Law
 from analysis.report.summary import elapsed_s, or_reason
-from analysis.runs.load import Runs, load_runs
+from analysis.runs.budgets import budget_groups
+from analysis.runs.load import load_runs
+from analysis.runs.selection import Runs, Selection
+from analysis.to_json import document
 from analysis.validation.holdout import hold_out_budgets
 from scaling_harness.text_table import print_columns
 
 APPROACHES = ("2", "3")
-"""Those whose intervals are a law's quality; approach 1 needs validation curves, which a plain loop may not have."""
+"""Their intervals measure a law's quality; approach 1 needs validation curves, which a plain loop may not have."""
 MAY_DIFFER = ("optim.lr", "budget.batch_tokens")
 """Settings that a search may have chosen for each size."""
 SAME_BUDGET = 0.05
@@ -32,15 +35,15 @@ class Reached:
     Attributes
     ----------
     seconds : float
-        In which at least one of its runs was training.
+        Seconds in which at least one of its runs was training.
     n_runs : int
-        Finished by then.
+        Runs finished by then.
     train_flops, n_tokens : float
-        Of them, 6ND with head.
+        Sums over those runs, 6ND with head.
     best_loss : float
-        Lowest of them, nats a token.
+        Their lowest loss, nats a token.
     half_widths : mapping
-        Of the 95 % interval of a, by approach 2 and 3, where they have one.
+        Half-width of the 95 % interval of a by approach 2 and 3, if they have one.
     residual_ratio : float or None
         Residuals over what the spread of seeds implies.
     forecast_error : float or None
@@ -61,22 +64,24 @@ class Reached:
 
     @property
     def half_width(self) -> float | None:
-        """The wider of both approaches; None where one has none."""
+        """The wider of both approaches; None if one has none."""
         return max(self.half_widths.values()) if len(self.half_widths) == len(APPROACHES) else None
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return asdict(self) | {"half_width": self.half_width, "tokens_per_s": self.n_tokens / self.seconds}
+
+@document.register
+def _(reached: Reached) -> dict[str, Any]:
+    derived = {"half_width": reached.half_width, "tokens_per_s": reached.n_tokens / reached.seconds}
+    return vars(reached) | derived
 
 
 @dataclass(frozen=True)
-class Comparison:
+class TimeToLaw:
     """Ours and the baseline.
 
     Attributes
     ----------
     ours, baseline : Reached
-        In all the time that each had.
+        What each reached in all its time.
     baseline_then : Reached or None
         After as many seconds as ours took in all; None before its first run.
     losses : tuple of dict
@@ -92,15 +97,8 @@ class Comparison:
     best_loss_s: tuple[float | None, float | None]
     half_width_s: tuple[float | None, float | None]
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        then = self.baseline_then.to_dict() if self.baseline_then else None
-        sides = {"ours": self.ours.to_dict(), "baseline": self.baseline.to_dict(), "baseline_then": then}
-        names = ("losses", "best_loss_s", "half_width_s")
-        return sides | {name: getattr(self, name) for name in names}
 
-
-def compare(ours: Path, baseline: Path, law: Law, resamples: int = 200) -> Comparison:
+def compare(ours: Path, baseline: Path, law: Law, resamples: int = 200) -> TimeToLaw:
     """Hold two sweeps side by side.
 
     Parameters
@@ -108,20 +106,20 @@ def compare(ours: Path, baseline: Path, law: Law, resamples: int = 200) -> Compa
     ours, baseline : Path
         Sweep directories; finished or not.
     law : Law
-        Of approach 3 and the forecast.
+        Law of approach 3 and the forecast.
     resamples : int
-        Of the intervals.
+        Resamples of the intervals.
 
     Returns
     -------
-    Comparison
+    TimeToLaw
 
     Raises
     ------
     HarnessError
         One of them has no run that can be fitted.
     """
-    us, them = (load_runs(path, may_differ=MAY_DIFFER) for path in (ours, baseline))
+    us, them = (load_runs(path, Selection(may_differ=MAY_DIFFER)) for path in (ours, baseline))
     at_us, at_them = _ends(us.frame), _ends(them.frame)
     our_steps, steps = (
         [_reached(runs, ends, seconds, law, resamples) for seconds in _milestones(runs.frame, ends)]
@@ -129,7 +127,7 @@ def compare(ours: Path, baseline: Path, law: Law, resamples: int = 200) -> Compa
     )
     whole = our_steps[-1]
     then = _reached(them, at_them, whole.seconds, law, resamples) if at_them.min() <= whole.seconds else None
-    return Comparison(
+    return TimeToLaw(
         ours=whole,
         baseline=steps[-1],
         baseline_then=then,
@@ -153,31 +151,31 @@ def _milestones(frame: pd.DataFrame, ends: Array) -> list[float]:
 
 def _reached(runs: Runs, ends: Array, seconds: float, law: Law, resamples: int) -> Reached:
     part = runs.where(ends <= seconds)
-    found, no_law = or_reason(lambda: three_approaches(part, law=law, curves={}, resamples=resamples))
-    held, no_forecast = or_reason(lambda: hold_out_budgets(found.cells, law)) if found else (None, None)
-    rms = found.parametric.residual_rms if found else 0.0
+    approaches, no_law = or_reason(lambda: three_approaches(part, law=law, curves={}, resamples=resamples))
+    held, no_forecast = or_reason(lambda: hold_out_budgets(approaches.cells, law)) if approaches else (None, None)
+    rms = approaches.parametric.residual_rms if approaches else 0.0
     return Reached(
         seconds=float(ends[ends <= seconds].max()),
         n_runs=len(part),
         train_flops=float(part.frame.C.sum()),
         n_tokens=float(part.frame.D.sum()),
         best_loss=float(part.frame.L.min()),
-        half_widths=_half_widths(found) if found else {},
-        residual_ratio=fit_quality(law, found.cells, found.noise, rms).ratio if found else None,
+        half_widths=_half_widths(approaches) if approaches else {},
+        residual_ratio=fit_quality(law, approaches.cells, approaches.noise, rms).ratio if approaches else None,
         forecast_error=held.mean_abs_rel_error if held else None,
         reason=no_law or no_forecast,
     )
 
 
-def _half_widths(found: Approaches) -> dict[str, float]:
-    intervals = {name: found.approaches[name].a.ci95 for name in APPROACHES}
+def _half_widths(approaches: Approaches) -> dict[str, float]:
+    intervals = {name: approaches.approaches[name].a.ci95 for name in APPROACHES}
     return {name: (ends[1] - ends[0]) / 2 for name, ends in intervals.items() if ends and np.isfinite(ends).all()}
 
 
 def _first(frame: pd.DataFrame, ends: Array, loss: float) -> float | None:
     """Seconds until a run had a loss as low."""
-    found = ends[frame.L.to_numpy() <= loss]
-    return float(found.min()) if len(found) else None
+    reached = ends[frame.L.to_numpy() <= loss]
+    return float(reached.min()) if len(reached) else None
 
 
 def _law_by(steps: Sequence[Reached], half_width: float | None) -> float | None:
@@ -197,29 +195,35 @@ def _losses(ours: pd.DataFrame, baseline: pd.DataFrame) -> list[dict[str, float]
 
 
 def _lowest(frame: pd.DataFrame) -> list[tuple[float, float]]:
-    """Of each budget: C and the lowest mean over seeds."""
+    """C and the lowest mean over seeds of each budget."""
     cells = frame.groupby(["N", "D"], as_index=False).agg(C=("C", "mean"), L=("L", "mean"))
     groups = budget_groups(cells.C.to_numpy())
     return [(float(cells.C.iloc[rows].mean()), float(cells.L.iloc[rows].min())) for rows in groups]
 
 
-def print_comparison(found: Comparison) -> None:
+def print_comparison(comparison: TimeToLaw) -> None:
     """Both sides as a table, then losses and times."""
-    sides = {"ours": found.ours, "baseline, as long": found.baseline_then, "baseline, in all": found.baseline}
+    sides = {
+        "ours": comparison.ours,
+        "baseline, as long": comparison.baseline_then,
+        "baseline, in all": comparison.baseline,
+    }
     header = ("side", "minutes", "runs", "FLOPs", "tokens/s", "best loss")
     header += (*(f"a +- by {name}" for name in APPROACHES), "residuals/noise", "forecast error")
     print_columns(header, [[name, *_cells(side)] for name, side in sides.items() if side])
     print_columns(
         ("FLOPs of a budget", "ours", "baseline"),
-        [[f"{row['train_flops']:.3g}", f"{row['ours']:.4f}", f"{row['baseline']:.4f}"] for row in found.losses],
+        [[f"{row['train_flops']:.3g}", f"{row['ours']:.4f}", f"{row['baseline']:.4f}"] for row in comparison.losses],
     )
     for name, side in sides.items():
         if side and side.reason:
             print(f"{name}: {side.reason}")
-    print(f"our lowest loss, {found.ours.best_loss:.4f}: {_times(found.best_loss_s, found)}")
-    width = found.ours.half_width
+    print(f"our lowest loss, {comparison.ours.best_loss:.4f}: {_times(comparison.best_loss_s, comparison)}")
+    width = comparison.ours.half_width
     print(
-        "no half-width" if width is None else f"our half-width of a, {width:.3f}: {_times(found.half_width_s, found)}"
+        "no half-width"
+        if width is None
+        else f"our half-width of a, {width:.3f}: {_times(comparison.half_width_s, comparison)}"
     )
 
 
@@ -230,10 +234,10 @@ def _cells(side: Reached) -> list[str]:
     return numbers + ["-" if value is None else f"{value:.3g}" for value in quality]
 
 
-def _times(seconds: tuple[float | None, float | None], found: Comparison) -> str:
+def _times(seconds: tuple[float | None, float | None], comparison: TimeToLaw) -> str:
     ours, baseline = seconds
     mine = "never" if ours is None else f"ours after {ours / 60:.1f} minutes"
     if baseline is None:
-        return f"{mine}, the baseline not in {found.baseline.seconds / 60:.1f} minutes"
+        return f"{mine}, the baseline not in {comparison.baseline.seconds / 60:.1f} minutes"
     times = "" if ours is None else f", {baseline / ours:.1f} times as long"
     return f"{mine}, the baseline after {baseline / 60:.1f}{times}"

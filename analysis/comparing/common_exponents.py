@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.arrays import Array
 from analysis.fitting.newton import Problem, solve
 from analysis.fitting.objective import LEAST_SQUARES
 from analysis.fitting.optimum import Point, fit_point
-from analysis.laws.law import Array, Law, Term
-from analysis.laws.model import on_rows
+from analysis.laws.batched_law import on_rows
+from analysis.laws.law import Law, Term
 from scaling_harness.errors import HarnessError
 
 OFFSET = "E_common"
@@ -53,14 +54,6 @@ class CommonExponent:
     n_runs: int
     resamples: int
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return {
-            **self.__dict__,
-            "shared": dict(self.shared),
-            "separate": {k: dict(v) for k, v in self.separate.items()},
-        }
-
     def sentence(self) -> str:
         """The outcome in words."""
         shared = ", ".join(f"{name} {value:.4f}" for name, value in self.shared.items())
@@ -83,7 +76,7 @@ def common_exponent(
     law : Law
         A sum of power terms, with or without E.
     resamples, seed : int
-        Of the simulation under the shared law.
+        Number of simulations under the shared law, and their seed.
 
     Returns
     -------
@@ -143,8 +136,8 @@ class _Joint:
     def solve(self, log_loss: Array) -> Array:
         """Internal parameters (1, P) of the best of several starts."""
         starts = np.stack([self.model.to_internal(self._start(weight)) for weight in (0.0, 0.25, 0.5, 0.75, 1.0)])
-        found = self._solve(log_loss, starts)
-        return found.z_KP[[int(found.objective_K.argmin())]]
+        solution = self._solve(log_loss, starts)
+        return solution.z_KP[[int(solution.objective_K.argmin())]]
 
     def _solve(self, log_loss: Array, starts: Array) -> Any:
         low, high = self.model.bounds(float(np.exp(self.log_loss.min())))

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.fitting.result import Estimate
+from analysis.arrays import Array
+from analysis.fitting.estimate import Estimate
 from analysis.forecasting.inverse import compute_for_loss
 from analysis.forecasting.source import CONVENTIONS, Source
-from analysis.laws.law import Array
+from analysis.to_json import document
 from scaling_harness.errors import HarnessError, UserError
 
 FRONTIER = ("a", "b")
@@ -32,7 +33,7 @@ PAIRING_KEYS = ("rows", "resample", "resamples", "seed", "clusters")
 class Difference:
     """One quantity of the first source minus the same of the second.
 
-    ``pairing`` is "paired" (same resampled rows), "independent", or "one side" where the other prints no error.
+    ``pairing`` is "paired" (same resampled rows), "independent", or "one side" if the other prints no error.
     """
 
     quantity: str
@@ -47,10 +48,11 @@ class Difference:
         interval = self.estimate.ci95
         return None if interval is None else not interval[0] <= 0 <= interval[1]
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        sides = {"quantity": self.quantity, "first": self.first, "second": self.second, "pairing": self.pairing}
-        return {**sides, **self.estimate.to_dict(), "apart": self.apart}
+
+@document.register
+def _(difference: Difference) -> dict[str, Any]:
+    sides = {name: getattr(difference, name) for name in ("quantity", "first", "second", "pairing")}
+    return {**sides, **document(difference.estimate), "apart": difference.apart}
 
 
 @dataclass(frozen=True)
@@ -73,15 +75,11 @@ class Comparison:
     refused: tuple[Mapping[str, str], ...]
     warnings: tuple[str, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        rows = self.table.astype(object).where(self.table.notna(), None)
-        return {
-            "sources": rows.to_dict(orient="records"),
-            "differences": [difference.to_dict() for difference in self.differences],
-            "refused": [dict(row) for row in self.refused],
-            "warnings": list(self.warnings),
-        }
+
+@document.register
+def _(comparison: Comparison) -> dict[str, Any]:
+    names = ("differences", "refused", "warnings")
+    return {"sources": comparison.table, **{name: getattr(comparison, name) for name in names}}
 
 
 def compare(sources: Sequence[Source], *, train_flops: float | None = None, seed: int = 0) -> Comparison:
@@ -90,11 +88,11 @@ def compare(sources: Sequence[Source], *, train_flops: float | None = None, seed
     Parameters
     ----------
     sources : sequence of Source
-        Two or more, of `sources.open_source`.
+        Two or more, of `source.open_source`.
     train_flops : float, optional
         Also say, at this budget, how much compute the second needs for the loss of the first: ln(C2/C1).
     seed : int
-        Of the shuffling of independent resamples.
+        Seed of the shuffling of independent resamples.
 
     Returns
     -------
@@ -141,25 +139,25 @@ def _table(sources: Sequence[Source]) -> pd.DataFrame:
 
 def differing(first: Source, second: Source, fields: Sequence[str] = CONVENTIONS) -> dict[str, tuple[str, str]]:
     """Conventions known on both sides that differ."""
-    found = {}
+    differences = {}
     for name in fields:
         mine, theirs = first.conventions.get(name), second.conventions.get(name)
         if mine is not None and theirs is not None and str(mine) != str(theirs):
-            found[name] = (str(mine), str(theirs))
-    return found
+            differences[name] = (str(mine), str(theirs))
+    return differences
 
 
 def convention_warnings(first: Source, second: Source) -> list[str]:
     """A sentence for every convention that differs, and one for those that are not known."""
     pair = f"{first.name} and {second.name}"
-    found = [
+    sentences = [
         f"{pair} differ in {name} ({mine} against {theirs}): {WHY[name]}"
         for name, (mine, theirs) in differing(first, second).items()
     ]
     unknown = [name for name in CONVENTIONS if None in (first.conventions.get(name), second.conventions.get(name))]
     if unknown:
-        found.append(f"{pair}: {', '.join(unknown)} not known on both sides, they may differ")
-    return found
+        sentences.append(f"{pair}: {', '.join(unknown)} not known on both sides, they may differ")
+    return sentences
 
 
 def _common_quantities(first: Source, second: Source) -> tuple[list[str], list[Mapping[str, str]]]:
@@ -250,7 +248,7 @@ def _add_multiplier(
 def compute_multiplier(first: Source, second: Source, train_flops: float, seed: int = 0) -> Estimate:
     """Ln(C2/C1): C2 is the compute the second law needs for the loss the first reaches at C1.
 
-    Positive where the first is the better recipe; inf where the second never reaches that loss.
+    Positive if the first is the better recipe; inf if the second never reaches that loss.
     """
     points = [{name: np.array([value]) for name, value in source.values.items()} for source in (first, second)]
     value = _log_multiplier(first, second, points[0], points[1], train_flops)
@@ -272,20 +270,3 @@ def _log_multiplier(
 ) -> Array:
     loss = first.optimal(mine, np.full(len(next(iter(mine.values()))), train_flops)).loss_nats
     return np.log(compute_for_loss(second, theirs, loss)) - np.log(train_flops)
-
-
-def equivalent_compute(source: Source, loss_from: float, loss_to: float) -> Estimate:
-    """Ln(C2/C1) of a loss gap within one law: what it would take to buy that gap with compute.
-
-    Close to (loss_from - loss_to) / (gamma (L - E)) for small gaps, gamma = alpha beta / (alpha + beta).
-    """
-    point = {name: np.array([value]) for name, value in source.values.items()}
-
-    def log_ratio(params: Mapping[str, Array]) -> Array:
-        with np.errstate(invalid="ignore"):  # both may be out of reach
-            return np.log(compute_for_loss(source, params, loss_to)) - np.log(
-                compute_for_loss(source, params, loss_from)
-            )
-
-    value = float(log_ratio(point)[0])
-    return Estimate.from_draws(value, log_ratio(source.draws)) if source.draws else Estimate(value)

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.fitting.result import Estimate
-from analysis.laws.law import Array
-from analysis.runs.from_records import dotted, find_run_dirs
+from analysis.arrays import Array
+from analysis.fitting.estimate import Estimate
+from analysis.runs.from_records import find_run_dirs, record_in
+from analysis.tables.dotted import dotted
 from scaling_harness.errors import HarnessError
-from scaling_harness.record.record import RECORD_FILE, RunRecord, read_record
+from scaling_harness.record.record import RunRecord
 
 PAIR = ["n_layer", "d_model", "n_tokens", "seed"]
 CLUSTER = ["n_layer", "d_model", "seed"]  # the runs of a trunk stand or fall together
@@ -30,10 +31,6 @@ class Cell:
     loss_second: float
     difference: Estimate
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return vars(self) | {"difference": self.difference.to_dict()}
-
 
 @dataclass(frozen=True)
 class Pairing:
@@ -42,7 +39,7 @@ class Pairing:
     Attributes
     ----------
     first, second : str
-        Their settings.
+        Settings of the two variants.
     cells : tuple of Cell
     difference : Estimate
         Mean of ln L of the second minus that of the first; Student's interval over shapes and seeds, since the budgets
@@ -62,21 +59,18 @@ class Pairing:
     flops_share: float
     time_share: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return vars(self) | {"cells": [c.to_dict() for c in self.cells], "difference": self.difference.to_dict()}
-
 
 def read_records(directory: Path) -> tuple[list[RunRecord], list[dict[str, str]]]:
     """Finished runs of a sweep, whatever their status; and those that have no loss, with the reason."""
     records, dropped = [], []
     for run_dir in find_run_dirs(directory):
-        if not (run_dir / RECORD_FILE).exists():
+        record = record_in(run_dir)
+        if record is None:
             dropped.append({"run": run_dir.name, "reason": "not finished"})
             continue
-        records.append(read_record(run_dir))
-        if records[-1].status != "completed":
-            dropped.append({"run": run_dir.name, "reason": f"{records[-1].status}: {records[-1].reason}"})
+        records.append(record)
+        if record.status != "completed":
+            dropped.append({"run": run_dir.name, "reason": f"{record.status}: {record.reason}"})
     return records, dropped
 
 

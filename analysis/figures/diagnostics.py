@@ -7,13 +7,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.arrays import Array
 from analysis.figures import style
 from analysis.figures.style import ACCENT, GREY, INK, SECOND, Labels, Shades
 from analysis.fitting.fit import fit
 from analysis.fitting.goodness_of_fit import OffsetProfile
 from analysis.fitting.result import FitResult
-from analysis.frontier.approach2_isoflop import budget_groups
-from analysis.laws.law import Array, Law
+from analysis.laws.law import Law
+from analysis.runs.budgets import budget_groups
 from analysis.runs.replicates import SeedNoise
 from analysis.validation.holdout import Holdout
 
@@ -29,7 +30,7 @@ def residuals(parametric: FitResult, cells: pd.DataFrame, noise: SeedNoise | Non
     parametric : FitResult
         A law in N and D.
     cells : DataFrame
-        Of `cells.design_cells`; a residual is that of a cell's mean.
+        From `replicates.design_cells`; a residual is that of a cell's mean.
     noise : SeedNoise or None
         None draws no band.
     labels : Labels
@@ -79,7 +80,7 @@ def forecast(held: Holdout, cells: pd.DataFrame, labels: Labels) -> Figure:
     Parameters
     ----------
     held : Holdout
-        Of `holdout.hold_out_budgets`.
+        From `holdout.hold_out_budgets`.
     cells : DataFrame
         All of them: those not held out are fitted again for the interval (parameters only).
     labels : Labels

@@ -9,16 +9,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from analysis.arrays import Array
 from analysis.figures import style
 from analysis.figures.style import GREY, INK, Labels, Shades
-from analysis.fitting.result import Estimate, FitResult
-from analysis.frontier.approach1_envelope import Envelope, Points
+from analysis.fitting.result import FitResult
+from analysis.frontier.approach1_envelope import Envelope
 from analysis.frontier.approach2_isoflop import Slice
 from analysis.frontier.approaches import Approaches
 from analysis.frontier.frontier_line import Approach
-from analysis.laws.law import Array
 from analysis.laws.published import PUBLISHED
-from analysis.runs.load import Runs
+from analysis.runs.curves import Points
+from analysis.runs.selection import Runs
 
 REFERENCES = ("kaplan2020", "hoffmann2022_approach1")
 MARKERS = {"1": ".", "2": "s", "3": "D"}
@@ -33,7 +34,7 @@ def loss_curves(runs: Runs, curves: Mapping[object, Points], labels: Labels, tra
     runs : Runs
         For N of each run.
     curves : mapping
-        Of `envelope.curves_of`: tokens and loss by index of the run.
+        From `curves.curves_of`: tokens and loss by index of the run.
     labels : Labels
         Which N, nats per what.
     traced : Envelope, optional
@@ -74,9 +75,9 @@ def isoflop_parabolas(runs: Runs, cells: pd.DataFrame, slices: Iterable[Slice], 
     runs : Runs
         Each seed is a dot.
     cells : DataFrame
-        Of `cells.design_cells`: the means the parabolas go through.
+        From `replicates.design_cells`: the means the parabolas go through.
     slices : iterable of Slice
-        Of `isoflop.slices`; those with a problem are greyed, and the legend says why.
+        From `approach2_isoflop.slices`; those with a problem are greyed, and the legend says why.
     labels : Labels
         Which N, nats per what.
     """
@@ -111,7 +112,7 @@ def _draw_slice(ax: Axes, piece: Slice, group: pd.DataFrame, frame: pd.DataFrame
         ax.plot(piece.n_opt, piece.loss, marker="*", ms=11, mec=colour, mfc="white", ls="", zorder=4)
 
 
-def frontier(found: Approaches, labels: Labels) -> Figure:
+def frontier(approaches: Approaches, labels: Labels) -> Figure:
     """Compute-optimal N and D against C by the three approaches (Hoffmann et al. 2022, figs. 1 and A3).
 
     Shaded bands are 95 % intervals over the shared noise draws: of the whole fit for approach 3, of the
@@ -119,11 +120,11 @@ def frontier(found: Approaches, labels: Labels) -> Figure:
     """
     figure, axes = style.new_figure(2)
     with style.styled():
-        C = style.span(found.cells["C"], beyond=0.15)
+        C = style.span(approaches.cells["C"], beyond=0.15)
         for ax, symbol, label in zip(axes, "ND", (labels.n, labels.d), strict=True):
-            _draw_references(ax, found.parametric, C, symbol)
-            for name, approach in found.approaches.items():
-                _draw_approach(ax, approach, found.parametric if name == "3" else None, C, symbol)
+            _draw_references(ax, approaches.parametric, C, symbol)
+            for name, approach in approaches.approaches.items():
+                _draw_approach(ax, approach, approaches.parametric if name == "3" else None, C, symbol)
             ax.set(xlabel=labels.c, ylabel=f"optimal {label}")
             style.log_axis(ax, "x", style.power, most=4)
             ax.set_yscale("log")
@@ -145,15 +146,10 @@ def _draw_approach(ax: Axes, approach: Approach, parametric: FitResult | None, C
     ax.fill_between(C, *bounds, color=colour, alpha=0.15, lw=0)
     ax.plot(C, line, color=colour, lw=1.3)
     letter = "a" if symbol == "N" else "b"
-    label = f"approach {name}: {letter} = {_interval(exponent)}"
+    label = f"approach {name}: {letter} = {exponent:.2f}"
     marker, face = MARKERS[name], "white" if name == "3" else colour
     ax.plot(points["C"], points[f"{symbol}_opt"], color=colour, ls="", marker=marker, ms=5, mfc=face)
     ax.plot([], [], color=colour, marker=marker, ms=5, mfc=face, label=label)
-
-
-def _interval(exponent: Estimate) -> str:
-    ci = exponent.ci95
-    return f"{exponent.value:.2f}" + ("" if ci is None else f" [{ci[0]:.2f}, {ci[1]:.2f}]")
 
 
 def _slope_band(approach: Approach, C: Array, line: Array, symbol: str) -> Array:

@@ -9,20 +9,20 @@ from matplotlib.figure import Figure
 from analysis.figures import style
 from analysis.figures.style import INK, SECOND, Labels, Shades
 from analysis.hyperparameters.gradient_noise import NoisePoint
-from analysis.hyperparameters.optima import Optimum
+from analysis.hyperparameters.optima import BestSettings
 
 NORMAL_95 = 1.96
 
 
-def against_loss(points: Sequence[NoisePoint], optima: Sequence[Optimum], labels: Labels) -> Figure:
+def against_loss(points: Sequence[NoisePoint], optima: Sequence[BestSettings], labels: Labels) -> Figure:
     """B_simple against the loss it was measured at, with intervals (McCandlish et al. 2018, fig. 5).
 
     Parameters
     ----------
     points : sequence of NoisePoint
-        Of `noise.noise_points`; those without a value are counted in the title.
-    optima : sequence of Optimum
-        Of `noise.best_batches`; without any, the batch of the runs is drawn.
+        From `gradient_noise.noise_points`; those without a value are counted in the title.
+    optima : sequence of BestSettings
+        From `gradient_noise.best_batches`; without any, the batch of the runs is drawn.
     labels : Labels
         Which N, nats per what.
     """
@@ -56,7 +56,7 @@ def _draw_line(ax: Axes, line: Sequence[NoisePoint], shades: Shades, label: str 
     ax.errorbar(loss, tokens, np.abs(ends - tokens), label=label, **look)
 
 
-def _draw_best(ax: Axes, optima: Sequence[Optimum], batches: set[int]) -> None:
+def _draw_best(ax: Axes, optima: Sequence[BestSettings], batches: set[int]) -> None:
     """Minima with their intervals, and the ends of what was tried where the best lies there."""
     for label, at_end, marker in (("best batch, 95 %", False, "*"), ("best tried, at an end of them", True, "v")):
         drawn = [o for o in optima if (o.best["batch_tokens"].problem is not None) == at_end]

@@ -9,16 +9,16 @@ from matplotlib.figure import Figure
 from analysis.figures import style
 from analysis.figures.style import ACCENT, INK, SECOND, Labels
 from analysis.fitting.result import FitResult
-from analysis.frontier.one_variable_laws import PowerLaw
+from analysis.frontier.one_variable_laws import OneVariableLaw
 
 
-def one_variable(laws: Mapping[str, PowerLaw], labels: Labels) -> Figure:
+def one_variable(laws: Mapping[str, OneVariableLaw], labels: Labels) -> Figure:
     """L(N), L(D) and L(C), each saying what was held fixed, with and without E (Kaplan et al. 2020, fig. 1).
 
     Parameters
     ----------
     laws : mapping
-        Of `kaplan.one_variable_laws`: "alpha_N", "alpha_D", "alpha_C".
+        From `one_variable_laws`: "alpha_N", "alpha_D", "alpha_C".
     labels : Labels
         Which N, nats per what.
     """
@@ -37,12 +37,12 @@ def one_variable(laws: Mapping[str, PowerLaw], labels: Labels) -> Figure:
     return figure
 
 
-def _title(law: PowerLaw) -> str:
+def _title(law: OneVariableLaw) -> str:
     words = law.held_fixed if law.plain is None else f"at {law.held_fixed}"
     return f"L({law.variable})\n" + textwrap.fill(words, 48)
 
 
-def _draw_law(ax: Axes, law: PowerLaw) -> None:
+def _draw_law(ax: Axes, law: OneVariableLaw) -> None:
     x = law.points[law.variable].to_numpy(float)
     if len(x) == 0:
         ax.text(0.5, 0.5, "no points", ha="center", va="center", transform=ax.transAxes, color=style.GREY)
@@ -58,8 +58,6 @@ def _draw_law(ax: Axes, law: PowerLaw) -> None:
 
 
 def _words(fitted: FitResult) -> str:
-    """Its exponent with interval, and E where it has one."""
-    alpha = fitted.params["alpha"]
-    interval = "" if alpha.ci95 is None else f" [{alpha.ci95[0]:.2f}, {alpha.ci95[1]:.2f}]"
+    """Its exponent with interval, and E if it has one."""
     offset = f", E = {fitted.values['E']:.2f}" if "E" in fitted.params else ""
-    return rf"$\alpha_{fitted.law.inputs[0]}$ = {alpha.value:.3f}{interval}{offset}"
+    return rf"$\alpha_{fitted.law.inputs[0]}$ = {fitted.params['alpha']:.3f}{offset}"

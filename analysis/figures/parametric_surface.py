@@ -6,11 +6,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from analysis.arrays import Array
 from analysis.figures import style
 from analysis.figures.style import INK, SECOND, Labels, Shades
 from analysis.fitting.result import FitResult
-from analysis.frontier.approach2_isoflop import budget_groups
-from analysis.laws.law import Array
+from analysis.runs.budgets import budget_groups
 
 LEVELS = 11
 
@@ -23,7 +23,7 @@ def contours(parametric: FitResult, cells: pd.DataFrame, labels: Labels) -> Figu
     parametric : FitResult
         A law in N and D.
     cells : DataFrame
-        Of `cells.design_cells`.
+        From `replicates.design_cells`.
     labels : Labels
         Which N, nats per what.
     """

@@ -16,9 +16,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, ListedColormap, LogNorm
 from matplotlib.figure import Figure
 
-from analysis.fitting.conventions import token_unit
-from analysis.laws.law import Array
-from analysis.runs.load import Runs
+from analysis.arrays import Array
+from analysis.runs.conventions import token_unit
+from analysis.runs.selection import Runs
 from scaling_harness.record.atomic_files import write_atomically
 
 # Okabe and Ito's palette stays apart for every common kind of colour blindness.
@@ -117,7 +117,7 @@ def power(value: float) -> str:
 
 
 def nice_ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Round values inside a positive range for a log axis: 1-2-5, 1-3 or decades; even steps where it is narrow."""
+    """Round values inside a positive range for a log axis: 1-2-5, 1-3 or decades; even steps if it is narrow."""
     if high / low < NARROW:
         return [
             t for t in ticker.MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high) if low <= t <= high

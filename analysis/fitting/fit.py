@@ -7,15 +7,18 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from analysis.arrays import Array, Rows
+from analysis.fitting.estimate import Estimate
 from analysis.fitting.goodness_of_fit import fit_quality
 from analysis.fitting.identifiability import check_rows
 from analysis.fitting.objective import Objective
 from analysis.fitting.optimum import Point, fit_point
 from analysis.fitting.profile import Profile, profile, profile_intervals
 from analysis.fitting.resample import Resample, draw_params, method_warnings
-from analysis.fitting.result import Estimate, FitResult, build_estimates
+from analysis.fitting.result import FitResult, build_estimates
 from analysis.fitting.sandwich import standard_errors
-from analysis.laws.law import LAWS, Array, Law, Rows
+from analysis.laws.law import Law
+from analysis.laws.registry import law_named
 from analysis.runs.replicates import SeedNoise, design_cells, seed_noise
 from scaling_harness.errors import HarnessError, UserError
 
@@ -39,15 +42,6 @@ def objective_named(loss: Loss, delta: float) -> Objective:
     return Objective("raw" if residual == "raw" else "log", threshold)
 
 
-def law_named(law: Law | str) -> Law:
-    """A law, or the one of that name."""
-    if isinstance(law, Law):
-        return law
-    if law not in LAWS:
-        raise UserError(f"law {law!r} is not known; choose from {', '.join(LAWS)}")
-    return LAWS[law]
-
-
 def fit(
     law: Law | str,
     runs: Any,
@@ -67,7 +61,7 @@ def fit(
     Parameters
     ----------
     law : Law or str
-        The law, or its name in ``laws.LAWS``.
+        The law, or its name in ``registry.LAWS``.
     runs : Runs or DataFrame
         Columns N (parameters), D (tokens), C (FLOP) as the law needs them, and L (nats a token).
     loss : str
@@ -88,7 +82,7 @@ def fit(
     starts : int
         Starting points of the point fit.
     seed : int
-        Of the resampling.
+        Seed of the resampling.
 
     Returns
     -------
@@ -132,17 +126,17 @@ def _checks(point: Point, labels: Rows | None, profiles: bool) -> dict[str, Any]
 
 
 def _noise_check(point: Point, frame: pd.DataFrame, noise: SeedNoise | None) -> dict[str, Any]:
-    """Residuals beside the spread of seeds, and the lack-of-fit test, where (N, D) were trained with several seeds."""
+    """Residuals beside the spread of seeds, and the lack-of-fit test, if (N, D) were trained with several seeds."""
     if noise is None or noise.sd == 0.0 or point.n_rows > MANY_ROWS or not {"N", "D", "C"} >= set(point.law.inputs):
         return {}
     quality = fit_quality(point.law, design_cells(frame), noise, point.residual_rms)
     seed_rms = float(np.sqrt((noise.at(frame["N"].to_numpy(float)) ** 2).mean()))  # of single runs, as the residuals
-    found = {"residual_rms": point.residual_rms, "seed_rms": seed_rms, "ratio": point.residual_rms / seed_rms}
-    return {"noise": found | {"lack_of_fit_p": quality.lack_of_fit_p}}
+    sizes = {"residual_rms": point.residual_rms, "seed_rms": seed_rms, "ratio": point.residual_rms / seed_rms}
+    return {"noise": sizes | {"lack_of_fit_p": quality.lack_of_fit_p}}
 
 
 def _offset_profile(point: Point) -> Profile | None:
-    """Profile of E, where the law has one and the rows are few enough for it to matter."""
+    """Profile of E, if the law has one and the rows are few enough for it to matter."""
     if not point.law.offset or point.n_rows > MANY_ROWS:
         return None
     return profile(point, point.law.offset)
@@ -210,7 +204,7 @@ def _columns(law: Law, frame: pd.DataFrame) -> tuple[dict[str, Array], Array]:
 
 
 def _numbers(frame: pd.DataFrame, name: str) -> Array:
-    """A column as floats, NaN where it holds text: `check_rows` counts those."""
+    """A column as floats, NaN if it holds text: `check_rows` counts those."""
     return np.asarray(pd.to_numeric(frame[name], errors="coerce"), float)
 
 
@@ -222,10 +216,10 @@ def _column(frame: pd.DataFrame, name: str) -> Rows:
 
 def _labels(frame: pd.DataFrame, name: str) -> Rows:
     """Number of each row's cluster."""
-    labels, found = pd.factorize(_column(frame, name))
+    labels, clusters = pd.factorize(_column(frame, name))
     if (labels < 0).any():
         raise UserError(f"{(labels < 0).sum()} rows have no cluster in column {name!r}: name one, or drop them")
-    if len(found) < 2:
+    if len(clusters) < 2:
         raise HarnessError(f"all runs are one cluster by column {name!r}: there is nothing to draw again")
     return labels
 

@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.arrays import Array
 from analysis.fitting.objective import LEAST_SQUARES, Objective
 from analysis.fitting.optimum import Point, fit_point
 from analysis.fitting.profile import profile
-from analysis.laws.law import Array, Law
+from analysis.laws.law import Law
 from analysis.runs.replicates import SeedNoise
+from analysis.to_json import document
 
 
 @dataclass(frozen=True)
@@ -21,11 +23,11 @@ class FitQuality:
     Attributes
     ----------
     residual_rms : float
-        Of ln L - ln L_hat over cells (n - P degrees of freedom).
+        Root mean square of ln L - ln L_hat over cells (n - P degrees of freedom).
     seed_rms : float or None
         Root mean square of the seed noise of the same cell means; None without replicates.
     ratio : float or None
-        Of the two: near 1 the law fits as well as seeds allow.
+        ``residual_rms`` divided by ``seed_rms``: near 1 the law fits as well as seeds allow.
     lack_of_fit_p : float or None
         p value of the F test of a least-squares fit: small means the law misses more than noise.
     """
@@ -78,14 +80,23 @@ class OffsetProfile:
     statistic: Array
     threshold: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form without the curve."""
-        return {"value": self.value, "ci95": list(self.ci95), "identified": self.identified}
+
+@document.register
+def _(profile: OffsetProfile) -> dict[str, Any]:
+    """Without the curve."""
+    return {"value": profile.value, "ci95": profile.ci95, "identified": profile.identified}
 
 
 def profile_offset(law: Law, cells: pd.DataFrame) -> OffsetProfile:
     """Profile E by least squares on ln L (Gaussian noise, variance from the residuals)."""
-    found = profile(law_point(law, cells), law.offset or "")
-    low = 0.0 if found.low is None else found.low
-    high = float(found.grid[-1]) if found.high is None else found.high
-    return OffsetProfile(found.value, (low, high), found.low is not None, found.grid, found.statistic, found.threshold)
+    of_offset = profile(law_point(law, cells), law.offset or "")
+    low = 0.0 if of_offset.low is None else of_offset.low
+    high = float(of_offset.grid[-1]) if of_offset.high is None else of_offset.high
+    return OffsetProfile(
+        of_offset.value,
+        (low, high),
+        of_offset.low is not None,
+        of_offset.grid,
+        of_offset.statistic,
+        of_offset.threshold,
+    )

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from analysis.laws.law import Array, Law
+from analysis.arrays import Array
+from analysis.laws.law import Law
 from scaling_harness.errors import HarnessError
 
 RANK_TOLERANCE = 1e-6  # singular value of centred log inputs, relative
@@ -115,11 +116,11 @@ def _identified(law: Law, logs: Mapping[str, Array], log_loss: Array) -> str:
     slopes = np.linalg.lstsq(X, log_loss - log_loss.mean())[0]
     shares = {name: np.linalg.lstsq(X, logs[name])[0] for name in logs if name not in free}
     exponents = law.terms[0].exponents
-    found = []
+    sums = []
     for i, name in enumerate(free):
         parts = [f"{exponents[name]}", *(_signed(share[i], exponents[other]) for other, share in shares.items())]
-        found.append(f"{' '.join(part for part in parts if part)} = {-slopes[i]:.4g}")
-    return " and ".join(found)
+        sums.append(f"{' '.join(part for part in parts if part)} = {-slopes[i]:.4g}")
+    return " and ".join(sums)
 
 
 def _left_over(values: Array, others: list[Array]) -> float:
@@ -131,7 +132,7 @@ def _left_over(values: Array, others: list[Array]) -> float:
 
 
 def _signed(weight: float, exponent: str | float) -> str:
-    """One part of a sum; empty where it does not count."""
+    """One part of a sum; empty if it does not count."""
     if abs(weight) < RANK_TOLERANCE:
         return ""
     size = "" if abs(abs(weight) - 1) < RANK_TOLERANCE else f"{abs(weight):.3g} "

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from analysis.arrays import Array, Rows
 from analysis.fitting.objective import Objective
 from analysis.laws.batched_law import Evaluation, PowerSum
-from analysis.laws.law import Array, Rows
 
 CHUNK_ELEMENTS = 40_000  # K n of one chunk: its arrays stay in the processor's cache
 STAGE_RATIO = 6.0

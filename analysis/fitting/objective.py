@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.laws.law import Array
+from analysis.arrays import Array
 
 
 @dataclass(frozen=True)

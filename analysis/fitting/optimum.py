@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from analysis.arrays import Array
 from analysis.fitting.newton import Problem, Solution, solve
 from analysis.fitting.objective import Objective
 from analysis.fitting.starting_points import grid_starts
-from analysis.laws.batched_law import PowerSum
-from analysis.laws.law import Array, Law
-from analysis.laws.model import on_rows
+from analysis.laws.batched_law import PowerSum, on_rows
+from analysis.laws.law import Law
 
 AGREEMENT = 1e-6  # relative difference of objectives below which two starts found the same optimum
 EXACT = 1e-7  # residual: smaller ones are rounding, in which no two starts agree

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from analysis.arrays import Array
 from analysis.fitting.newton import Problem, solve
 from analysis.fitting.optimum import Point
 from analysis.fitting.sandwich import expected_curvature, sandwich
 from analysis.fitting.starting_points import grid_starts
-from analysis.laws.law import Array
-from analysis.laws.model import on_rows
+from analysis.laws.batched_law import on_rows
 
 CI_LEVEL = 0.95
 POINTS = 41
@@ -36,7 +36,7 @@ class Profile:
         Values of the parameter, and the statistic there.
     threshold : float
     low, high : float or None
-        Ends of the interval; None where the grid ends before the statistic rises.
+        Ends of the interval; None if the grid ends before the statistic rises.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Profile:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Both ends, or None where the data leave one open."""
+        """Both ends, or None if the data leave one open."""
         return None if self.low is None or self.high is None else (self.low, self.high)
 
     @property
@@ -102,9 +102,9 @@ def profile(point: Point, name: str, values: Array | None = None) -> Profile:
 
 
 def profile_intervals(point: Point) -> dict[str, tuple[float, float] | None]:
-    """Interval of every parameter by its profile; None where the data do not bound it."""
-    found = {name: profile(point, name) for name in point.law.params}
-    return {name: each.interval for name, each in found.items()}
+    """Interval of every parameter by its profile; None if the data do not bound it."""
+    profiles = {name: profile(point, name) for name in point.law.params}
+    return {name: each.interval for name, each in profiles.items()}
 
 
 def _uncentred(point: Point, name: str) -> Point:

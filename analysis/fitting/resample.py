@@ -3,7 +3,7 @@
 A table found elsewhere is resampled by cases: whole rows, or whole clusters of rows that share a trunk.
 A designed grid has few seeds a cell. Drawing seeds again within cells understates their spread (two
 seeds: by half), and drawing whole cells again breaks the grid. So there each resample adds new noise to
-every cell: the pooled spread of seeds over all cells, or the scatter about the smooth fit where that is
+every cell: the pooled spread of seeds over all cells, or the scatter about the smooth fit if that is
 larger (a cell may be off for reasons that all its seeds share). That spread is itself an estimate, so
 each resample draws its own by the chi-square law of its degrees of freedom. All approaches see the same
 draws, which gives the differences between them intervals too. How often each of these intervals covers
@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.arrays import Array, Rows
 from analysis.fitting.optimum import Point
 from analysis.fitting.sandwich import normal_draws
-from analysis.laws.law import Array, Rows
 from analysis.runs.replicates import SeedNoise
 from scaling_harness.errors import UserError
 
@@ -46,12 +46,12 @@ def draw_params(
         The fit of the data themselves.
     resample : str
         "cases": rows drawn again. "residuals": residuals drawn again, on the fitted loss. "noise":
-        normal noise of the seeds' size, or of the residuals' where that is larger, on the fitted
+        normal noise of the seeds' size, or of the residuals if that is larger, on the fitted
         loss. "sandwich": no refit, normal draws from the robust covariance. "none".
     resamples : int
         How many.
     rng : numpy.random.Generator
-        Of the draws.
+        Source of the draws.
     labels : array (n,), optional
         Cluster of each row; clusters are drawn whole.
     noise : SeedNoise, optional
@@ -163,9 +163,9 @@ def cell_sd(cells: pd.DataFrame, noise: SeedNoise | None, scatter_rms: float) ->
     Parameters
     ----------
     cells : DataFrame
-        Of `design_cells`.
+        From `design_cells`.
     noise : SeedNoise or None
-        None where nothing was replicated: the scatter is all there is.
+        None if nothing was replicated: the scatter is all there is.
     scatter_rms : float
         Root mean square of ln L about the method's own smooth fit, degrees of freedom allowed for.
 

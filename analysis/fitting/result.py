@@ -1,6 +1,5 @@
 """What a fit returns: frozen, printable, saved to JSON and read back."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,60 +7,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import t as student
 
+from analysis.arrays import Array
+from analysis.fitting.estimate import Estimate
 from analysis.fitting.optimum import Certificate
-from analysis.laws.law import FLOPS_PER_PARAM_TOKEN, LAWS, Array, Law, Optimum, derive
-from analysis.to_json import json_form
+from analysis.laws.law import FLOPS_PER_PARAM_TOKEN, Law, Optimum, derive
+from analysis.to_json import document, to_json
 from scaling_harness.errors import UserError
 from scaling_harness.record.atomic_files import write_json
 
-CI_LEVEL = 0.95
 FILE_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value with its standard error and 95 % interval (None where no resampling was asked for)."""
-
-    value: float
-    stderr: float | None = None
-    ci95: tuple[float, float] | None = None
-
-    @classmethod
-    def from_draws(cls, value: float, draws: ArrayLike) -> "Estimate":
-        """Percentile interval of resampled values; draws that are not finite are left out.
-
-        There is no standard error where the draws are too far apart for one (G of a fit that is hardly identified).
-        """
-        kept = np.asarray(draws, float)
-        kept = kept[np.isfinite(kept)]
-        if len(kept) < 2:
-            return cls(float(value))
-        tail = 50 * (1 - CI_LEVEL)
-        low, high = np.percentile(kept, [tail, 100 - tail])
-        with np.errstate(over="ignore"):
-            stderr = float(kept.std(ddof=1))
-        return cls(float(value), stderr if np.isfinite(stderr) else None, (float(low), float(high)))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON form."""
-        return json_form({"value": self.value, "stderr": self.stderr, "ci95": self.ci95})
-
-    @classmethod
-    def of_mean(cls, values: ArrayLike) -> "Estimate":
-        """Mean of a sample with Student's interval; the mean alone where there is one value."""
-        sample = np.asarray(values, float)
-        if len(sample) < 2:
-            return cls(float(sample.mean()))
-        mean, stderr = float(sample.mean()), float(sample.std(ddof=1) / len(sample) ** 0.5)
-        half = float(student.ppf((1 + CI_LEVEL) / 2, len(sample) - 1)) * stderr
-        return cls(mean, stderr, (mean - half, mean + half))
-
-    def __str__(self) -> str:
-        if self.ci95 is None:
-            return f"{self.value:.5g}"
-        return f"{self.value:.5g} [{self.ci95[0]:.5g}, {self.ci95[1]:.5g}]"
+WIDTH = 78  # of the table in characters
 
 
 @dataclass(frozen=True)
@@ -77,7 +33,7 @@ class FitResult:
     draws : mapping of str to array
         Resampled parameters, shape (K,) each; empty without resampling.
     correlations : array (P, P)
-        Of the resampled log coefficients and exponents, in the order of ``params``.
+        Correlations of the resampled log coefficients and exponents, in the order of ``params``.
     objective : float
     residual_rms : float
         Root mean square of ln L - ln L_hat, with n - P degrees of freedom.
@@ -91,10 +47,10 @@ class FitResult:
     settings : mapping
         Objective, delta, count, resampling and seed.
     holdout : mapping or None
-        Forecast of the largest budgets, where it was made.
+        Forecast of the largest budgets, if it was made.
     checks : mapping
-        "stderr_hessian" by parameter, from the sandwich; "ci95_profile", where profiles were asked for; "noise",
-        the residuals beside the spread of seeds, and the p value of lack of fit, where there are replicates.
+        "stderr_hessian" by parameter, from the sandwich; "ci95_profile", if profiles were asked for; "noise",
+        the residuals beside the spread of seeds, and the p value of lack of fit, if there are replicates.
     """
 
     law: Law
@@ -151,134 +107,40 @@ class FitResult:
         """Compute-optimal N and D at a budget, and the loss there."""
         return self.law.optimal(self.values, train_flops, flops_per_param_token)
 
-    def optimal_draws(self, train_flops: float) -> Optimum:
-        """The same for every resample: intervals on N*, D*, D/N and the loss."""
-        return self.law.optimal(self.draws, train_flops)
-
-    def decades_beyond(self, **inputs: ArrayLike) -> Array:
-        """How many decades the inputs lie outside the range of the fit (0 inside), the worst of them."""
-        beyond = [np.zeros(())]
-        for name, (low, high) in self.input_ranges.items():
-            if name not in inputs:
-                continue
-            value = np.asarray(inputs[name], float)
-            beyond.append(np.maximum(np.log10(value / high), np.log10(low / value)))
-        return np.max(np.broadcast_arrays(*beyond), axis=0)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The document of ``scaling-harness fit --json``; None stands for what is not a finite number."""
-        document = {
-            "law": self.law_name,
-            "n_runs": self.n_runs,
-            "dropped": self.dropped,
-            "params": {name: estimate.to_dict() for name, estimate in self.params.items()},
-            "derived": {name: estimate.to_dict() for name, estimate in self.derived.items()},
-            "objective": self.objective,
-            "status": self.status,
-            "starts": {"tried": self.certificate.tried, "agreeing": self.certificate.agreeing},
-            "gradient_norm": self.certificate.gradient_norm,
-            "condition": self.certificate.condition,
-            "distance_moved": self.certificate.distance_moved,
-            "bounds_hit": self.certificate.bounds_hit,
-            "residual_rms": self.residual_rms,
-            "input_ranges": self.input_ranges,
-            "holdout": self.holdout,
-            "checks": self.checks,
-            "warnings": self.warnings,
-            "settings": self.settings,
-        }
-        return json_form(document)
-
     def save(self, path: Path | str) -> None:
         """Write the result, draws included, as JSON."""
-        write_json(Path(path), {"file_version": FILE_VERSION, **self.to_dict(), "draws": json_form(self.draws)})
+        write_json(Path(path), {"file_version": FILE_VERSION, **to_json(self), "draws": to_json(self.draws)})
 
     def summary(self) -> str:
         """The table a statistics package would print."""
-        from analysis.fitting.result_text import fit_table
-
         return fit_table(self)
 
     def __str__(self) -> str:
         return self.summary()
 
 
-def load(path: Path | str, law: Law | None = None) -> FitResult:
-    """Read a saved result.
-
-    Parameters
-    ----------
-    path : Path or str
-        Of `FitResult.save`.
-    law : Law, optional
-        What was fitted, for a law of your own; those of ``laws.LAWS`` are found by their name.
-
-    Returns
-    -------
-    FitResult
-
-    Raises
-    ------
-    UserError
-        The file is missing, not JSON, not a fit of this version, or of another law.
-    """
-    try:
-        document = json.loads(Path(path).read_text())
-        if document["file_version"] != FILE_VERSION:
-            raise UserError(f"{path} has fit version {document['file_version']}, not {FILE_VERSION}: fit again")
-        return _from_document(document, _law_of(document["law"], law, path))
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is not a saved fit: write one with `fit --out`") from error
-
-
-def _law_of(name: str, given: Law | None, path: Path | str) -> Law:
-    """The law of a saved fit."""
-    law = given or LAWS.get(name)
-    if law is None or law.name != name:
-        raise UserError(f"{path} is a fit of the law {name!r}, which is not known here: give it, load(path, law=...)")
-    return law
-
-
-def _from_document(document: dict[str, Any], law: Law) -> FitResult:
-    plain = ("status", "n_runs", "settings", "holdout")
-    return FitResult(
-        law=law,
-        params=_estimates(document["params"]),
-        derived=_estimates(document["derived"]),
-        draws={name: np.array(values, float) for name, values in document["draws"].items()},
-        objective=_number(document["objective"]),
-        residual_rms=_number(document["residual_rms"]),
-        certificate=Certificate(
-            **document["starts"],
-            converged=document["status"] != "not converged",
-            bounds_hit=tuple(document["bounds_hit"]),
-            gradient_norm=_number(document["gradient_norm"]),
-            condition=_number(document["condition"]),
-            distance_moved=_number(document["distance_moved"]),
-        ),
-        input_ranges={name: tuple(span) for name, span in document["input_ranges"].items()},
-        dropped=tuple(document["dropped"]),
-        checks=document.get("checks", {}),
-        warnings=tuple(document["warnings"]),
-        **{name: document[name] for name in plain},
-    )
-
-
-def _number(value: float | None) -> float:
-    """A number of the document, NaN where it has none."""
-    return float("nan") if value is None else value
-
-
-def _estimates(document: Mapping[str, Any]) -> dict[str, Estimate]:
+@document.register
+def _(fit: FitResult) -> dict[str, Any]:
+    """The document of ``scaling-harness fit --json``."""
     return {
-        name: Estimate(
-            _number(row["value"]),
-            row["stderr"],
-            None if row["ci95"] is None else tuple(row["ci95"]),
-        )
-        for name, row in document.items()
+        "law": fit.law_name,
+        "n_runs": fit.n_runs,
+        "dropped": fit.dropped,
+        "params": fit.params,
+        "derived": fit.derived,
+        "objective": fit.objective,
+        "status": fit.status,
+        "starts": {"tried": fit.certificate.tried, "agreeing": fit.certificate.agreeing},
+        "gradient_norm": fit.certificate.gradient_norm,
+        "condition": fit.certificate.condition,
+        "distance_moved": fit.certificate.distance_moved,
+        "bounds_hit": fit.certificate.bounds_hit,
+        "residual_rms": fit.residual_rms,
+        "input_ranges": fit.input_ranges,
+        "holdout": fit.holdout,
+        "checks": fit.checks,
+        "warnings": fit.warnings,
+        "settings": fit.settings,
     }
 
 
@@ -292,3 +154,84 @@ def build_estimates(
         {name: Estimate.from_draws(value, draws.get(name, none)) for name, value in point.items()},
         {name: Estimate.from_draws(float(value), drawn.get(name, none)) for name, value in derived.items()},
     )
+
+
+def fit_table(result: FitResult) -> str:
+    """Lay a result out as a statistics package does."""
+    settings, certificate = result.settings, result.certificate
+    lines = [
+        result.law.formula.center(WIDTH).rstrip(),
+        "=" * WIDTH,
+        _pair("law", result.law_name, "runs", str(result.n_runs)),
+        _pair("objective", f"{result.objective:.10g}", "dropped", str(len(result.dropped))),
+        *_taken(settings.get("taken")),
+        _pair("loss", str(settings.get("loss")), "delta", str(settings.get("delta"))),
+        _pair("count of N", str(settings.get("count") or "as given"), "residual rms", f"{result.residual_rms:.3%}"),
+        _pair("status", result.status, "starts agreeing", f"{certificate.agreeing} of {certificate.tried}"),
+        _pair("gradient", f"{certificate.gradient_norm:.1e}", "condition", f"{certificate.condition:.2g}"),
+        "-" * WIDTH,
+        f"{'':10}{'value':>14}{'std. error':>14}{'[2.5 %':>16}{'97.5 %]':>16}",
+        "-" * WIDTH,
+        *(_row(name, estimate) for name, estimate in result.params.items()),
+        "-" * WIDTH,
+        *(_row(name, estimate) for name, estimate in result.derived.items()),
+        "=" * WIDTH,
+        *_correlations(result),
+        f"intervals: {settings.get('resample')}, {settings.get('resamples')} resamples"
+        if result.draws
+        else "no intervals",
+        *_checks(result),
+        *(f"warning: {sentence}" for sentence in result.warnings),
+    ]
+    return "\n".join(lines)
+
+
+def _taken(columns: Mapping[str, str] | None) -> list[str]:
+    """What each letter of a table was taken from."""
+    return [f"columns:    {', '.join(f'{letter} = {source}' for letter, source in columns.items())}"] if columns else []
+
+
+def _pair(left: str, left_value: str, right: str, right_value: str) -> str:
+    return f"{left + ':':12}{left_value:<32}{right + ':':18}{right_value}"
+
+
+def _row(name: str, estimate: Estimate) -> str:
+    error = "" if estimate.stderr is None else f"{estimate.stderr:.4g}"
+    low, high = ("", "") if estimate.ci95 is None else (f"{bound:.6g}" for bound in estimate.ci95)
+    return f"{name:10}{estimate.value:>14.7g}{error:>14}{low:>16}{high:>16}"
+
+
+def _checks(result: FitResult) -> list[str]:
+    """Standard errors from the Hessian, and profile intervals, beside those of the resamples."""
+    errors = result.checks.get("stderr_hessian", {})
+    lines = [f"std. errors by Hessian: {', '.join(f'{k} {v:.4g}' for k, v in errors.items())}"] if errors else []
+    profiles = result.checks.get("ci95_profile", {})
+    spans = [
+        f"{name} " + (f"[{span[0]:.5g}, {span[1]:.5g}]" if span else "unbounded") for name, span in profiles.items()
+    ]
+    return [*lines, *([f"intervals by profile: {', '.join(spans)}"] if spans else []), *_noise(result.checks)]
+
+
+def _noise(checks: Mapping[str, Any]) -> list[str]:
+    """Residuals beside the spread of seeds."""
+    if "noise" not in checks:
+        return []
+    noise = checks["noise"]
+    sizes = f"residuals {noise['residual_rms']:.3%} rms, seeds {noise['seed_rms']:.3%}"
+    lack = "" if noise["lack_of_fit_p"] is None else f", lack of fit p = {noise['lack_of_fit_p']:.2g}"
+    return [f"{sizes}: a ratio of {noise['ratio']:.2f}{lack}"]
+
+
+def _correlations(result: FitResult) -> list[str]:
+    """Strongly correlated pairs, coefficients in logs."""
+    matrix = result.correlations
+    if matrix is None:
+        return []
+    names = list(result.draws)
+    pairs = [
+        f"{names[i]},{names[j]} {matrix[i, j]:+.2f}"
+        for i in range(len(names))
+        for j in range(i)
+        if abs(matrix[i, j]) > 0.8
+    ]
+    return [f"correlations above 0.8: {'; '.join(pairs)}"] if pairs else []

@@ -8,8 +8,8 @@ that rows with larger noise count for less, as they should.
 import numpy as np
 from scipy import stats
 
+from analysis.arrays import Array, Rows
 from analysis.fitting.optimum import Point
-from analysis.laws.law import Array, Rows
 
 NORMAL_MAD = 1.4826  # standard deviation of a normal variable over its median absolute value
 BANDWIDTH = 1.06  # Silverman's rule of thumb

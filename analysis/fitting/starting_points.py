@@ -5,9 +5,10 @@ from itertools import product
 
 import numpy as np
 
+from analysis.arrays import Array, Rows
 from analysis.fitting.objective import Objective
 from analysis.laws.batched_law import PowerSum
-from analysis.laws.law import Array, Law, Rows
+from analysis.laws.law import Law
 
 EXPONENT_GRID = (0.03, 0.08, 0.15, 0.25, 0.4, 0.6, 0.9, 1.3)
 OFFSET_GRID = (0.0, 0.3, 0.6, 0.8, 0.95)  # of the smallest loss
@@ -29,7 +30,7 @@ def grid_starts(model: PowerSum, log_loss: Array, objective: Objective, n_starts
     objective : Objective
         Its residual is used, its threshold is not.
     n_starts : int
-        How many to return; fewer where the grid is smaller.
+        How many to return; fewer if the grid is smaller.
 
     Returns
     -------
@@ -58,7 +59,7 @@ def _candidates(model: PowerSum, log_loss: Array, rows: Rows) -> Array:
 
 
 def _within(law: Law, name: str) -> tuple[float, ...]:
-    """Grid values of an exponent inside its bounds, both signs where the bounds allow it."""
+    """Grid values of an exponent inside its bounds, both signs if the bounds allow it."""
     low, high = law.bounds.get(name, (0.0, np.inf))
     both = EXPONENT_GRID if low >= 0 else (*(-x for x in EXPONENT_GRID[1::2]), *EXPONENT_GRID[1::2])
     return tuple(x for x in both if low <= x <= high)

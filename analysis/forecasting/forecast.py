@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from analysis.fitting.result import Estimate
+from analysis.arrays import Array
+from analysis.fitting.estimate import Estimate
 from analysis.forecasting.inverse import (
     compute_for_loss,
     compute_where,
@@ -17,7 +18,8 @@ from analysis.forecasting.inverse import (
 )
 from analysis.forecasting.misallocation import CostOfChoice, WrongSize, cost_of_choice, wrong_sizes
 from analysis.forecasting.source import Source
-from analysis.laws.law import FLOPS_PER_PARAM_TOKEN, Array
+from analysis.laws.law import FLOPS_PER_PARAM_TOKEN
+from analysis.to_json import document
 from scaling_harness.errors import HarnessError, UserError
 
 FAR_DECADES = 2.0
@@ -37,12 +39,12 @@ class Forecast:
         train_flops, n_params, n_tokens, tokens_per_param, loss_nats; n_steps and batch_tokens for a law in steps:
         those the source can tell.
     decades_beyond : float or None
-        Distance from the range of the runs, the worst input; None where it is not known.
+        Distance from the range of the runs, the worst input; None if it is not known.
     warnings : tuple of str
     wrong_sizes : tuple of WrongSize
         At an optimum under C = 6 N D: what 1/3, 1/2, 2 and 3 times the best N cost at that budget.
     regret : CostOfChoice or None
-        At an optimum: what it costs to follow the estimate, where a resample is the truth; None without resamples.
+        At an optimum: what it costs to follow the estimate if a resample is the truth; None without resamples.
     """
 
     source: str
@@ -53,32 +55,18 @@ class Forecast:
     wrong_sizes: tuple[WrongSize, ...] = ()
     regret: CostOfChoice | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return {
-            "source": self.source,
-            "asked": self.asked,
-            **{name: _document(estimate) for name, estimate in self.quantities.items()},
-            "cost_of_choice": self._cost() if self.wrong_sizes else None,
-            "decades_beyond": self.decades_beyond,
-            "warnings": list(self.warnings),
-        }
 
-    def _cost(self) -> dict[str, Any]:
-        """JSON form of the cost of another size, and of following the estimate."""
-        regret = self.regret and {
-            "extra_loss_nats": self.regret.excess_loss_nats.to_dict(),
-            "wasted_compute": self.regret.wasted_compute.to_dict(),
-        }
-        return {"wrong_sizes": [each.to_dict() for each in self.wrong_sizes], "expected_regret": regret}
-
-
-def _document(estimate: Estimate) -> dict[str, Any]:
-    """JSON form; an interval without an upper end has None there."""
-    document = estimate.to_dict()
-    if estimate.ci95 is not None:
-        document["ci95"] = [bound if np.isfinite(bound) else None for bound in estimate.ci95]
-    return document
+@document.register
+def _(forecast: Forecast) -> dict[str, Any]:
+    cost = {"wrong_sizes": forecast.wrong_sizes, "expected_regret": forecast.regret}
+    return {
+        "source": forecast.source,
+        "asked": forecast.asked,
+        **forecast.quantities,
+        "cost_of_choice": cost if forecast.wrong_sizes else None,
+        "decades_beyond": forecast.decades_beyond,
+        "warnings": forecast.warnings,
+    }
 
 
 def forecast(
@@ -94,7 +82,7 @@ def forecast(
     Parameters
     ----------
     source : Source
-        Of `sources.open_source`.
+        From `source.open_source`.
     train_flops : float, optional
         A budget: its best N and D and the loss there.
     n_params, n_tokens : float, optional
@@ -131,19 +119,19 @@ def _at_budget(source: Source, train_flops: float) -> Forecast:
     asked = f"C = {train_flops:.4g} FLOP"
     if source.line is not None:
         n_params, n_tokens = source.line.optimal(np.array([train_flops]))
-        found = {"C": np.array([train_flops]), "N": n_params, "D": n_tokens}
-        return _build(source, asked, found, {})
+        by_letter = {"C": np.array([train_flops]), "N": n_params, "D": n_tokens}
+        return _build(source, asked, by_letter, {})
     if only_input(source) == "C":
         return _one_variable(source, asked, "C", train_flops)
     require_optimum(source)
     return _at_optimum(source, asked, _optimum(source, _point(source), train_flops), _drawn(source, train_flops))
 
 
-def _at_optimum(source: Source, asked: str, found: Mapping[str, Array], drawn: Mapping[str, Array]) -> Forecast:
+def _at_optimum(source: Source, asked: str, by_letter: Mapping[str, Array], drawn: Mapping[str, Array]) -> Forecast:
     """The forecast of an optimum, with the cost of another choice at its budget."""
     assert source.law is not None
-    train_flops = float(found["C"][0])
-    forecast_there = _build(source, asked, found, drawn)
+    train_flops = float(by_letter["C"][0])
+    forecast_there = _build(source, asked, by_letter, drawn)
     if source.batch is not None:
         return forecast_there
     return replace(
@@ -183,10 +171,10 @@ def _optimal_for(source: Source, asked: str, name: str, value: float) -> Forecas
     def budget(params: Mapping[str, Array]) -> Array:
         return compute_where(lambda flops: _letter(source.optimal(params, flops), name) - value, size(params))
 
-    found = _optimum(source, _point(source), budget(_point(source)))
+    by_letter = _optimum(source, _point(source), budget(_point(source)))
     drawn = _optimum(source, source.draws, budget(source.draws)) if source.draws else {}
     drawn = {letter: values for letter, values in drawn.items() if letter != name}
-    return _at_optimum(source, asked, {**found, name: np.array([value])}, drawn)
+    return _at_optimum(source, asked, {**by_letter, name: np.array([value])}, drawn)
 
 
 def _for_loss(source: Source, loss: float) -> Forecast:
@@ -197,42 +185,42 @@ def _for_loss(source: Source, loss: float) -> Forecast:
     drawn = compute_for_loss(source, source.draws, loss) if source.draws else np.array([])
     if only_input(source) == "C":
         return _build(source, asked, {"C": flops, "L": np.array([loss])}, {"C": drawn} if len(drawn) else {})
-    found = _optimum(source, _point(source), flops)
+    by_letter = _optimum(source, _point(source), flops)
     resampled = _optimum(source, source.draws, drawn) if len(drawn) else {}
     resampled.pop("L", None)
-    return _at_optimum(source, asked, {**found, "L": np.array([loss])}, resampled)
+    return _at_optimum(source, asked, {**by_letter, "L": np.array([loss])}, resampled)
 
 
 def _optimum(source: Source, params: Mapping[str, Array], train_flops: float | Array) -> dict[str, Array]:
-    """C, N, D, L at the optimum, and S and B where the law is in steps, for K parameter vectors."""
+    """C, N, D, L at the optimum, and S and B if the law is in steps, for K parameter vectors."""
     flops = np.broadcast_to(np.asarray(train_flops, float), (size(params),))
     best = source.optimal(params, flops)
-    found = {"C": flops, "N": best.n_params, "D": best.n_tokens, "L": best.loss_nats}
+    by_letter = {"C": flops, "N": best.n_params, "D": best.n_tokens, "L": best.loss_nats}
     if source.batch is None:
-        return found
+        return by_letter
     batch = source.batch.tokens(best.loss_nats)
-    return {**found, "S": best.n_tokens / batch, "B": batch}
+    return {**by_letter, "S": best.n_tokens / batch, "B": batch}
 
 
 def _drawn(source: Source, train_flops: float) -> dict[str, Array]:
     if not source.draws:
         return {}
-    found = _optimum(source, source.draws, train_flops)
-    return {name: values for name, values in found.items() if name != "C"}
+    by_letter = _optimum(source, source.draws, train_flops)
+    return {name: values for name, values in by_letter.items() if name != "C"}
 
 
 NAMES = {"C": "train_flops", "N": "n_params", "D": "n_tokens", "L": "loss_nats", "S": "n_steps", "B": "batch_tokens"}
 
 
-def _build(source: Source, asked: str, found: Mapping[str, Array], drawn: Mapping[str, Array]) -> Forecast:
-    """Estimates, distance and warnings of what was found."""
+def _build(source: Source, asked: str, by_letter: Mapping[str, Array], drawn: Mapping[str, Array]) -> Forecast:
+    """Estimates, distance and warnings of what was computed."""
     quantities = {}
-    for letter, values in found.items():
+    for letter, values in by_letter.items():
         quantities[NAMES[letter]] = _estimate(float(values[0]), drawn.get(letter, np.array([])))
-    if {"N", "D"} <= set(found):
+    if {"N", "D"} <= set(by_letter):
         ratio = drawn["D"] / drawn["N"] if {"N", "D"} <= set(drawn) else np.array([])
-        quantities["tokens_per_param"] = _estimate(float(found["D"][0] / found["N"][0]), ratio)
-    beyond = decades_beyond(source, {name: float(found[name][0]) for name in "NDCS" if name in found})
+        quantities["tokens_per_param"] = _estimate(float(by_letter["D"][0] / by_letter["N"][0]), ratio)
+    beyond = decades_beyond(source, {name: float(by_letter[name][0]) for name in "NDCS" if name in by_letter})
     return Forecast(source.name, asked, quantities, beyond, tuple(_warnings(source, beyond, drawn)))
 
 

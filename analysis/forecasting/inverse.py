@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from analysis.arrays import Array
 from analysis.forecasting.source import Source
-from analysis.laws.law import Array, why_no_optimum
+from analysis.laws.law import why_no_optimum
 from scaling_harness.errors import HarnessError
 
 LOG_COMPUTE = (0.0, 150.0)  # 1 to 1e65 FLOP: whatever lies beyond is called out of reach
@@ -27,7 +28,7 @@ def compute_for_loss(source: Source, params: Mapping[str, Array], loss: float | 
     Returns
     -------
     array (K,)
-        FLOP; inf where no compute reaches it.
+        FLOP; inf if no compute reaches it.
 
     Raises
     ------
@@ -42,7 +43,7 @@ def compute_for_loss(source: Source, params: Mapping[str, Array], loss: float | 
 
 
 def compute_where(excess: Callable[[Array], Array], n_problems: int) -> Array:
-    """Where a function that rises with compute turns positive, by bisection in ln C; inf where it does not."""
+    """Where a function that rises with compute turns positive, by bisection in ln C; inf if it does not."""
     low, high = (np.full(n_problems, end) for end in LOG_COMPUTE)
     reached = excess(np.exp(high)) >= 0
     for _ in range(BISECTIONS):

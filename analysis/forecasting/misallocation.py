@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.fitting.result import Estimate
-from analysis.laws.law import Array, Law, frontier
+from analysis.arrays import Array
+from analysis.fitting.estimate import Estimate
+from analysis.laws.law import Law, frontier
 
 WRONG_BY = (1 / 3, 1 / 2, 2.0, 3.0)
 
@@ -34,33 +34,20 @@ class WrongSize:
     extra_loss_nats: Estimate
     wasted_compute: Estimate
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        shape = {"factor": self.factor, "n_params": self.n_params, "n_tokens": self.n_tokens}
-        cost = {"extra_loss_nats": self.extra_loss_nats, "wasted_compute": self.wasted_compute}
-        return shape | {name: estimate.to_dict() for name, estimate in cost.items()}
-
 
 @dataclass(frozen=True)
 class CostOfChoice:
-    """The recommended N and D against what each resample would have chosen, at one budget.
+    """What it costs to follow the recommended N and D if a resample is the truth: mean and interval over resamples.
 
     Attributes
     ----------
-    n_params, n_tokens, tokens_per_param, loss_nats : Estimate
-        The recommendation and its interval.
-    excess_loss_nats : Estimate
-        Loss of the recommended allocation above the optimum, if a resample is the truth: the value is
-        the mean over resamples, the expected regret.
+    extra_loss_nats : Estimate
+        Loss of the recommended allocation above the resample's own optimum; the mean is the expected regret.
     wasted_compute : Estimate
         The same as a share of the budget: 0.1 means that the optimum reaches that loss with 10 % less.
     """
 
-    n_params: Estimate
-    n_tokens: Estimate
-    tokens_per_param: Estimate
-    loss_nats: Estimate
-    excess_loss_nats: Estimate
+    extra_loss_nats: Estimate
     wasted_compute: Estimate
 
 
@@ -76,7 +63,7 @@ def wrong_sizes(
     params : mapping
         The estimate.
     draws : mapping of str to array (K,)
-        Resampled parameters; empty where there are none.
+        Resampled parameters; empty if there are none.
     train_flops : float
         The budget.
 
@@ -90,13 +77,13 @@ def wrong_sizes(
         For a law without an optimum.
     """
     best = law.optimal(params, train_flops)
-    found = []
+    sizes = []
     for factor in WRONG_BY:
         extra, wasted = _cost_of_factor(law, params, train_flops, factor)
         extra_K, wasted_K = _cost_of_factor(law, draws, train_flops, factor) if draws else (np.array([]),) * 2
         cost = Estimate.from_draws(float(extra), extra_K), Estimate.from_draws(float(wasted), wasted_K)
-        found.append(WrongSize(factor, float(best.n_params) * factor, float(best.n_tokens) / factor, *cost))
-    return tuple(found)
+        sizes.append(WrongSize(factor, float(best.n_params) * factor, float(best.n_tokens) / factor, *cost))
+    return tuple(sizes)
 
 
 def _cost_of_factor(
@@ -111,7 +98,7 @@ def _cost_of_factor(
 def cost_of_choice(
     law: Law, params: Mapping[str, ArrayLike], draws: Mapping[str, Array], train_flops: float
 ) -> CostOfChoice:
-    """Intervals on the compute-optimal allocation, and what it costs to follow the estimate.
+    """What it costs to follow the estimate at one budget.
 
     Parameters
     ----------
@@ -137,11 +124,7 @@ def cost_of_choice(
     followed = law.predict(draws, N=chosen.n_params, D=chosen.n_tokens)
     excess = np.maximum(followed - best.loss_nats, 0.0)
     wasted = 1 - _compute_share(law, draws, followed, best.loss_nats)
-    pairs = {
-        name: Estimate.from_draws(float(getattr(chosen, name)), getattr(best, name))
-        for name in ("n_params", "n_tokens", "tokens_per_param", "loss_nats")
-    }
-    return CostOfChoice(**pairs, excess_loss_nats=_mean(excess), wasted_compute=_mean(wasted))
+    return CostOfChoice(_mean(excess), _mean(wasted))
 
 
 def _mean(draws: Array) -> Estimate:

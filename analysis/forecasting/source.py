@@ -8,11 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from analysis.fitting.conventions import unit_of
-from analysis.fitting.result import CI_LEVEL, Estimate, FitResult, load
-from analysis.laws.law import FLOPS_PER_PARAM_TOKEN, LAWS, Array, Law, Optimum, derive
+from analysis.arrays import Array
+from analysis.fitting.estimate import CI_LEVEL, Estimate
+from analysis.fitting.result import FitResult
+from analysis.fitting.saved_fit import load_fit
+from analysis.laws.kaplan import Batch, batch_named, optimal_steps
+from analysis.laws.law import FLOPS_PER_PARAM_TOKEN, Law, Optimum, derive
 from analysis.laws.published import PUBLISHED, Published
-from analysis.laws.steps import Batch, batch_named, optimal_steps
+from analysis.laws.registry import LAWS
+from analysis.runs.conventions import unit_of
 from scaling_harness.errors import UserError
 
 PREFIX = "published:"
@@ -44,7 +48,7 @@ class Source:
     ----------
     name : str
     law : Law or None
-        None where only exponents, or a line N_opt ~ C^a, are known.
+        None if only exponents, or a line N_opt ~ C^a, are known.
     values, draws : mapping
         Parameters of the law; resampled ones, empty for published constants.
     exponents : mapping of str to Estimate
@@ -52,13 +56,13 @@ class Source:
     line : Line or None
     input_ranges : mapping
     conventions : mapping
-        Each of CONVENTIONS, None where unknown.
+        Each of CONVENTIONS, None if unknown.
     settings : mapping
-        Of the fit: objective, resampling, where the runs are.
+        How the fit was made: objective, resampling, where the runs are.
     published : bool
     notes : tuple of str
     batch : Batch or None
-        Of a law in N and steps: what it needs to have an optimum.
+        Tokens of a step, which a law in N and steps needs to have an optimum.
     """
 
     name: str
@@ -93,7 +97,7 @@ class Source:
         return self.law.optimal(params, train_flops)
 
     def exponent_draws(self, name: str) -> Array | None:
-        """Resampled values of an exponent; None where the source has no draws."""
+        """Resampled values of an exponent; None if the source has no draws."""
         if self.law is None or not self.draws:
             return None
         return np.asarray(self.draws[name] if name in self.draws else derive(self.law, self.draws)[name])
@@ -105,7 +109,7 @@ def with_batch(source: Source, batch: str) -> Source:
     Raises
     ------
     UserError
-        Another law, which has no use for it; or no batch (see `steps.batch_named`).
+        Another law, which has no use for it; or no batch (see `kaplan.batch_named`).
     """
     if source.law is None or "S" not in source.law.inputs:
         raise UserError(f"--batch is for a law in N and steps; {source.name} has none: leave it out")
@@ -121,7 +125,7 @@ def open_source(text: str) -> Source:
         No such name, or not a saved fit.
     """
     if not text.startswith(PREFIX):
-        return from_fit(load(Path(text)), text)
+        return from_fit(load_fit(Path(text)), text)
     key = text.removeprefix(PREFIX)
     if key not in PUBLISHED:
         raise UserError(f"{text} is not known; published constants are {', '.join(PUBLISHED)}")
@@ -149,7 +153,7 @@ def from_fit(result: FitResult, name: str = "fit") -> Source:
 
 
 def from_published(entry: Published) -> Source:
-    """A source from published constants; intervals only where the paper prints them."""
+    """A source from published constants; intervals only if the paper prints them."""
     law = LAWS[entry.law] if entry.law else None
     exponents = {key: _printed(entry, key, entry.params[key]) for key in law.exponents} if law else {}
     exponents |= {key: _printed(entry, key, value) for key in ("a", "b") if (value := getattr(entry, key)) is not None}

@@ -6,18 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.laws.law import Array, Rows
-from analysis.runs.load import Runs, load_curve
+from analysis.arrays import Array, Rows
+from analysis.runs.curves import Points
+from analysis.runs.selection import Runs
 
 N_FLOPS = 1500
-SMOOTHING_STEPS = 10
 MIN_SIZES = 4
-MIN_POINTS = 5  # validation losses a curve needs; with fewer the smoothed training loss is used
 END_OF_RUN = 0.15
-
-
-Points = tuple[Array, Array]
-"""Tokens and loss (nats) along one run."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +24,7 @@ class Envelope:
     train_flops : array (G,)
         Log-spaced, from the smallest to the largest budget of a run.
     log_loss : array (cells, G)
-        ln L of every cell's curve; inf where the run has not begun or is over.
+        ln L of every cell's curve; inf if the run has not begun or is over.
     winner : array (G,)
         Row of the cell with the lowest loss.
     kept : bool array (G,)
@@ -49,7 +44,7 @@ class Envelope:
 
     @property
     def on_hull(self) -> Rows:
-        """Those of the kept FLOPs at which the envelope touches its lower hull in ln C and ln L."""
+        """Kept FLOPs at which the envelope touches its lower hull in ln C and ln L."""
         kept = np.flatnonzero(self.kept)
         return kept[lower_hull(np.log(self.train_flops[kept]), self.log_loss[self.winner[kept], kept])]
 
@@ -69,40 +64,6 @@ def _turns_down(x: Array, y: Array, i: int, j: int, k: int) -> bool:
     return (y[j] - y[i]) * (x[k] - x[i]) >= (y[k] - y[i]) * (x[j] - x[i])
 
 
-def smooth_gaussian(values: Array, window: float = SMOOTHING_STEPS) -> Array:
-    """Gaussian mean over steps; ``window`` is two standard deviations, edges use what is there."""
-    half = int(np.ceil(2 * window))
-    kernel = np.exp(-0.5 * (np.arange(-half, half + 1) / (window / 2)) ** 2)
-    total = np.convolve(values, kernel, mode="full")[half : half + len(values)]
-    return total / np.convolve(np.ones(len(values)), kernel, mode="full")[half : half + len(values)]
-
-
-def curve_points(curve: pd.DataFrame) -> Points:
-    """Tokens and loss of a curve: validation losses, or the smoothed training loss without them."""
-    tokens, loss = _column(curve, "tokens"), _column(curve, "valid_loss")
-    measured = np.isfinite(loss) & (tokens > 0)
-    if measured.sum() >= MIN_POINTS:
-        return tokens[measured], loss[measured]
-    loss = _column(curve, "loss")
-    measured = np.isfinite(loss) & (tokens > 0)
-    return tokens[measured], smooth_gaussian(loss[measured])
-
-
-def _column(curve: pd.DataFrame, name: str) -> Array:
-    """A column as floats, NaN where it was not logged."""
-    return np.asarray(curve[name], float) if name in curve else np.full(len(curve), np.nan)
-
-
-def curves_of(runs: Runs) -> dict[object, Points]:
-    """Tokens and loss of every run that has a readable curve, by its index in the frame."""
-    found = {}
-    for index, row in runs.frame.iterrows():
-        curve = load_curve(row) if "curve_path" in row else pd.DataFrame()
-        if len(curve) >= MIN_POINTS:
-            found[index] = curve_points(curve)
-    return found
-
-
 def build(runs: Runs, cells: pd.DataFrame, curves: Mapping[object, Points]) -> Envelope:
     """Interpolate all curves in log-log at common FLOPs and find the lowest.
 
@@ -111,9 +72,9 @@ def build(runs: Runs, cells: pd.DataFrame, curves: Mapping[object, Points]) -> E
     runs : Runs
         Their N turns tokens into FLOPs, 6 N D.
     cells : DataFrame
-        Of `design_cells`: the curves of a cell's seeds are averaged in ln L.
+        From `design_cells`: the curves of a cell's seeds are averaged in ln L.
     curves : mapping
-        Of `curves_of`.
+        From `curves_of`.
     """
     log_flops = np.linspace(np.log(cells.C.min()), np.log(cells.C.max()), N_FLOPS)
     log_loss = np.full((len(cells), N_FLOPS), np.inf)

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import Akima1DInterpolator
 
-from analysis.frontier.approach2_isoflop import budget_groups
+from analysis.arrays import Array
 from analysis.frontier.frontier_line import MIN_BUDGETS, Approach, Drawn, approach_through, empty_approach
-from analysis.laws.law import Array
+from analysis.runs.budgets import budget_groups
 
 NAME = "2 akima"
 TOO_WIDE = (
@@ -35,9 +35,9 @@ class Minimum:
     log_place : float
         Median over the resamples whose minimum is inside the grid.
     sd : float
-        Their standard deviation, at least a third of a grid cell, over the share of them.
+        Standard deviation of the same resamples, at least a third of a grid cell, divided by their share of all.
     draws : array (K,)
-        NaN where the minimum is at the edge.
+        NaN if the minimum is at the edge.
     loss : float
         Lowest interpolated loss, nats.
     problem : str or None
@@ -115,7 +115,7 @@ def akima_approach(cells: pd.DataFrame, log_loss_KR: Array) -> Approach:
     Parameters
     ----------
     cells : DataFrame
-        Of `cells.design_cells`: N, D, C, log_loss.
+        From `replicates.design_cells`: N, D, C, log_loss.
     log_loss_KR : array (K, cells)
         Resampled ln L: `porian_draws`, or ln L plus the noise seeds show.
 

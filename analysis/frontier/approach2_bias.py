@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from analysis.arrays import Array
 from analysis.fitting.result import FitResult
 from analysis.frontier.approach2_isoflop import Slice, vertex_of
 from analysis.frontier.frontier_line import Approach, Drawn, approach_through, weighted_line
-from analysis.laws.law import Array
 
 NAME = "2 corrected"
 SMALL_N_OPT = 0.01
@@ -43,10 +43,6 @@ class ParabolaBias:
     def matters(self) -> bool:
         """Whether it is worth a warning: 1 % of N_opt at any budget, or 0.005 in a."""
         return bool(np.abs(self.n_opt).max() > SMALL_N_OPT or abs(self.a) > SMALL_A)
-
-    def to_dict(self) -> dict[str, object]:
-        """JSON form."""
-        return {"n_opt": self.n_opt.tolist(), "d_opt": self.d_opt.tolist(), "a": self.a, "b": self.b}
 
     def sentence(self) -> str:
         """The bias in words."""
@@ -84,7 +80,7 @@ def corrected(
     pieces : sequence of Slice
         Budgets it used.
     cells : DataFrame
-        Of `cells.design_cells`.
+        From `replicates.design_cells`.
     law_fit : FitResult
         Approach 3's law; its draws belong to the same noise as ``drawn``.
     drawn : (array, array)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.laws.law import Array, Rows
+from analysis.arrays import Array, Rows
+from analysis.runs.budgets import budget_groups
 
-SAME_BUDGET = 0.15  # relative: budgets closer than this are one (whole steps make them differ a little)
 MIN_SIZES = 4
 ENOUGH_SIZES = 5
 
@@ -32,13 +32,6 @@ class Slice:
         """The parabola, for drawing."""
         x = np.log(n_params) - self.centre
         return self.coefficients[0] + self.coefficients[1] * x + self.coefficients[2] * x**2
-
-
-def budget_groups(train_flops: Array, tolerance: float = SAME_BUDGET) -> list[Rows]:
-    """Rows of each budget, ascending: a gap in ln C wider than the tolerance starts the next one."""
-    order = np.argsort(train_flops, kind="stable")
-    gaps = np.diff(np.log(np.asarray(train_flops)[order]))
-    return np.split(order, np.flatnonzero(gaps > tolerance) + 1)
 
 
 def slices(cells: pd.DataFrame) -> list[Slice]:
@@ -100,10 +93,10 @@ def vertex_of(x: Array, y_Kn: Array) -> tuple[Array, Array]:
     return place + x.mean(), c0 + c1 * place + c2 * place**2
 
 
-def scatter_rms(cells: pd.DataFrame, found: list[Slice]) -> float:
+def scatter_rms(cells: pd.DataFrame, pieces: list[Slice]) -> float:
     """Root mean square of ln L about the parabolas, three degrees of freedom a budget; NaN with none left."""
     squares, dof = 0.0, 0
-    for piece in found:
+    for piece in pieces:
         if np.isfinite(piece.coefficients).all():
             group = cells.iloc[piece.rows]
             residual = group.L.to_numpy() / piece.curve(group.N.to_numpy()) - 1

@@ -6,20 +6,26 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from analysis.arrays import Array
+from analysis.fitting.estimate import Estimate
 from analysis.fitting.fit import assemble
 from analysis.fitting.identifiability import check_rows
 from analysis.fitting.objective import Objective
 from analysis.fitting.optimum import Point, fit_point
 from analysis.fitting.resample import cell_sd, unit_draws
-from analysis.fitting.result import Estimate, FitResult
+from analysis.fitting.result import FitResult
 from analysis.frontier import approach1_envelope as envelope
 from analysis.frontier import approach2_akima as akima
 from analysis.frontier import approach2_bias as bias_of
 from analysis.frontier import approach2_isoflop as isoflop
 from analysis.frontier.frontier_line import MIN_BUDGETS, Approach, Drawn, approach_through, empty_approach
-from analysis.laws.law import Array, Law, chinchilla, frontier
-from analysis.runs.load import Runs
+from analysis.laws.chinchilla import chinchilla
+from analysis.laws.law import Law, frontier
+from analysis.runs.budgets import budget_groups
+from analysis.runs.curves import Points, curves_of
 from analysis.runs.replicates import SeedNoise, design_cells, seed_noise
+from analysis.runs.selection import Runs
+from analysis.runs.table_curves import split_curves
 
 PAIRS = (("1", "2"), ("1", "3"), ("2", "3"))
 ASYMMETRY = 1.25
@@ -32,7 +38,7 @@ class Approaches:
 
     ``differences`` holds a_i - a_j by "i-j"; ``envelope`` is None without training curves.
     ``variants`` holds "1 hull" (lower hull of the envelope), "2 akima" (interpolation instead of the
-    parabola), "2 corrected" (the parabola's bias, ``parabola_bias``, taken off) and, where approach 3 has
+    parabola), "2 corrected" (the parabola's bias, ``parabola_bias``, taken off) and, if approach 3 has
     another law, "3 chinchilla"; ``variant_differences`` each variant's a minus approach 3's.
     """
 
@@ -58,7 +64,7 @@ def three_approaches(
     runs: Runs,
     *,
     law: Law = chinchilla,
-    curves: Mapping[object, envelope.Points] | None = None,
+    curves: Mapping[object, Points] | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Approaches:
@@ -67,11 +73,11 @@ def three_approaches(
     Parameters
     ----------
     runs : Runs
-        Of `load_runs`.
+        From `load_runs`.
     law : Law
-        Of approach 3: one term in N, one in D.
+        Law of approach 3, with one term in N and one in D.
     curves : mapping, optional
-        Of `envelope.curves_of`, read from the runs by default. Without any, approach 1 is left empty
+        From `curves.curves_of`, read from the runs by default. Without any, approach 1 is left empty
         with the reason.
     resamples, seed : int
         Noise draws, shared by the approaches.
@@ -85,19 +91,21 @@ def three_approaches(
     HarnessError
         Too few runs for the parametric fit.
     """
+    curves = curves_of(runs) if curves is None else curves
+    if runs.checkpoints and not curves:
+        runs, curves = split_curves(runs)
     cells = design_cells(runs.frame)
     noise = seed_noise(cells)
     point, sentences = _parametric_point(cells, law)
     dof = noise.dof if noise else max(1, len(cells) - len(law.params))
     draws = unit_draws(len(cells), resamples, dof, np.random.default_rng(seed))
-    found = isoflop.slices(cells)
-    scatter = isoflop.scatter_rms(cells, found)
+    pieces = isoflop.slices(cells)
+    scatter = isoflop.scatter_rms(cells, pieces)
     sd = cell_sd(cells, noise, scatter if np.isfinite(scatter) else point.residual_rms)
-    curves = envelope.curves_of(runs) if curves is None else curves
     traced = envelope.build(runs, cells, curves) if curves else None
     third, parametric = _third(runs, point, sentences, cells, noise, draws)
     noise_KR = sd * draws
-    second, corrected, bias = _second(found, cells, noise_KR, parametric)
+    second, corrected, bias = _second(pieces, cells, noise_KR, parametric)
     each = {"1": _first("1", traced, cells, noise_KR), "2": second, "3": third}
     variants = {
         "1 hull": _first("1 hull", traced, cells, noise_KR),
@@ -106,7 +114,7 @@ def three_approaches(
         **({} if law is chinchilla else {"3 chinchilla": _chinchilla(runs, cells, noise, draws)}),
     }
     apart = {name: difference for name, variant in variants.items() if (difference := _difference(variant, third))}
-    return Approaches(each, _differences(each), parametric, cells, noise, tuple(found), traced, variants, apart, bias)
+    return Approaches(each, _differences(each), parametric, cells, noise, tuple(pieces), traced, variants, apart, bias)
 
 
 def _parametric_point(cells: pd.DataFrame, law: Law) -> tuple[Point, list[str]]:
@@ -132,7 +140,7 @@ def _third(
     settings = {"loss": "log_huber", "delta": point.objective.delta, "count": runs.count}
     settings |= {"resample": "noise", "resamples": len(draws), "rows": "cells, weighted by seeds"}
     result = assemble(point, resampled, dropped=runs.dropped, settings=settings, warnings=sentences)
-    budgets = np.array([cells.C.iloc[rows].mean() for rows in isoflop.budget_groups(cells.C.to_numpy())])
+    budgets = np.array([cells.C.iloc[rows].mean() for rows in budget_groups(cells.C.to_numpy())])
     best = result.optimal(budgets)
     points = pd.DataFrame({"C": budgets, "N_opt": best.n_params, "D_opt": best.n_tokens, "loss": best.loss_nats})
     a, b = result.derived["a"], result.derived["b"]
@@ -144,12 +152,12 @@ def _third(
 
 
 def _second(
-    found: list[isoflop.Slice], cells: pd.DataFrame, noise: Array, parametric: FitResult
+    pieces: list[isoflop.Slice], cells: pd.DataFrame, noise: Array, parametric: FitResult
 ) -> tuple[Approach, Approach | None, bias_of.ParabolaBias | None]:
     """Approach 2 through the vertices of the usable parabolas; the same without the parabola's bias; the bias."""
-    usable = [piece for piece in found if piece.problem is None]
+    usable = [piece for piece in pieces if piece.problem is None]
     excluded = tuple(
-        {"what": f"budget {piece.train_flops:.3g} FLOP", "reason": piece.problem} for piece in found if piece.problem
+        {"what": f"budget {piece.train_flops:.3g} FLOP", "reason": piece.problem} for piece in pieces if piece.problem
     )
     columns = {"C": "train_flops", "N_opt": "n_opt", "D_opt": "d_opt", "loss": "loss"}
     points = pd.DataFrame({name: [getattr(piece, field) for piece in usable] for name, field in columns.items()})
@@ -234,7 +242,7 @@ def _differences(each: Mapping[str, Approach]) -> dict[str, Estimate]:
 
 
 def _difference(first: Approach, second: Approach) -> Estimate | None:
-    """Difference of a from the same noise draws; None where one has none."""
+    """Difference of a from the same noise draws; None if one has none."""
     if not (len(first.a_draws) and len(second.a_draws)):
         return None
     return Estimate.from_draws(first.a.value - second.a.value, first.a_draws - second.a_draws)

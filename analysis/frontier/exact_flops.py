@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.fitting.result import Estimate, FitResult
-from analysis.laws.law import Array
+from analysis.arrays import Array
+from analysis.fitting.estimate import Estimate
+from analysis.fitting.result import FitResult
 
 EXACT = "train_flops_matmul"
 N_SIZES = 400
@@ -40,7 +41,7 @@ def exact_allocation(frame: pd.DataFrame, parametric: FitResult) -> ExactAllocat
     Returns
     -------
     ExactAllocation or None
-        None where the runs do not have the exact count.
+        None if the runs do not have the exact count.
     """
     if EXACT not in frame:
         return None

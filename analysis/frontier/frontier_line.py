@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.fitting.result import Estimate
-from analysis.laws.law import Array
+from analysis.arrays import Array
+from analysis.fitting.estimate import Estimate
 
 MIN_BUDGETS = 3
 
@@ -21,7 +21,7 @@ class Approach:
     name : str
         "1", "2", "3", or the name of a variant of one of them.
     a, b : Estimate
-        NaN where the points do not allow a line.
+        NaN if the points do not allow a line.
     points : DataFrame
         C, N_opt, D_opt, loss: what the lines go through.
     log_coefficients : (float, float)
@@ -52,7 +52,7 @@ class Approach:
 
 @dataclass(frozen=True)
 class Drawn:
-    """Resampled ln N_opt or ln D_opt of P points, (K, P), NaN where a resample has none; and their weights."""
+    """Resampled ln N_opt or ln D_opt of P points, (K, P), NaN if a resample has none; and their weights."""
 
     values_KP: Array
     weights_P: Array | None = None

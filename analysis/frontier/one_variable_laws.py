@@ -1,16 +1,17 @@
 """Kaplan's one-variable laws: alpha_N, alpha_D, alpha_C, each with what was held fixed."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from analysis.fitting.estimate import Estimate
 from analysis.fitting.fit import fit
-from analysis.fitting.result import Estimate, FitResult
-from analysis.frontier.approach2_isoflop import budget_groups
-from analysis.laws.law import LAWS
+from analysis.fitting.result import FitResult
+from analysis.laws.registry import LAWS
+from analysis.runs.budgets import budget_groups
+from analysis.to_json import document
 from scaling_harness.errors import HarnessError
 
 MIN_POINTS = 4
@@ -19,7 +20,7 @@ Variable = Literal["N", "D", "C"]
 
 
 @dataclass(frozen=True)
-class PowerLaw:
+class OneVariableLaw:
     """L ~ X^-alpha on one slice of the runs.
 
     Attributes
@@ -28,7 +29,7 @@ class PowerLaw:
     held_fixed : str
         What the slice holds fixed, in words; or why there is no slice.
     plain, offset : FitResult or None
-        Without and with an irreducible loss E; None where there are too few points.
+        Without and with an irreducible loss E; None if there are too few points.
     points : DataFrame
         The variable and L.
     """
@@ -39,25 +40,24 @@ class PowerLaw:
     offset: FitResult | None
     points: pd.DataFrame
 
-    def to_dict(self) -> dict[str, Any]:
-        """Alpha without E as value and ci95, the fit with E beside it."""
-        nothing = Estimate(float("nan")).to_dict()
-        main = self.plain.params["alpha"].to_dict() if self.plain else nothing
-        with_offset = None
-        if self.offset:
-            with_offset = {name: estimate.to_dict() for name, estimate in self.offset.params.items()}
-        return {**main, "held_fixed": self.held_fixed, "n_points": len(self.points), "with_offset": with_offset}
+
+@document.register
+def _(law: OneVariableLaw) -> dict[str, Any]:
+    """Alpha without E as value and ci95, the fit with E beside it."""
+    alpha = law.plain.params["alpha"] if law.plain else Estimate(float("nan"))
+    with_offset = law.offset.params if law.offset else None
+    return {**document(alpha), "held_fixed": law.held_fixed, "n_points": len(law.points), "with_offset": with_offset}
 
 
 def one_variable_laws(
     cells: pd.DataFrame, frontier: pd.DataFrame, resamples: int = 1000, unit: str = "token"
-) -> dict[str, PowerLaw]:
+) -> dict[str, OneVariableLaw]:
     """Fit L(N), L(D) and L(C).
 
     Parameters
     ----------
     cells : DataFrame
-        Of `cells.design_cells`.
+        From `replicates.design_cells`.
     frontier : DataFrame
         C and loss of the compute-optimal points (approach 2's minima).
     resamples : int
@@ -115,23 +115,16 @@ def _along_tokens(cells: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     return best.sort_values("D"), f"N = {best.N.mean():.4g} parameters"
 
 
-def _power_law(variable: Variable, points: pd.DataFrame, held_fixed: str, resamples: int) -> PowerLaw:
+def _power_law(variable: Variable, points: pd.DataFrame, held_fixed: str, resamples: int) -> OneVariableLaw:
     if len(points) < MIN_POINTS - (variable == "C"):
         words = f"{len(points)} points at {held_fixed}: too few for an exponent"
-        return PowerLaw(variable, words, None, None, points)
+        return OneVariableLaw(variable, words, None, None, points)
     name = f"kaplan_l{variable.lower()}"
     try:
         plain = fit(name, points, resample="noise", resamples=resamples)
     except HarnessError as error:
-        return PowerLaw(variable, f"{held_fixed}: {error}", None, None, points)
+        return OneVariableLaw(variable, f"{held_fixed}: {error}", None, None, points)
     offset = None
     if len(points) > len(LAWS[f"{name}_offset"].params):
         offset = fit(f"{name}_offset", points, resample="noise", resamples=resamples)
-    return PowerLaw(variable, held_fixed, plain, offset, points)
-
-
-def exponents(laws: Mapping[str, PowerLaw]) -> dict[str, Any]:
-    """The `kaplan` part of a summary."""
-    if not laws:
-        raise HarnessError("no one-variable law was fitted")
-    return {name: law.to_dict() for name, law in laws.items()}
+    return OneVariableLaw(variable, held_fixed, plain, offset, points)

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.frontier.approach1_envelope import Points
-from analysis.hyperparameters.optima import Optimum, find_rules
-from analysis.laws.law import Array
+from analysis.arrays import Array
+from analysis.hyperparameters.optima import BestSettings, find_rules
+from analysis.runs.curves import Points, load_curve
 from analysis.runs.from_records import differing_fields
-from analysis.runs.load import Runs, load_curve
+from analysis.runs.selection import Runs
 from scaling_harness.record.gradient_noise_scale import Measurement, noise_scale
 
 PER_POINT = 8
@@ -41,28 +41,28 @@ def noise_points(runs: Runs, curves: Mapping[object, Points]) -> tuple[NoisePoin
     Parameters
     ----------
     runs : Runs
-        Of records; a table has no curves.
+        Runs of records; a table has no curves.
     curves : mapping
-        Of `envelope.curves_of`: the validation loss at a measurement is interpolated in the logs, and a measurement
+        From `curves.curves_of`: the validation loss at a measurement is interpolated in the logs, and a measurement
         before the first of them or after the last is left out.
 
     Returns
     -------
     tuple of NoisePoint
-        By size, batch and falling loss; empty where nothing was measured.
+        By size, batch and falling loss; empty if nothing was measured.
     """
     if not {"batch_tokens", "n_ctx", "curve_path"} <= set(runs.frame):
         return ()
-    found = []
+    points = []
     for _, group in runs.frame.groupby(["N", "batch_tokens", "n_ctx"]):
         taken = [
             row for index in group.index if index in curves for row in _measured(runs.frame.loc[index], curves[index])
         ]
-        found += _points(group.iloc[0].to_dict(), sorted(taken, key=lambda row: -row[0]))
-    return tuple(found)
+        points += _points(group.iloc[0].to_dict(), sorted(taken, key=lambda row: -row[0]))
+    return tuple(points)
 
 
-def best_batches(frame: pd.DataFrame) -> tuple[Optimum, ...]:
+def best_batches(frame: pd.DataFrame) -> tuple[BestSettings, ...]:
     """Best batch of each (N, D), of a sweep that varies the batch and at most the learning rate besides."""
     if "batch_tokens" not in frame or len(np.unique(frame["batch_tokens"])) < 2:
         return ()

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.fitting.result import Estimate
+from analysis.fitting.estimate import Estimate
 from scaling_harness.errors import HarnessError
 
 MIN_SEEDS = 2
@@ -26,7 +25,7 @@ class Transfer:
     lr_smallest, lr_own : float
         Best of those tried at the smallest width and at this one, by the mean of ln L over seeds.
     loss_smallest, loss_own : float or None
-        Loss here at both (geometric mean over seeds); None where no run of that rate is complete.
+        Loss here at both (geometric mean over seeds); None if no run of that rate is complete.
     regret : Estimate or None
         ln of the ratio of both losses: the share of the loss that is lost. Each seed is judged by rates that the other
         seeds chose, else the rate chosen here would have the luck of its own runs; Student's interval over seeds.
@@ -43,10 +42,6 @@ class Transfer:
     loss_own: float
     regret: Estimate | None
     problem: str | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return vars(self) | {"regret": self.regret and self.regret.to_dict()}
 
 
 def transfers(frame: pd.DataFrame) -> tuple[Transfer, ...]:
@@ -67,12 +62,12 @@ def transfers(frame: pd.DataFrame) -> tuple[Transfer, ...]:
         No horizon has two widths, or a width has one seed or one rate.
     """
     horizons = np.unique(frame["n_tokens"]).tolist()
-    found = tuple(
+    compared = tuple(
         one for n_tokens in horizons for one in _at_horizon(n_tokens, frame.loc[frame["n_tokens"] == n_tokens])
     )
-    if not found:
+    if not compared:
         raise HarnessError("these runs have no horizon (n_tokens) with two widths: there is nothing to transfer to")
-    return found
+    return compared
 
 
 def _at_horizon(n_tokens: int, runs: pd.DataFrame) -> Iterator[Transfer]:
@@ -86,7 +81,7 @@ def _at_horizon(n_tokens: int, runs: pd.DataFrame) -> Iterator[Transfer]:
 
 
 def _table(width: int, rows: pd.DataFrame) -> pd.DataFrame:
-    """Ln L by rate and seed; infinite where there is no run, as after a divergence."""
+    """Ln L by rate and seed; infinite if there is no run, as after a divergence."""
     rates = np.unique(rows["lr"])
     if len(rates) == 1:
         raise HarnessError(f"width {width} has one learning rate, {rates[0]:g}: nothing to choose from")

@@ -3,14 +3,14 @@
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.frontier.approach2_isoflop import budget_groups
+from analysis.arrays import Array
 from analysis.hyperparameters.power_law_nd import PowerLaw, power_law
-from analysis.laws.law import Array
+from analysis.runs.budgets import budget_groups
+from scaling_harness.errors import UserError
 
 SETTINGS = {"lr": "optim.lr", "batch_tokens": "budget.batch_tokens"}
 """Columns of runs, and the science fields they come from."""
@@ -24,7 +24,7 @@ class Best:
     Attributes
     ----------
     value : float
-        The minimum of the quadratic; the best value tried where there is none.
+        The minimum of the quadratic; the best value tried if there is none.
     log_stderr : float or None
         Standard error of ln value; None without replicates, or without a minimum.
     problem : str or None
@@ -37,7 +37,7 @@ class Best:
 
 
 @dataclass(frozen=True)
-class Optimum:
+class BestSettings:
     """Best settings at one (N, D) and the loss there (geometric mean over seeds)."""
 
     n_params: float
@@ -46,26 +46,14 @@ class Optimum:
     best: Mapping[str, Best]
     loss_nats: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return {**vars(self), "best": {name: vars(best) for name, best in self.best.items()}}
-
 
 @dataclass(frozen=True)
 class Rules:
     """Optima of a sweep, and a power law in N and D for each setting or the reason why there is none."""
 
-    optima: tuple[Optimum, ...]
+    optima: tuple[BestSettings, ...]
     laws: Mapping[str, PowerLaw]
     reasons: Mapping[str, str]
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return {
-            "optima": [optimum.to_dict() for optimum in self.optima],
-            "laws": {name: law.to_dict() for name, law in self.laws.items()},
-            "reasons": dict(self.reasons),
-        }
 
 
 def find_rules(frame: pd.DataFrame) -> Rules:
@@ -82,17 +70,17 @@ def find_rules(frame: pd.DataFrame) -> Rules:
         A setting whose best value lies at the edge of those tried has no minimum there; its law goes through the
         cells that have one.
     """
-    local = [_Local.of(cell) for cell in _cells(frame)]
+    local = [_Local.of(cell) for cell in _cells(_with_settings(frame))]
     dof = sum(each.dof for each in local)
     variance = sum(each.squares for each in local) / dof if dof else None
     optima = tuple(each.optimum(variance) for each in local)
     laws, reasons = {}, {}
     for name in (n for n in SETTINGS if any(n in optimum.best for optimum in optima)):
-        found = [o for o in optima if name in o.best and o.best[name].problem is None]
+        bracketed = [o for o in optima if name in o.best and o.best[name].problem is None]
         law = power_law(
-            [(o.n_params, o.n_tokens) for o in found],
-            [o.best[name].value for o in found],
-            [o.best[name].log_stderr or 0.0 for o in found],
+            [(o.n_params, o.n_tokens) for o in bracketed],
+            [o.best[name].value for o in bracketed],
+            [o.best[name].log_stderr or 0.0 for o in bracketed],
         )
         if isinstance(law, PowerLaw):
             laws[name] = law
@@ -101,7 +89,32 @@ def find_rules(frame: pd.DataFrame) -> Rules:
     return Rules(optima, laws, reasons)
 
 
-def _why(reason: str, name: str, optima: Sequence[Optimum]) -> str:
+def _with_settings(frame: pd.DataFrame) -> pd.DataFrame:
+    """The runs of a table with settings and seeds as numbers; what it does not have is one value."""
+    given = [name for name in SETTINGS if name in frame]
+    if not given:
+        raise UserError("these runs have neither lr nor batch_tokens: name them with --columns lr=...,batch_tokens=...")
+    numbers = numbers_in(frame, given)
+    seeds = pd.factorize(frame["seed"].map(str))[0] if "seed" in frame else 0
+    return frame.assign(**dict.fromkeys(SETTINGS, 1.0) | numbers, seed=seeds)
+
+
+def numbers_in(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, Array]:
+    """Columns of positive numbers, which those of a table need not be.
+
+    Raises
+    ------
+    UserError
+        A value is no positive number.
+    """
+    numbers = {name: np.asarray(pd.to_numeric(frame[name], errors="coerce"), float) for name in names}
+    for name, values in numbers.items():
+        if bad := int((~(values > 0)).sum()):
+            raise UserError(f"{bad} runs have a {name} that is not a positive number: drop them")
+    return numbers
+
+
+def _why(reason: str, name: str, optima: Sequence[BestSettings]) -> str:
     problems = [o.best[name].problem for o in optima if name in o.best]
     told = [f"{problem} at {problems.count(problem)}" for problem in dict.fromkeys(problems) if problem]
     return f"{reason}; of {len(problems)} (N, D), {'; '.join(told)}" if told else reason
@@ -128,7 +141,7 @@ class _Local:
     problems: Mapping[str, str]
     coefficients: Array
     cov: Array
-    """Of the coefficients, for unit variance."""
+    """Covariance of the coefficients for unit variance."""
     reach: Array
     """Lowest and highest x of each free setting, (F, 2)."""
     squares: float
@@ -156,7 +169,7 @@ class _Local:
         reach = np.stack([x_nF.min(axis=0), x_nF.max(axis=0)], axis=1)
         return cls(cell, centre, free, problems, coefficients, cov, reach, squares, dof)
 
-    def optimum(self, variance: float | None) -> Optimum:
+    def optimum(self, variance: float | None) -> BestSettings:
         """The minimum, with standard errors of the residual variance pooled over all cells."""
         place, problem = self._vertex()
         best = {name: Best(value, problem=self.problems.get(name)) for name, value in self.centre.items()}
@@ -169,10 +182,10 @@ class _Local:
         n_terms = _terms(place[None]).shape[1]
         log_loss = float(_terms(place[None])[0] @ self.coefficients[:n_terms] + self.coefficients[n_terms:].mean())
         first = self.cell.iloc[0]
-        return Optimum(float(first.N), float(self.cell.D.mean()), len(self.cell), best, float(np.exp(log_loss)))
+        return BestSettings(float(first.N), float(self.cell.D.mean()), len(self.cell), best, float(np.exp(log_loss)))
 
     def _vertex(self) -> tuple[Array, str | None]:
-        """Place of the minimum; the centre and the reason where the quadratic has none within its runs."""
+        """Place of the minimum; the centre and the reason if the quadratic has none within its runs."""
         n, nowhere = len(self.free), np.zeros(len(self.free))
         slope, curvature = self.coefficients[:n], _hessian(self.coefficients, n)
         if n and np.linalg.eigvalsh(curvature).min() <= 0:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
-from analysis.fitting.result import CI_LEVEL, Estimate
-from analysis.laws.law import Array
-from analysis.to_json import json_form
+from analysis.arrays import Array
+from analysis.fitting.estimate import CI_LEVEL, Estimate
+from analysis.to_json import document
 
 EXPONENTS = ("n_exponent", "d_exponent")
 
@@ -23,11 +23,11 @@ class PowerLaw:
     value : Estimate
         At the reference; its interval comes of the logarithm.
     exponents : mapping of str to Estimate
-        n_exponent, d_exponent; 0 without an error where all points have one N, or one D.
+        n_exponent, d_exponent; 0 without an error if all points have one N, or one D.
     n_params, n_tokens : float
         The reference.
     rms : float or None
-        Of the residuals of ln value, by their degrees of freedom.
+        Root mean square residual of ln value, by its degrees of freedom.
     n_points : int
     """
 
@@ -49,11 +49,11 @@ class PowerLaw:
         numbers |= {"n_params": self.n_params, "n_tokens": self.n_tokens}
         return {"rule": "power", **{name: float(f"{x:.{digits}g}") for name, x in numbers.items()}}
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        document = {"value": self.value.to_dict(), "n_params": self.n_params, "n_tokens": self.n_tokens}
-        document |= {name: estimate.to_dict() for name, estimate in self.exponents.items()}
-        return json_form({**document, "rms_log": self.rms, "n_points": self.n_points, "rule": self.rule()})
+
+@document.register
+def _(law: PowerLaw) -> dict[str, Any]:
+    at = {"value": law.value, "n_params": law.n_params, "n_tokens": law.n_tokens, **law.exponents}
+    return {**at, "rms_log": law.rms, "n_points": law.n_points, "rule": law.rule()}
 
 
 def power_law(
@@ -73,7 +73,7 @@ def power_law(
     Returns
     -------
     PowerLaw or str
-        A sentence where the points are too few to tell the exponents and an error. Intervals are Student's.
+        A sentence if the points are too few to tell the exponents and an error. Intervals are Student's.
     """
     log_nd = np.log(np.asarray(points, float).reshape(-1, 2))
     varies = [len(np.unique(log_nd[:, k].round(2))) > 1 for k in range(2)]
@@ -88,7 +88,7 @@ def power_law(
     scatter = float(((y - X @ coefficients) ** 2).sum() / n_free)
     variances = np.maximum(scatter, np.square(log_stderrs) if len(log_stderrs) else 0.0) * np.ones(len(y))
     stderrs = np.sqrt((solver**2) @ variances)
-    estimates = _estimates(coefficients, stderrs, float(student.ppf(0.5 + CI_LEVEL / 2, n_free)))
+    estimates = _estimates(coefficients, stderrs, float(stdtrit(n_free, 0.5 + CI_LEVEL / 2)))
     rest = iter(estimates[1:])
     exponents = {name: next(rest) if there else Estimate(0.0) for name, there in zip(EXPONENTS, varies, strict=True)}
     n_params, n_tokens = np.exp(centre)

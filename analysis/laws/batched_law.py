@@ -11,7 +11,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.laws.law import EXPONENT_BOUNDS, OUTER_BOUNDS, REPEAT_BOUNDS, Array, Law, Rows, Term
+from analysis.arrays import Array, Rows
+from analysis.laws.law import EXPONENT_BOUNDS, OUTER_BOUNDS, REPEAT_BOUNDS, Law, Term
 
 OFFSET_FLOOR = 1e-6  # of the smallest loss: below it E cannot be told from zero
 LOG_LIMIT = 300.0  # keeps exp finite on wild trial steps, which the solver then rejects
@@ -229,3 +230,9 @@ class OuterPowerSum(PowerSum):
             G_KPn[:, 0] -= 1.0
             total += gram(G_KPn, v_Kn * reducible_Kn * (1 - reducible_Kn))
         return total
+
+
+def on_rows(law: Law, inputs: Mapping[str, ArrayLike], centre: Mapping[str, float] | None = None) -> PowerSum:
+    """The law as a function of its internal parameters on these rows; centred on them by default."""
+    kind = law.batched or (OuterPowerSum if law.outer else PowerSum)
+    return kind(law, inputs, centre)

@@ -1,4 +1,4 @@
-"""Scaling laws as data: L = E + (sum of power terms)^k, each law one short definition.
+"""What a law is: L = E + (sum of power terms)^k as data; each law is a short file beside this one.
 
 Every law of this family has the logarithm ln L = LSE(ln E, k LSE(u_1, ..., u_T)), where each u_t is
 linear in the internal parameters (log coefficients and exponents); the solver gets its analytic
@@ -8,20 +8,22 @@ repeated data puts effective N and D in the place of N and D.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from analysis.laws.repetition import effective_inputs
+from analysis.arrays import Array
 
-Array = NDArray[np.float64]
-Rows = NDArray[Any]  # integer or boolean: which rows
 FLOPS_PER_PARAM_TOKEN = 6.0
 EXPONENT_BOUNDS = (0.0, 10.0)
 OUTER_BOUNDS = (1e-2, 1e2)
 REPEAT_BOUNDS = (1e-2, 1e4)
 EITHER_SIGN = (-10.0, 10.0)
+
+Inputs = Mapping[str, ArrayLike]
+"""Name of an input -> its values."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,13 @@ class Term:
     coefficient : str
         Name of the positive coefficient, as in the paper ("A").
     exponents : mapping
-        Input name -> name of its exponent, or a number where the law fixes it.
+        Input name -> name of its exponent, or a number if the law fixes it.
     """
 
     coefficient: str
     exponents: Mapping[str, str | float]
 
-    def value(self, params: Mapping[str, ArrayLike], inputs: Mapping[str, ArrayLike]) -> Array:
+    def value(self, params: Mapping[str, ArrayLike], inputs: Inputs) -> Array:
         """Value of the term; params and inputs broadcast."""
         log_value = np.log(np.asarray(params[self.coefficient], float))
         for name, exponent in self.exponents.items():
@@ -76,14 +78,19 @@ class Law:
         Short name, the equation in the paper's letters, and where it is from.
     terms : tuple of Term
     offset : str or None
-        Name of the irreducible loss E >= 0, None where the law has none.
+        Name of the irreducible loss E >= 0, None if the law has none.
     outer : str or None
         Name of the exponent k of the sum, None for k = 1.
     repeats : (str, str) or None
         Names of R_D* and R_N* of a law in which repeated tokens and excess parameters count less and
-        less (see ``repetition``); its inputs then have U, the unique tokens.
+        less (see ``muennighoff``); its inputs then have U, the unique tokens.
+    effective : callable or None
+        (law, parameters, inputs) -> the inputs that the terms take in place of those given.
+    batched : callable or None
+        (law, inputs, centre) -> the law as the solver's function, if it is not a sum of powers
+        (see ``batched_law.on_rows``).
     bounds : mapping
-        Exponent name -> (low, high), where other than (0, 10).
+        Exponent name -> (low, high), if other than (0, 10).
     derived : callable
         Parameters -> other quantities the paper prints (G, a, b, N_c, ...).
     """
@@ -95,31 +102,33 @@ class Law:
     offset: str | None = "E"
     outer: str | None = None
     repeats: tuple[str, str] | None = None
+    effective: "Callable[[Law, Mapping[str, Array], Inputs], Inputs] | None" = None
+    batched: Callable[..., Any] | None = None
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     derived: Derived | None = None
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[str, ...]:
         """Names of the inputs, in order of first use."""
         return (*self.power_inputs, *(("U",) if self.repeats else ()))
 
-    @property
+    @cached_property
     def power_inputs(self) -> tuple[str, ...]:
-        """Those that have an exponent."""
+        """Names of the inputs that have an exponent."""
         return tuple(dict.fromkeys(name for term in self.terms for name in term.exponents))
 
-    @property
+    @cached_property
     def coefficients(self) -> tuple[str, ...]:
         """Names of the positive coefficients."""
         return tuple(term.coefficient for term in self.terms)
 
-    @property
+    @cached_property
     def exponents(self) -> tuple[str, ...]:
         """Names of the free exponents, in order of first use."""
         named = (p for term in self.terms for p in term.exponents.values() if isinstance(p, str))
         return tuple(dict.fromkeys(named))
 
-    @property
+    @cached_property
     def params(self) -> tuple[str, ...]:
         """Names of all parameters: E, coefficients, exponents, k, R_D* and R_N*."""
         return (
@@ -130,7 +139,7 @@ class Law:
             *(self.repeats or ()),
         )
 
-    @property
+    @cached_property
     def positive(self) -> tuple[str, ...]:
         """Names of the parameters that are fitted as logarithms: all but the exponents."""
         return tuple(name for name in self.params if name not in self.exponents)
@@ -138,14 +147,12 @@ class Law:
     def predict(self, params: Mapping[str, ArrayLike], **inputs: ArrayLike) -> Array:
         """Loss at the inputs (same units as in the fit); params and inputs broadcast.
 
-        U, the unique tokens of a law of repeated data, is D where it is not given.
+        U, the unique tokens of a law of repeated data, is D if it is not given.
         """
-        if self.repeats:
-            arrays = {name: np.asarray(value, float) for name, value in params.items()}
-            split = frontier(arrays, self)
-            scales = (arrays[self.repeats[0]], arrays[self.repeats[1]])
-            inputs = effective_inputs({"U": inputs["D"], **inputs}, split["G"], split["a"] / split["b"], scales)
-        total = sum((term.value(params, inputs) for term in self.terms), start=np.zeros(()))
+        taken: Inputs = inputs
+        if self.effective:
+            taken = self.effective(self, {name: np.asarray(value, float) for name, value in params.items()}, inputs)
+        total = sum((term.value(params, taken) for term in self.terms), start=np.zeros(()))
         power = total ** np.asarray(params[self.outer]) if self.outer else total
         return power + np.asarray(params[self.offset]) if self.offset else power
 
@@ -166,7 +173,7 @@ class Law:
             For a law without one term in N and one in D.
         """
         budget = np.asarray(train_flops, float) / flops_per_param_token
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # NaN where an exponent is zero
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # NaN if an exponent is zero
             split = frontier({name: np.asarray(value, float) for name, value in params.items()}, self)
             if not split:
                 raise ValueError(f"{self.name} has no optimum under C = 6 N D: {why_no_optimum(self)}")
@@ -208,120 +215,3 @@ def derive(law: Law, params: Mapping[str, ArrayLike]) -> dict[str, Array]:
     arrays = {name: np.asarray(value, float) for name, value in params.items()}
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return {**frontier(arrays, law), **(law.derived(arrays) if law.derived else {})}
-
-
-def _scale(name: str) -> Derived:
-    """X_c of (X_c/X)^alpha from A = X_c^alpha."""
-    return lambda params: {name: params["A"] ** (1 / params["alpha"])}
-
-
-def _one_variable(symbol: str, offset: bool) -> Law:
-    """Kaplan's power law in one variable, with or without an irreducible loss."""
-    lower = symbol.lower()
-    return Law(
-        name=f"kaplan_l{lower}" + ("_offset" if offset else ""),
-        formula=f"L({symbol}) = " + ("E + " if offset else "") + f"A/{symbol}^alpha",
-        source={
-            "N": "Kaplan et al. 2020, eq. 1.1",
-            "D": "Kaplan et al. 2020, eq. 1.2",
-            "C": "Kaplan et al. 2020, eq. 3.3 and 1.3",
-        }[symbol],
-        terms=(Term("A", {symbol: "alpha"}),),
-        offset="E" if offset else None,
-        derived=_scale(f"{symbol}_c"),
-    )
-
-
-chinchilla = Law(
-    name="chinchilla",
-    formula="L(N,D) = E + A/N^alpha + B/D^beta",
-    source="Hoffmann et al. 2022, eq. 2 (Rosenfeld et al. 2020, eq. 4)",
-    terms=(Term("A", {"N": "alpha"}), Term("B", {"D": "beta"})),
-)
-kaplan_ln, kaplan_ln_offset = _one_variable("N", offset=False), _one_variable("N", offset=True)
-kaplan_ld, kaplan_ld_offset = _one_variable("D", offset=False), _one_variable("D", offset=True)
-kaplan_lc, kaplan_lc_offset = _one_variable("C", offset=False), _one_variable("C", offset=True)
-
-kaplan_ln_d = Law(
-    name="kaplan_ln_d",
-    formula="L(N,D) = [(N_c/N)^(alpha_N/alpha_D) + D_c/D]^alpha_D",
-    source="Kaplan et al. 2020, eq. 1.5",
-    terms=(Term("A", {"N": "ratio"}), Term("D_c", {"D": 1.0})),
-    offset=None,
-    outer="alpha_D",
-    derived=lambda params: {
-        "alpha_N": params["ratio"] * params["alpha_D"],
-        "N_c": params["A"] ** (1 / params["ratio"]),
-    },
-)
-kaplan_ln_d_footnote = Law(
-    name="kaplan_ln_d_footnote",
-    formula="L(N,D) = [A/N^alpha + B/D^beta]^k",
-    source="Kaplan et al. 2020, section 4.1, footnote: [(N_c/N)^alpha_N + (D_c/D)^alpha_D]^beta",
-    terms=(Term("A", {"N": "alpha"}), Term("B", {"D": "beta"})),
-    offset=None,
-    outer="k",
-    derived=lambda params: {
-        "N_c": params["A"] ** (1 / params["alpha"]),
-        "D_c": params["B"] ** (1 / params["beta"]),
-    },
-)
-kaplan_ln_s = Law(
-    name="kaplan_ln_s",
-    formula="L(N,S) = A/N^alpha + B/S^beta",
-    source="Kaplan et al. 2020, eq. 1.6: alpha_N, alpha_S; S is S_min, the steps at a large batch",
-    terms=(Term("A", {"N": "alpha"}), Term("B", {"S": "beta"})),
-    offset=None,
-    derived=lambda params: {
-        "N_c": params["A"] ** (1 / params["alpha"]),
-        "S_c": params["B"] ** (1 / params["beta"]),
-    },
-)
-skaling = Law(
-    name="skaling",
-    formula="L(N,D) = E + (A/N^alpha + B/D^beta)^k",
-    source="Skaling 2026 (arXiv 2608.07222); k = 1 is Hoffmann et al. 2022",
-    terms=(Term("A", {"N": "alpha"}), Term("B", {"D": "beta"})),
-    outer="k",
-)
-tied = Law(
-    name="tied",
-    formula="L(N,D) = E + A/N^alpha + B/D^alpha",
-    source="Hoffmann et al. 2022, eq. 2 with beta = alpha, as in Muennighoff et al. 2023",
-    terms=(Term("A", {"N": "alpha"}), Term("B", {"D": "alpha"})),
-)
-muennighoff = Law(
-    name="muennighoff",
-    formula="L(N,D,U) = E + A/N'^alpha + B/D'^alpha",
-    source="Muennighoff et al. 2023, eq. 5-7, fitted with beta = alpha",
-    terms=(Term("A", {"N": "alpha"}), Term("B", {"D": "alpha"})),
-    repeats=("R_D", "R_N"),
-)
-loglinear = Law(
-    name="loglinear",
-    formula="L(N,C,D) = A N^-alpha C^-beta D^-gamma",
-    source="textbook form; not identified together with C = 6 N D",
-    terms=(Term("A", {"N": "alpha", "C": "beta", "D": "gamma"}),),
-    offset=None,
-    bounds={"alpha": EITHER_SIGN, "beta": EITHER_SIGN, "gamma": EITHER_SIGN},
-)
-
-LAWS: dict[str, Law] = {
-    law.name: law
-    for law in (
-        chinchilla,
-        tied,
-        skaling,
-        muennighoff,
-        kaplan_ln,
-        kaplan_ln_offset,
-        kaplan_ld,
-        kaplan_ld_offset,
-        kaplan_lc,
-        kaplan_lc_offset,
-        kaplan_ln_d,
-        kaplan_ln_d_footnote,
-        kaplan_ln_s,
-        loglinear,
-    )
-}

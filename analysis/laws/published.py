@@ -17,25 +17,25 @@ class Published:
     n_convention : str
         Which parameters its N counts: "non_embedding", "with_head" or "total".
     law : str or None
-        Name in `laws.LAWS` where ``params`` are its parameters.
+        Name in `registry.LAWS` if ``params`` are its parameters.
     params : mapping
         Constants as printed; losses in nats per token, N in parameters, D in tokens, C in FLOP.
     stderr : mapping
-        Standard errors, where printed.
+        Standard errors, if printed.
     a, b : float or None
         Exponents of N_opt ~ C^a and D_opt ~ C^b.
     a_ci : (float, float) or None
         As printed; ``a_ci_level`` is its coverage.
     n_opt_coefficient, d_opt_coefficient : float or None
-        Of the printed N_opt = k C^a and D_opt = k C^b, C in FLOP.
+        Coefficients k of the printed N_opt = k C^a and D_opt = k C^b, C in FLOP.
     input_ranges : mapping
         What the runs behind it span, so that a forecast can say how far beyond it reaches.
     vocab_size, n_ctx : int or None
-        Of the runs' tokenizer and context; None where the source does not say.
+        Size of the runs' vocabulary and context; None if the source does not say.
     c_convention : str
         How its C was counted.
     units : str
-        Of the inputs and the loss.
+        Units of the inputs and the loss.
     precision : str
         How far the printed digits can be trusted.
     note : str

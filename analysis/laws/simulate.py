@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.laws.law import chinchilla
+from analysis.laws.chinchilla import chinchilla
 
 
 def isoflop(
@@ -33,9 +33,9 @@ def isoflop(
     n_sizes : int
         Log-spaced sizes of each budget.
     span : float
-        They reach from the optimum / span to the optimum * span.
+        Sizes reach from the optimum / span to the optimum * span.
     seed : int
-        Of the noise.
+        Seed of the noise.
 
     Returns
     -------

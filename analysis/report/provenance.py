@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.arrays import Array
 from analysis.figures.style import Labels
 from analysis.fitting.result import FitResult
-from analysis.laws.law import Array
 from analysis.report.summary import Analysis
 from analysis.report.tables import Table, count_words, number, table
-from analysis.runs.from_records import recipe_fields
-from analysis.runs.load import Runs
-from scaling_harness.record.record import RunRecord, read_record
+from analysis.runs.from_records import recipe_fields, record_in
+from analysis.runs.selection import Runs
+from scaling_harness.record.record import RunRecord
 
 RUN_COLUMNS = {"run": "run", "N": "N", "D": "D", "C": "C, FLOP", "L": "loss", "loss_stderr_nats": "std. error"}
 RUN_COLUMNS |= {"seed": "seed", "lr": "learning rate", "batch_tokens": "batch", "wall_s": "time, s"}
@@ -45,7 +45,8 @@ def records_of(runs: Runs) -> list[RunRecord]:
     """The records behind the runs; none for a table."""
     if "curve_path" not in runs.frame:
         return []
-    return [read_record(Path(path).parent) for path in runs.frame["curve_path"]]
+    found = (record_in(Path(path).parent) for path in runs.frame["curve_path"])
+    return [record for record in found if record]
 
 
 def checklist(analysis: Analysis | None, runs: Runs, records: Sequence[RunRecord], labels: Labels) -> Table:
@@ -60,10 +61,10 @@ def checklist(analysis: Analysis | None, runs: Runs, records: Sequence[RunRecord
     return table(("item", "this analysis"), (of_fit | of_runs | {"code and data": _code_and_data(records)}).items())
 
 
-def _fit_items(found: FitResult) -> dict[str, str]:
-    settings, point = found.settings, found.certificate
+def _fit_items(fitted: FitResult) -> dict[str, str]:
+    settings, point = fitted.settings, fitted.certificate
     answers = (
-        f"{found.law.formula} ({found.law.source})",
+        f"{fitted.law.formula} ({fitted.law.source})",
         f"{settings['loss']}, delta {settings['delta']}, summed over {settings['rows']}",
         "damped Newton with analytic derivatives, Huber's threshold lowered in stages",
         f"the best {point.tried} of a grid, {point.agreeing} reached this optimum; relative gradient "
@@ -80,7 +81,7 @@ def recipe_text(records: Sequence[RunRecord]) -> str:
     for record in records:
         for name, value in recipe_fields(record.config).items():
             values.setdefault(name, {})[json.dumps(value)] = None
-    return "; ".join(f"{name} = {' | '.join(found)}" for name, found in values.items())
+    return "; ".join(f"{name} = {' | '.join(several)}" for name, several in values.items())
 
 
 def _code_and_data(records: Sequence[RunRecord]) -> str:
@@ -109,10 +110,10 @@ def provenance(records: Sequence[RunRecord], here: Mapping[str, Any]) -> Table:
     """Where the runs and this page come from: each different value with the number of runs that have it."""
     rows = []
     for field in ("commit", "dirty", "versions", "machine", "command"):
-        found = Counter(_text(record.provenance.get(field)) for record in records)
-        rows += [(f"runs: {field}", value, f"{n} runs") for value, n in found.most_common(MOST_VALUES)]
-        if len(found) > MOST_VALUES:
-            rows.append((f"runs: {field}", f"and {len(found) - MOST_VALUES} others", ""))
+        counts = Counter(_text(record.provenance.get(field)) for record in records)
+        rows += [(f"runs: {field}", value, f"{n} runs") for value, n in counts.most_common(MOST_VALUES)]
+        if len(counts) > MOST_VALUES:
+            rows.append((f"runs: {field}", f"and {len(counts) - MOST_VALUES} others", ""))
     rows += [
         (f"this page: {field}", _text(here.get(field)), "") for field in ("commit", "dirty", "versions", "command")
     ]

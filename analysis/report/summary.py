@@ -7,17 +7,20 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from analysis.fitting.conventions import token_unit
+from analysis.fitting.estimate import Estimate
 from analysis.fitting.goodness_of_fit import FitQuality, OffsetProfile, fit_quality, profile_offset
-from analysis.frontier.approach1_envelope import Points, curves_of
-from analysis.frontier.approach2_isoflop import budget_groups
 from analysis.frontier.approaches import Approach, Approaches, three_approaches
-from analysis.frontier.one_variable_laws import PowerLaw, one_variable_laws
+from analysis.frontier.one_variable_laws import OneVariableLaw, one_variable_laws
 from analysis.frontier.verdict import verdict
-from analysis.laws.law import Law, chinchilla, kaplan_lc_offset, kaplan_ln_d, skaling, tied
+from analysis.laws.chinchilla import chinchilla, skaling, tied
+from analysis.laws.kaplan import kaplan_lc_offset, kaplan_ln_d
+from analysis.laws.law import Law
 from analysis.laws.published import PUBLISHED
-from analysis.runs.load import COUNTS, Count, Runs
-from analysis.to_json import json_form
+from analysis.runs.budgets import budget_groups
+from analysis.runs.conventions import token_unit
+from analysis.runs.curves import Points, curves_of
+from analysis.runs.selection import COUNTS, Count, Runs
+from analysis.to_json import document, to_json
 from analysis.validation.holdout import Holdout, forecast_sentence, hold_out_budgets
 from analysis.validation.influence import Influence, leave_one_out
 from analysis.validation.law_ranking import Ranking, rank_laws
@@ -30,6 +33,8 @@ PUBLISHED_BESIDE = {
     "3": ("hoffmann2022", "besiroglu2024"),
 }
 SEED_RATIO_LIMIT = 1.5
+MOST_INFLUENTIAL = 10
+"""Runs of the influence part, those that move the exponent most."""
 RANKED = (chinchilla, tied, skaling, kaplan_ln_d, kaplan_lc_offset)
 
 
@@ -37,10 +42,10 @@ RANKED = (chinchilla, tied, skaling, kaplan_ln_d, kaplan_lc_offset)
 class Analysis:
     """All results on one set of runs: what the summary, the table and the figures are made of.
 
-    ``other_counts`` holds the approaches under the other counts of N, where records have them, and
+    ``other_counts`` holds the approaches under the other counts of N, if records have them, and
     ``count_reasons`` why there are none under a count that could not be fitted;
     ``curves`` the tokens and losses of each run, by its index in ``runs.frame``;
-    ``holdout`` is None with ``holdout_reason``, and ``ranking`` None, where there are too few budgets;
+    ``holdout`` is None with ``holdout_reason``, and ``ranking`` None, if there are too few budgets;
     ``influence`` is that of each cell on approach 3.
     """
 
@@ -48,7 +53,7 @@ class Analysis:
     approaches: Approaches
     quality: FitQuality
     profile: OffsetProfile
-    kaplan: Mapping[str, PowerLaw]
+    kaplan: Mapping[str, OneVariableLaw]
     holdout: Holdout | None
     holdout_reason: str | None
     other_counts: Mapping[str, Approaches]
@@ -64,13 +69,13 @@ def analyse(runs: Runs, *, law: Law = chinchilla, hold_out: int = 1, resamples: 
     Parameters
     ----------
     runs : Runs
-        Of `runs.load_runs`.
+        From `load_runs`.
     law : Law
-        Of approach 3, the forecast and the checks.
+        Law of approach 3, the forecast and the checks.
     hold_out : int
         Largest budgets left out for the forecast.
     resamples, seed : int
-        Of the shared noise draws.
+        Number of the shared noise draws, and their seed.
 
     Returns
     -------
@@ -82,22 +87,22 @@ def analyse(runs: Runs, *, law: Law = chinchilla, hold_out: int = 1, resamples: 
         Too few runs or levels for the parametric fit.
     """
     curves = curves_of(runs)
-    found = three_approaches(runs, law=law, curves=curves, resamples=resamples, seed=seed)
-    frontier = found.approaches["2"].points
-    holdout, reason = or_reason(lambda: hold_out_budgets(found.cells, law, hold_out))
+    approaches = three_approaches(runs, law=law, curves=curves, resamples=resamples, seed=seed)
+    frontier = approaches.approaches["2"].points
+    holdout, reason = or_reason(lambda: hold_out_budgets(approaches.cells, law, hold_out))
     others, reasons = _other_counts(runs, law=law, curves=curves, resamples=resamples, seed=seed)
     return Analysis(
         runs=runs,
-        approaches=found,
-        quality=fit_quality(law, found.cells, found.noise, found.parametric.residual_rms),
-        profile=profile_offset(law, found.cells),
-        kaplan=one_variable_laws(found.cells, frontier, resamples, token_unit(runs)),
+        approaches=approaches,
+        quality=fit_quality(law, approaches.cells, approaches.noise, approaches.parametric.residual_rms),
+        profile=profile_offset(law, approaches.cells),
+        kaplan=one_variable_laws(approaches.cells, frontier, resamples, token_unit(runs)),
         holdout=holdout,
         holdout_reason=reason,
         other_counts=others,
         curves=curves,
-        ranking=or_reason(lambda: rank_laws(found.cells, RANKED))[0],
-        influence=_influence(found),
+        ranking=or_reason(lambda: rank_laws(approaches.cells, RANKED))[0],
+        influence=_influence(approaches),
         count_reasons=reasons,
     )
 
@@ -112,58 +117,53 @@ def or_reason(work: Callable[[], T]) -> tuple[T | None, str | None]:
 
 def _other_counts(runs: Runs, **options: Any) -> tuple[dict[str, Approaches], dict[str, str]]:
     """The approaches under the other counts of the records; the reasons of those that cannot be fitted."""
-    found, reasons = {}, {}
+    fitted, reasons = {}, {}
     others: list[Count] = [c for c in COUNTS if c != runs.count and f"n_params_{c}" in runs.frame]
     for count in others:
         made, reason = or_reason(lambda count=count: three_approaches(runs.with_count(count), **options))
         if made is None:
             reasons[count] = reason
         else:
-            found[count] = made
-    return found, reasons
+            fitted[count] = made
+    return fitted, reasons
 
 
-def _influence(found: Approaches) -> Influence:
-    cells = found.cells
+def _influence(approaches: Approaches) -> Influence:
+    cells = approaches.cells
     labels = [f"N = {n:.4g}, D = {d:.4g}" for n, d in zip(cells.N, cells.D, strict=True)]
-    return leave_one_out(cells, found.parametric.law, labels=labels, weights=cells.n_seeds.to_numpy(float))
-
-
-def summarise(runs: Runs, **options: Any) -> dict[str, Any]:
-    """The document `summary.json` of these runs; options as in `analyse`."""
-    return summary_document(analyse(runs, **options))
+    return leave_one_out(cells, approaches.parametric.law, labels=labels, weights=cells.n_seeds.to_numpy(float))
 
 
 def summary_document(analysis: Analysis) -> dict[str, Any]:
     """The document `summary.json` of an analysis."""
-    frame, found, quality = analysis.runs.frame, analysis.approaches, analysis.quality
-    budgets = [float(found.cells.C.iloc[rows].mean()) for rows in budget_groups(found.cells.C.to_numpy())]
-    document = {
+    frame, approaches, quality = analysis.runs.frame, analysis.approaches, analysis.quality
+    budgets = [float(approaches.cells.C.iloc[rows].mean()) for rows in budget_groups(approaches.cells.C.to_numpy())]
+    parts = {
         "count": analysis.runs.count,
-        "approaches": {name: _approach(each) for name, each in found.approaches.items()},
-        "differences": {pair: estimate.to_dict() for pair, estimate in found.differences.items()},
-        "agree": found.agree,
-        "verdict": verdict(found).to_dict(),
-        "variants": {name: _approach(each) for name, each in found.variants.items()},
-        "parabola_bias": found.parabola_bias.to_dict() if found.parabola_bias else None,
+        "approaches": {name: _approach(each) for name, each in approaches.approaches.items()},
+        "differences": approaches.differences,
+        "agree": approaches.agree,
+        "verdict": verdict(approaches),
+        "variants": {name: _approach(each) for name, each in approaches.variants.items()},
+        "parabola_bias": approaches.parabola_bias,
         "parametric": {
-            **found.parametric.to_dict(),
+            **document(approaches.parametric),
             "residual_rms": quality.residual_rms,
             "seed_rms": quality.seed_rms,
             "ratio": quality.ratio,
             "lack_of_fit_p": quality.lack_of_fit_p,
-            "E_profile": analysis.profile.to_dict(),
+            "E_profile": analysis.profile,
         },
-        "kaplan": {name: law.to_dict() for name, law in analysis.kaplan.items()},
-        "holdout": analysis.holdout.to_dict() if analysis.holdout else {"reason": analysis.holdout_reason},
-        "ranking": analysis.ranking.to_dict() if analysis.ranking else None,
-        "influence": analysis.influence.to_dict() if analysis.influence else None,
+        "kaplan": analysis.kaplan,
+        "holdout": analysis.holdout or {"reason": analysis.holdout_reason},
+        "ranking": analysis.ranking,
+        "influence": analysis.influence and analysis.influence.top(MOST_INFLUENTIAL),
         "counts": {count: _exponents(other) for count, other in analysis.other_counts.items()}
         | {count: {"reason": reason} for count, reason in analysis.count_reasons.items()},
         "budgets": budgets,
         "n_runs": len(frame),
         "n_dropped": len(analysis.runs.dropped),
-        "dropped": [dict(row) for row in analysis.runs.dropped],
+        "dropped": analysis.runs.dropped,
         "train_flops": _total(frame, "C"),
         "spent_flops": _total(frame, "spent_flops"),
         "wall_s": elapsed_s(frame),
@@ -171,7 +171,7 @@ def summary_document(analysis: Analysis) -> dict[str, Any]:
         "peak_memory_bytes": _largest(frame, "peak_memory_bytes"),
         "warnings": warnings_of(analysis),
     }
-    return json_form(document)
+    return to_json(parts)
 
 
 def elapsed_s(frame: pd.DataFrame) -> float | None:
@@ -185,7 +185,7 @@ def elapsed_s(frame: pd.DataFrame) -> float | None:
     Returns
     -------
     float or None
-        None where the times are not known.
+        None if the times are not known.
     """
     if not {"started", "ended"} <= set(frame) or frame.started.isna().any() or frame.ended.isna().any():
         return None
@@ -205,27 +205,27 @@ def _largest(frame: pd.DataFrame, column: str) -> int | None:
 
 def _approach(each: Approach) -> dict[str, Any]:
     return {
-        "a": each.a.to_dict(),
-        "b": each.b.to_dict(),
+        "a": each.a,
+        "b": each.b,
         "n_points": len(each.points),
-        "excluded": [dict(row) for row in each.excluded],
-        "warnings": list(each.warnings),
+        "excluded": each.excluded,
+        "warnings": each.warnings,
     }
 
 
-def _exponents(found: Approaches) -> dict[str, Any]:
-    return {name: {"a": each.a.to_dict(), "b": each.b.to_dict()} for name, each in found.approaches.items()}
+def _exponents(approaches: Approaches) -> dict[str, Any]:
+    return {name: {"a": each.a, "b": each.b} for name, each in approaches.approaches.items()}
 
 
 def warnings_of(analysis: Analysis) -> list[str]:
     """Every sentence a reader needs before believing the numbers."""
-    found, quality, profile = analysis.approaches, analysis.quality, analysis.profile
+    approaches, quality, profile = analysis.approaches, analysis.quality, analysis.profile
     unit = token_unit(analysis.runs)
-    sentences = [s for each in found.approaches.values() for s in each.warnings]
-    for name, variant in found.variants.items():
+    sentences = [s for each in approaches.approaches.values() for s in each.warnings]
+    for name, variant in approaches.variants.items():
         sentences += [f"variant {name}: {s}" for s in variant.warnings if variant.a.ci95]
-    if found.agree is False:
-        sentences.append(verdict(found).sentence)
+    if approaches.agree is False:
+        sentences.append(verdict(approaches).sentence)
     if quality.ratio is None:
         sentences.append("noise unidentified: no (N, D) was trained with two seeds")
     elif quality.ratio > SEED_RATIO_LIMIT:
@@ -243,26 +243,19 @@ def table_rows(analysis: Analysis) -> list[tuple[str, str, str, str]]:
     for name, each in analysis.approaches.approaches.items():
         how = f"approach {name}, {len(each.points)} points, {len(each.excluded)} left out"
         beside = ", ".join(f"{PUBLISHED[key].a} ({key})" for key in PUBLISHED_BESIDE[name])
-        rows += [("a", _show(each.a), beside, how), ("b", _show(each.b), "", how)]
+        rows += [("a", f"{each.a:.3f}", beside, how), ("b", f"{each.b:.3f}", "", how)]
     published = PUBLISHED["kaplan2020"].params
     for name, law in analysis.kaplan.items():
-        value = _show(law.plain.params["alpha"]) if law.plain else "-"
+        value = f"{law.plain.params['alpha']:.3f}" if law.plain else "–"
         rows.append((name, value, f"{published[name]} (kaplan2020)", law.held_fixed))
     rows.append(_offset_row(analysis.profile, token_unit(analysis.runs)))
     return rows
 
 
 def _offset_row(profile: OffsetProfile, unit: str) -> tuple[str, str, str, str]:
-    low, high = profile.ci95
-    value = f"{profile.value:.3f} [{low:.3f}, {high:.3f}]" if profile.identified else f"unidentified (< {high:.3f})"
+    known = Estimate(profile.value, ci95=profile.ci95)
+    value = f"{known:.3f}" if profile.identified else f"unidentified (< {profile.ci95[1]:.3f})"
     return ("E", value, "", f"profile of the parametric law, nats per {unit}")
-
-
-def _show(estimate: Any) -> str:
-    if not np.isfinite(estimate.value):
-        return "-"
-    interval = "" if estimate.ci95 is None else f" [{estimate.ci95[0]:.3f}, {estimate.ci95[1]:.3f}]"
-    return f"{estimate.value:.3f}{interval}"
 
 
 def forecast_line(analysis: Analysis) -> str:

@@ -7,17 +7,15 @@ from typing import Any
 import numpy as np
 
 from analysis.figures.style import Labels
-from analysis.fitting.result import Estimate
 from analysis.frontier.exact_flops import ExactAllocation
 from analysis.laws.published import PUBLISHED
-from analysis.report.summary import PUBLISHED_BESIDE, Analysis
+from analysis.report.summary import MOST_INFLUENTIAL, PUBLISHED_BESIDE, Analysis
 from analysis.report.targets import Aim
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 COUNT_WORDS = {"with_head": "non-embedding plus head", "non_embedding": "non-embedding", "total": "with embedding"}
 NO_LACK = 0.05
 SKILLS = ("skill", "skill_power_law")
-MOST_INFLUENTIAL = 10
 
 
 @dataclass(frozen=True)
@@ -50,31 +48,23 @@ def number(value: Any) -> str:
     return f"{mantissa.rstrip('0').rstrip('.')}×10{str(int(exponent)).translate(SUPERSCRIPTS)}"
 
 
-def interval(estimate: Estimate) -> str:
-    """A value with its 95 % interval."""
-    if not np.isfinite(estimate.value):
-        return "–"
-    ends = "" if estimate.ci95 is None else f" [{estimate.ci95[0]:.3f}, {estimate.ci95[1]:.3f}]"
-    return f"{estimate.value:.3f}{ends}"
-
-
 def differences(analysis: Analysis) -> Table:
     """Pairwise differences of a, and whether zero is in their intervals."""
     rows = []
     for pair, estimate in analysis.approaches.differences.items():
         ends = estimate.ci95
         verdict = "–" if ends is None else "agree" if ends[0] <= 0 <= ends[1] else "differ"
-        rows.append((pair.replace("-", " − "), interval(estimate), verdict))
+        rows.append((pair.replace("-", " − "), f"{estimate:.3f}", verdict))
     return table(("approaches", "difference of a (95 %)", "verdict"), rows)
 
 
 def variants(analysis: Analysis) -> Table:
     """Other ways through the same points, beside approach 3."""
-    found = analysis.approaches
+    approaches = analysis.approaches
     rows = []
-    for name, each in found.variants.items():
-        apart = found.variant_differences.get(name)
-        rows.append((name, interval(each.a), interval(each.b), interval(apart) if apart else "–"))
+    for name, each in approaches.variants.items():
+        apart = approaches.variant_differences.get(name)
+        rows.append((name, f"{each.a:.3f}", f"{each.b:.3f}", f"{apart:.3f}" if apart else "–"))
     return table(("variant", "a", "b", "a minus that of approach 3"), rows)
 
 
@@ -93,8 +83,8 @@ def published() -> Table:
 
 def parameters(analysis: Analysis) -> Table:
     """The parametric law and what follows from it."""
-    found = analysis.approaches.parametric
-    every = {**found.params, **found.derived}
+    fitted = analysis.approaches.parametric
+    every = {**fitted.params, **fitted.derived}
     return table(
         ("parameter", "value", "95 % interval"),
         [
@@ -104,19 +94,19 @@ def parameters(analysis: Analysis) -> Table:
     )
 
 
-def aims(found: Sequence[Aim]) -> Table:
+def aims(judged: Sequence[Aim]) -> Table:
     """What the sweep wanted of its law, and what it got."""
-    rows = [(aim.what, aim.wanted, number(aim.measured), "met" if aim.met else "missed") for aim in found]
+    rows = [(aim.what, aim.wanted, number(aim.measured), "met" if aim.met else "missed") for aim in judged]
     return table(("aim", "wanted", "measured", "verdict"), rows)
 
 
-def aim_lines(found: Sequence[Aim]) -> list[str]:
+def aim_lines(judged: Sequence[Aim]) -> list[str]:
     """The same for a terminal: how many are met, and each that is missed."""
-    if not found:
+    if not judged:
         return []
-    missed = [f"  {aim.what}: {number(aim.measured)}, wanted {aim.wanted}" for aim in found if not aim.met]
+    missed = [f"  {aim.what}: {number(aim.measured)}, wanted {aim.wanted}" for aim in judged if not aim.met]
     return [
-        f"{len(found) - len(missed)} of {len(found)} aims of the sweep are met{', missed:' if missed else ''}",
+        f"{len(judged) - len(missed)} of {len(judged)} aims of the sweep are met{', missed:' if missed else ''}",
         *missed,
     ]
 
@@ -138,7 +128,7 @@ def noise_sentence(analysis: Analysis) -> str:
 
 
 def _laws_that_fit(analysis: Analysis) -> list[str]:
-    """Ranked laws that leave no more than noise, best forecast first; none where the report's own is one of them."""
+    """Ranked laws that leave no more than noise, best forecast first; none if the report's own is one of them."""
     quality = analysis.quality
     if analysis.ranking is None or quality.lack_of_fit_p is None or quality.lack_of_fit_p >= NO_LACK:
         return []
@@ -165,14 +155,14 @@ def counts(analysis: Analysis, exact: ExactAllocation | None, exact_reason: str 
     """Exponent a under each count of N and of C, or why a count could not be fitted."""
     every = {analysis.runs.count: analysis.approaches, **analysis.other_counts}
     rows = [
-        (f"{count_words(count)}, C = 6ND", *(interval(a.a) for a in found.approaches.values()))
-        for count, found in every.items()
+        (f"{count_words(count)}, C = 6ND", *(f"{a.a:.3f}" for a in approaches.approaches.values()))
+        for count, approaches in every.items()
     ]
     failed = {f"{count_words(count)}, C = 6ND": reason for count, reason in analysis.count_reasons.items()}
     words = f"{count_words(analysis.runs.count)}, C = exact matmul FLOPs"
     if exact is not None:
         low, high = exact.ratio
-        rows.append((f"{words} ({low:.2f} to {high:.2f} × 6ND)", "–", "–", interval(exact.a)))
+        rows.append((f"{words} ({low:.2f} to {high:.2f} × 6ND)", "–", "–", f"{exact.a:.3f}"))
     elif exact_reason is not None:
         failed[words] = exact_reason
     rows += [(label, f"not fitted: {reason}", "–", "–") for label, reason in failed.items()]
@@ -198,13 +188,13 @@ def _ranked(row: Mapping[Any, Any]) -> tuple[str, ...]:
 
 def influence(analysis: Analysis) -> Table:
     """Cells whose leaving out moves the exponent of approach 3 the most."""
-    found = analysis.influence
-    if found is None:
+    moves = analysis.influence
+    if moves is None:
         return table(("left out",), ())
-    moved = [name for name in ("a", "b", *analysis.approaches.parametric.law.exponents) if name in found.frame]
+    moved = [name for name in ("a", "b", *analysis.approaches.parametric.law.exponents) if name in moves.frame]
     rows = [
         (row["run"], f"{row['residual']:+.2%}", *(f"{row[name]:+.4f}" for name in moved))
-        for row in found.frame.head(MOST_INFLUENTIAL).to_dict(orient="records")
+        for row in moves.frame.head(MOST_INFLUENTIAL).to_dict(orient="records")
     ]
     return table(("left out", "residual", *(f"{name} moves by" for name in moved)), rows)
 

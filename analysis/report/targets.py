@@ -1,14 +1,13 @@
 """What a sweep wanted of its law before it was trained, and what it got."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.fitting.result import Estimate
-from analysis.frontier.approach2_isoflop import budget_groups
+from analysis.fitting.estimate import Estimate
 from analysis.report.summary import Analysis
+from analysis.runs.budgets import budget_groups
 
 
 @dataclass(frozen=True)
@@ -18,12 +17,12 @@ class Aim:
     Attributes
     ----------
     name : str
-        Of `MEASURES`.
+        From `MEASURES`.
     what : str
         What was measured.
     wanted : str
     measured : float or None
-        None where the runs do not tell.
+        None if the runs do not tell.
     met : bool
     """
 
@@ -32,10 +31,6 @@ class Aim:
     wanted: str
     measured: float | None
     met: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return asdict(self)
 
 
 Measured = Iterator[tuple[str, float | None]]
@@ -48,7 +43,7 @@ def judge(analysis: Analysis, limits: Mapping[str, float]) -> list[Aim]:
     Parameters
     ----------
     analysis : Analysis
-        Of `summary.analyse`.
+        From `summary.analyse`.
     limits : mapping
         Name of `MEASURES` to its limit: a least value of `AT_LEAST`, else a largest one.
 

@@ -1,11 +1,10 @@
 """One self-contained page about a sweep, its figures, and the summary as JSON."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jinja2
 import pandas as pd
@@ -14,15 +13,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from analysis.figures.report_figures import Material, draw_all
 from analysis.figures.style import data_uri, save_figure
-from analysis.frontier.approach1_envelope import curves_of
-from analysis.frontier.approach2_isoflop import budget_groups, slices
+from analysis.frontier.approach2_isoflop import slices
 from analysis.frontier.exact_flops import exact_allocation
 from analysis.frontier.verdict import verdict
-from analysis.laws.law import LAWS
+from analysis.laws.registry import LAWS
+from analysis.report import made_from, tables
 from analysis.report import provenance as sources
-from analysis.report import tables
+from analysis.report.figures import Material, draw_all
 from analysis.report.summary import (
     Analysis,
     analyse,
@@ -33,13 +31,18 @@ from analysis.report.summary import (
     warnings_of,
 )
 from analysis.report.targets import Aim, judge
-from analysis.runs.from_records import MANIFEST_FILE, find_run_dirs, read_rows
-from analysis.runs.load import Count, Runs, clean, load_runs
+from analysis.runs.budgets import budget_groups
+from analysis.runs.curves import curves_of
+from analysis.runs.from_records import find_run_dirs, is_finished, is_sweep, listing_of, read_rows
+from analysis.runs.load import load_runs
 from analysis.runs.replicates import design_cells
+from analysis.runs.selection import Count, Runs, Selection, clean
+from analysis.to_json import to_json
 from scaling_harness.errors import HarnessError
+from scaling_harness.record.archive import archive_name, is_archive, locate
 from scaling_harness.record.atomic_files import write_json, write_text
 from scaling_harness.record.provenance import provenance
-from scaling_harness.record.record import RECORD_FILE
+from scaling_harness.record.sweep_listing import SweepListing
 
 HEADLINE = ("quantity", "these runs", "published", "how")
 WIDE = 160  # columns of a table that goes to a file
@@ -60,17 +63,21 @@ SECTIONS = (
 
 @dataclass(frozen=True)
 class ReportPaths:
-    """What was written, and the analysis it shows (None, with ``reason``, where no law could be fitted).
+    """What was written, or stands there from before because nothing it is made from has changed (``unchanged``).
 
-    ``figures`` are the PNG and PDF files, those that could be drawn; ``aims`` what the sweep wanted and got.
+    ``figures`` are the PNG and PDF files, those that could be drawn; ``headline`` the rows of the table of exponents
+    and ``sentences`` what is said below it; ``reason`` why no law could be fitted. ``analysis`` is None if there is
+    none, and if the report is unchanged.
     """
 
     html: Path
     summary_json: Path
     figures: tuple[Path, ...]
-    analysis: Analysis | None
+    headline: Sequence[Sequence[str]]
+    sentences: Sequence[str]
     reason: str | None
-    aims: tuple[Aim, ...] = ()
+    analysis: Analysis | None = None
+    unchanged: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,7 @@ class _Sweep:
 
     runs: Runs
     reason: str | None
-    manifest: Mapping[str, Any]
+    listing: SweepListing | None
     planned: int
     finished: int
 
@@ -97,25 +104,30 @@ def write_report(
     *,
     count: Count = "with_head",
     columns: str | Mapping[str, str] | None = None,
+    best_of: Literal["loss"] | None = None,
     hold_out: int | None = None,
     resamples: int = 1000,
 ) -> ReportPaths:
     """Analyse a sweep once, draw it, and write report.html, summary.json and figures/.
 
+    What stands there already, made from the same runs, options and code, is left as it is.
+
     Parameters
     ----------
     path : Path or str
-        A sweep directory, finished or not, or a table (see `runs.load_runs`).
+        A sweep directory, finished or not, an archive or a table (see `load_runs`).
     out_dir : Path, optional
-        Where to write: the sweep directory by default, `<name>-report` beside a table.
+        Where to write: the sweep directory by default, `reports/<name>` for an archive, `<name>-report` beside a table.
     count : {"with_head", "non_embedding", "total"}
         Which parameters N counts.
     columns : str or mapping, optional
-        Of a table.
+        Columns of a table, as for `load_runs`.
+    best_of : {"loss"}, optional
+        See `Selection`.
     hold_out : int, optional
         Largest budgets left out for the forecast; what the sweep says by default, else 1.
     resamples : int
-        Of the intervals.
+        Resamples of the intervals.
 
     Returns
     -------
@@ -126,52 +138,83 @@ def write_report(
     UserError
         Nothing there, or a directory that cannot be written.
     """
-    path = Path(path)
-    out_dir = out_dir or (path if path.is_dir() else path.with_name(f"{path.stem}-report"))
-    sweep = _read(path, count, columns)
+    path = locate(path)
+    out_dir = out_dir or _out_dir(path)
+    html, summary = out_dir / "report.html", out_dir / "summary.json"
+    options = {"count": count, "columns": columns, "best_of": best_of, "hold_out": hold_out, "resamples": resamples}
+    digest = made_from.digest(path, **options)
+    if document := made_from.unchanged(summary, digest):
+        return _paths(html, summary, document, unchanged=True)
+    sweep = _read(path, Selection(count, best_of=best_of), columns)
     analysis, reason = _analyse(sweep, hold_out, resamples)
-    aims = tuple(judge(analysis, sweep.manifest.get("aims", {}))) if analysis else ()
+    aims = tuple(judge(analysis, sweep.listing.aims)) if analysis and sweep.listing else ()
     material = _material(sweep.runs, analysis, reason)
     shown, written = _draw(material, out_dir / "figures")
     context = _context(path, sweep, material, shown) | {"aims": tables.aims(aims)}
-    html, summary = out_dir / "report.html", out_dir / "summary.json"
     write_text(html, _template().render(context))
-    write_json(summary, _document(sweep, analysis, reason) | {"aims": [aim.to_dict() for aim in aims]})
-    return ReportPaths(html, summary, written, analysis, reason, aims)
+    document = _document(sweep, analysis, reason) | {"aims": to_json(aims)}
+    files = [str(file.relative_to(out_dir)) for file in (html, *written)]
+    document |= {"printed": _printed(analysis, aims), made_from.KEY: {"digest": digest, "files": files}}
+    write_json(summary, document)
+    return _paths(html, summary, document, analysis)
+
+
+def _printed(analysis: Analysis | None, aims: Sequence[Aim]) -> dict[str, Any]:
+    """What the command line says of a report: rows of the headline, and sentences."""
+    if analysis is None:
+        return {"headline": [], "sentences": []}
+    sentences = [forecast_line(analysis), tables.noise_sentence(analysis), *tables.aim_lines(aims)]
+    return {"headline": [list(row) for row in table_rows(analysis)], "sentences": sentences}
+
+
+def _paths(
+    html: Path, summary: Path, document: Mapping[str, Any], analysis: Analysis | None = None, *, unchanged: bool = False
+) -> ReportPaths:
+    """A report by its summary."""
+    figures = tuple(summary.parent / name for name in document[made_from.KEY]["files"][1:])
+    return ReportPaths(
+        html,
+        summary,
+        figures,
+        **document["printed"],
+        reason=document.get("reason"),
+        analysis=analysis,
+        unchanged=unchanged,
+    )
 
 
 def print_headline(paths: ReportPaths) -> None:
     """Print the table of exponents, the forecast and the fit's noise, or why there are none."""
-    if paths.analysis is None:
+    if not paths.headline:
         print(f"no law was fitted: {paths.reason}")
         return
     shown = Table(box=None, header_style="bold")
     for name in HEADLINE:
         shown.add_column(name)
-    for row in table_rows(paths.analysis):
+    for row in paths.headline:
         shown.add_row(*(escape(cell) for cell in row))
     console = Console()
     (console if console.is_terminal else Console(width=WIDE)).print(shown)
-    print(forecast_line(paths.analysis))
-    print(tables.noise_sentence(paths.analysis))
-    for line in tables.aim_lines(paths.aims):
-        print(line)
+    print("\n".join(paths.sentences))
 
 
-def _read(path: Path, count: Count, columns: str | Mapping[str, str] | None) -> _Sweep:
+def _out_dir(path: Path) -> Path:
+    if path.is_dir():
+        return path
+    return Path("reports", archive_name(path)) if is_archive(path) else path.with_name(f"{path.stem}-report")
+
+
+def _read(path: Path, selection: Selection, columns: str | Mapping[str, str] | None) -> _Sweep:
     """Runs that can be fitted; or all that have finished, with the reason why they cannot."""
-    if not path.is_dir():
-        runs = load_runs(path, count=count, columns=columns)
-        return _Sweep(runs, None, {}, len(runs), len(runs))
+    if not is_sweep(path):
+        runs = load_runs(path, selection, columns=columns)
+        return _Sweep(runs, None, None, len(runs), len(runs))
     run_dirs = find_run_dirs(path)
-    finished = sum((run_dir / RECORD_FILE).exists() for run_dir in run_dirs)
-    file = path / MANIFEST_FILE
-    manifest = json.loads(file.read_bytes()) if file.exists() else {}
     try:
-        runs, reason = load_runs(path, count=count), None
+        runs, reason = load_runs(path, selection), None
     except HarnessError as error:
-        runs, reason = _unfitted(run_dirs, count), str(error)
-    return _Sweep(runs, reason, manifest, len(run_dirs), finished)
+        runs, reason = _unfitted(run_dirs, selection.count), str(error)
+    return _Sweep(runs, reason, listing_of(path), len(run_dirs), sum(map(is_finished, run_dirs)))
 
 
 def _unfitted(run_dirs: list[Path], count: Count) -> Runs:
@@ -185,9 +228,10 @@ def _unfitted(run_dirs: list[Path], count: Count) -> Runs:
 def _analyse(sweep: _Sweep, hold_out: int | None, resamples: int) -> tuple[Analysis | None, str | None]:
     if sweep.reason is not None:
         return None, sweep.reason
-    hold_out = hold_out or int(sweep.manifest.get("hold_out", 1))
+    listing = sweep.listing
+    hold_out = hold_out or (listing.hold_out if listing else 1)
     try:
-        law = LAWS[sweep.manifest.get("law", "chinchilla")]
+        law = LAWS[listing.law if listing else "chinchilla"]
         return analyse(sweep.runs, law=law, hold_out=hold_out, resamples=resamples), None
     except HarnessError as error:
         return None, str(error)
@@ -195,8 +239,8 @@ def _analyse(sweep: _Sweep, hold_out: int | None, resamples: int) -> tuple[Analy
 
 def _material(runs: Runs, analysis: Analysis | None, reason: str | None) -> Material:
     if analysis is not None:
-        found = analysis.approaches
-        return Material(runs, analysis.curves, found.cells, found.slices, analysis, None)
+        approaches = analysis.approaches
+        return Material(runs, analysis.curves, approaches.cells, approaches.slices, analysis, None)
     if runs.frame.empty:
         return Material(runs, {}, pd.DataFrame(), (), None, reason)
     cells = design_cells(runs.frame)
@@ -222,8 +266,8 @@ def _context(path: Path, sweep: _Sweep, material: Material, shown: list[dict[str
     runs, analysis, labels = sweep.runs, material.analysis, material.labels
     records = sources.records_of(runs)
     context = {
-        "title": f"Scaling laws of {sweep.manifest.get('name', path.stem)}",
-        "question": sweep.manifest.get("question"),
+        "title": f"Scaling laws of {sweep.listing.name if sweep.listing else path.stem}",
+        "question": sweep.listing.question if sweep.listing else None,
         "sections": SECTIONS,
         "progress": sweep.progress,
         "reason": material.reason,
@@ -243,18 +287,20 @@ def _context(path: Path, sweep: _Sweep, material: Material, shown: list[dict[str
 
 def _fitted(analysis: Analysis, material: Material) -> dict[str, Any]:
     """What needs a fit."""
-    found = analysis.approaches
+    approaches = analysis.approaches
     return {
         "headline": tables.table(HEADLINE, table_rows(analysis)),
-        "agreement": verdict(found).sentence,
+        "agreement": verdict(approaches).sentence,
         "differences": tables.differences(analysis),
         "variants": tables.variants(analysis),
         "published": tables.published(),
         "noise": tables.noise_sentence(analysis),
         "offset": tables.offset_sentence(analysis, material.labels),
-        "formula": found.parametric.law.formula,
+        "formula": approaches.parametric.law.formula,
         "parameters": tables.parameters(analysis),
-        "counts": tables.counts(analysis, *or_reason(lambda: exact_allocation(analysis.runs.frame, found.parametric))),
+        "counts": tables.counts(
+            analysis, *or_reason(lambda: exact_allocation(analysis.runs.frame, approaches.parametric))
+        ),
         "ranking": tables.ranking(analysis),
         "influence": tables.influence(analysis),
         "influential": analysis.influence.sentences() if analysis.influence else [],

@@ -2,63 +2,87 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from analysis.runs.from_archive import archive_listing, archived_run, in_archive
+from analysis.tables.dotted import dotted
 from scaling_harness.errors import HarnessError, UserError
+from scaling_harness.record.archive import is_archive
 from scaling_harness.record.record import METRICS_FILE, RECORD_FILE, RunRecord, read_record
+from scaling_harness.record.sweep_listing import SWEEP_FILE, SweepListing, read_listing
 
-MANIFEST_FILE = "sweep.json"
 NOT_RECIPE = {"model.n_layer", "model.d_model", "model.n_head", "model.d_head", "budget.n_steps", "seed"}
 NOT_RECIPE |= {"optim.lr.horizon", "budget.batch_rule.horizon", "evaluation.noise_every", "evaluation.noise_seqs"}
 
 
-def find_run_dirs(directory: Path) -> list[Path]:
-    """Folders of the runs of a sweep (its `sweep.json` lists them), or of all records below a directory.
+def is_sweep(path: Path) -> bool:
+    """Whether a path is read as records: a folder or an archive, not a table."""
+    return path.is_dir() or is_archive(path)
+
+
+def listing_of(path: Path) -> SweepListing | None:
+    """Listing of a sweep's folder or archive; None for another folder."""
+    if is_archive(path) and not path.is_dir():
+        return archive_listing(path)
+    return read_listing(path) if (path / SWEEP_FILE).exists() else None
+
+
+def find_run_dirs(path: Path) -> list[Path]:
+    """Folders of the runs of a sweep (its listing names them), or of all records below a directory.
+
+    Those of an archive are paths below its file, for `record_in`.
 
     Raises
     ------
     UserError
         Neither a sweep nor any record is there.
     """
-    manifest = directory / MANIFEST_FILE
-    if manifest.exists():
-        return [directory.parent / "store" / run["run_id"] for run in _listed(manifest)]
-    found = sorted(path.parent for path in directory.rglob(RECORD_FILE))
-    if not found:
-        raise UserError(f"{directory} holds neither {MANIFEST_FILE} nor any {RECORD_FILE}: run a sweep first")
-    return found
+    if listing := listing_of(path):
+        store = path.parent / "store" if path.is_dir() else path
+        return [store / run.run_id for run in listing.runs]
+    run_dirs = sorted(file.parent for file in path.rglob(RECORD_FILE))
+    if not run_dirs:
+        raise UserError(f"{path} holds neither {SWEEP_FILE} nor any {RECORD_FILE}: run a sweep first")
+    return run_dirs
 
 
-def find_trunks(directory: Path, frame: pd.DataFrame) -> set[str]:
+def find_trunks(path: Path, frame: pd.DataFrame) -> set[str]:
     """run_ids of the runs that others branched from, by the records, or were to, by the sweep."""
-    manifest = directory / MANIFEST_FILE
-    planned = [run.get("trunk") for run in _listed(manifest)] if manifest.exists() else []
+    listing = listing_of(path)
+    planned = [run.trunk for run in listing.runs] if listing else []
     return {str(trunk) for trunk in (*planned, *frame["trunk"].dropna()) if trunk}
 
 
-def _listed(manifest: Path) -> list[dict[str, Any]]:
-    try:
-        document = json.loads(manifest.read_bytes())
-        return [{"run_id": run["run_id"], **run} for job in document["jobs"] for run in job["runs"]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise HarnessError(f"{manifest} is damaged: delete it and start the sweep again; finished runs stay") from error
+def is_finished(run_dir: Path) -> bool:
+    """Whether a folder or an archive holds a record of the run, readable or not."""
+    return archived_run(run_dir) is not None if in_archive(run_dir) else (run_dir / RECORD_FILE).exists()
+
+
+def record_in(run_dir: Path) -> RunRecord | None:
+    """Record of a run in a folder or an archive; None if it has not finished."""
+    if in_archive(run_dir):
+        run = archived_run(run_dir)
+        return run.record if run else None
+    return read_record(run_dir) if (run_dir / RECORD_FILE).exists() else None
 
 
 def read_rows(run_dirs: Iterable[Path]) -> tuple[pd.DataFrame, list[dict[str, str]]]:
     """One row a finished run; and the runs without a readable record, with the reason."""
     rows, dropped = [], []
     for run_dir in run_dirs:
-        if not (run_dir / RECORD_FILE).exists():
-            dropped.append({"run": run_dir.name, "reason": "not finished"})
-            continue
         try:
-            rows.append(record_row(read_record(run_dir), run_dir))
+            record = record_in(run_dir)
         except HarnessError as error:
             dropped.append({"run": run_dir.name, "reason": str(error)})
+            continue
+        if record is None:
+            dropped.append({"run": run_dir.name, "reason": "not finished"})
+        else:
+            rows.append(record_row(record, run_dir))
     return pd.DataFrame(rows), dropped
 
 
@@ -110,15 +134,6 @@ def recipe_fields(config: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def dotted(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Settings by their dotted names."""
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            yield from dotted(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
 def recipe(config: Mapping[str, Any]) -> str:
     """Short hash of the science settings other than shape, length and seed."""
     text = json.dumps(recipe_fields(config), sort_keys=True)
@@ -129,4 +144,4 @@ def differing_fields(frame: pd.DataFrame) -> dict[str, list[Any]]:
     """Science settings with more than one value, and those values."""
     names = sorted({name for fields in frame["science"] for name in fields})
     values = {name: {json.dumps(fields.get(name)) for fields in frame["science"]} for name in names}
-    return {name: sorted(found) for name, found in values.items() if len(found) > 1}
+    return {name: sorted(several) for name, several in values.items() if len(several) > 1}

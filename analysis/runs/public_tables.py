@@ -7,9 +7,8 @@ is looked in first; nothing is downloaded unless `get` is called.
 import hashlib
 import os
 import urllib.request
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.record.atomic_files import write_atomically
@@ -28,15 +27,15 @@ class Dataset:
     name, file : str
         Name here, and of the file.
     address : str
-        Of the original, at a fixed commit.
+        Address of the original, at a fixed commit.
     extract : bool
         Whether the file is a table made from the original, which alone can then be downloaded.
     sha256 : str
-        Of the file.
+        Checksum of the file.
     licence, citation : str
     n_rows : int
     columns : str
-        For `fit --columns`; empty where the table is not one of (N, D, loss).
+        For `fit --columns`; empty if the table is not one of (N, D, loss).
     note : str
     """
 
@@ -50,10 +49,6 @@ class Dataset:
     n_rows: int
     columns: str = ""
     note: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return asdict(self)
 
 
 _EPOCH = "https://raw.githubusercontent.com/epoch-research/analyzing-chinchilla/9225883"
@@ -166,7 +161,7 @@ def find_local(dataset: Dataset) -> Path | None:
     Raises
     ------
     HarnessError
-        It is another file than the one the checksum is of.
+        The file differs from the one the checksum is of.
     """
     root = os.environ.get(ENVIRONMENT)
     path = Path(root) / FOLDER / dataset.file if root else None
@@ -177,12 +172,12 @@ def find_local(dataset: Dataset) -> Path | None:
 
 
 def get(name: str, folder: Path) -> tuple[Path, str]:
-    """Path of a public data set and how it came there; downloads it where no copy is near.
+    """Path of a public data set and how it came there; downloads it if no copy is near.
 
     Parameters
     ----------
     name : str
-        Of `DATASETS`.
+        From `DATASETS`.
     folder : Path
         Where a download goes, and where an earlier one is found.
 
@@ -228,9 +223,9 @@ def _download(dataset: Dataset) -> bytes:
 
 
 def _check(content: bytes, dataset: Dataset, where: str) -> None:
-    found = hashlib.sha256(content).hexdigest()
-    if found != dataset.sha256:
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != dataset.sha256:
         raise HarnessError(
-            f"{where} is not {dataset.name} as it was checked: its SHA-256 is {found[:12]}..., "
+            f"{where} is not {dataset.name} as it was checked: its SHA-256 is {digest[:12]}..., "
             f"not {dataset.sha256[:12]}...; delete it or get it again"
         )

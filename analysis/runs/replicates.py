@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import digamma, polygamma
 
-from analysis.laws.law import Array
+from analysis.arrays import Array
+from analysis.tables.separate_rows import SETTING_ID
+from scaling_harness.errors import UserError
 
 TREND_DOF = 12  # replicates' degrees of freedom from which a trend in the noise is looked for
 TREND_Z = 2.5
@@ -23,7 +25,7 @@ class SeedNoise:
     dof : int
         Degrees of freedom it rests on: the sum of seeds - 1.
     slope : float
-        d ln sd / d ln N where the replicates show one, else 0.
+        d ln sd / d ln N if the replicates show one, else 0.
     log_n_centre : float
         ln N at which the trend has the value ``sd_at_centre``.
     sd_at_centre : float
@@ -43,7 +45,7 @@ class SeedNoise:
 
 
 def design_cells(frame: pd.DataFrame) -> pd.DataFrame:
-    """Average the seeds of each (N, D).
+    """Average the seeds of each (N, D), and of each setting where those of one (N, D) differ (column setting_id).
 
     Parameters
     ----------
@@ -55,17 +57,28 @@ def design_cells(frame: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         One row a cell: N, D, C, log_loss (mean of ln L), L (its exponential), n_seeds, sd_log
         (between seeds; NaN for one), sorted by C and N.
+
+    Raises
+    ------
+    UserError
+        One of N, D and C is not there.
     """
+    if missing := [name for name in ("N", "D", "C") if name not in frame]:
+        raise UserError(f"the table has no column {', '.join(missing)}: name it with --columns, as in N=params")
     log_loss = np.log(frame["L"].astype(float))
-    grouped = frame.assign(log_loss=log_loss).groupby(["N", "D"], as_index=False)
+    grouped = frame.assign(log_loss=log_loss).groupby(_cell_columns(frame), as_index=False)
     cells = grouped.agg(
         C=("C", "mean"), log_loss=("log_loss", "mean"), n_seeds=("log_loss", "size"), sd_log=("log_loss", "std")
     )
     return cells.assign(L=np.exp(cells.log_loss)).sort_values(["C", "N"], ignore_index=True)
 
 
+def _cell_columns(frame: pd.DataFrame) -> list[str]:
+    return ["N", "D", *([SETTING_ID] if SETTING_ID in frame else [])]
+
+
 def seed_noise(cells: pd.DataFrame) -> SeedNoise | None:
-    """Pool the spread of replicated cells; None where no cell has two seeds."""
+    """Pool the spread of replicated cells; None if no cell has two seeds."""
     replicated = cells[cells.n_seeds > 1]
     dof = (replicated.n_seeds - 1).to_numpy()
     if dof.sum() == 0:

@@ -6,10 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.arrays import Array, Rows
 from analysis.fitting.goodness_of_fit import law_point
 from analysis.fitting.objective import Objective
-from analysis.frontier.approach2_isoflop import budget_groups
-from analysis.laws.law import Array, Law, Rows, chinchilla
+from analysis.laws.chinchilla import chinchilla
+from analysis.laws.law import Law
+from analysis.runs.budgets import budget_groups
+from analysis.to_json import document
 from scaling_harness.errors import HarnessError
 
 MIN_BUDGETS_LEFT = 2
@@ -28,21 +31,21 @@ class Holdout:
     law : Law
         What forecasts.
     budget : float
-        Largest budget left out, FLOP.
+        Largest held-out budget, FLOP.
     gap : float
-        It over the largest budget kept.
+        Held-out budget divided by the largest fitted budget.
     n_fit, n_held_out : int
-        Cells on either side.
+        Number of cells fitted, and held out.
     mean_abs_rel_error : float
-        Of the law, over the cells left out.
+        Mean absolute relative error of the law's forecasts of the held-out cells.
     error_last_budget : float
-        Of 'each size keeps the loss it had at the last budget kept'.
+        The same error if each size is forecast to keep its loss at the largest fitted budget.
     error_power_law : float
-        Of the same lowered by a pure power law in C through the lowest losses of the budgets kept.
+        Error of that forecast rescaled by the frontier's slope in C, a power law through the lowest losses fitted.
     best_predicted, best_observed : float
-        Lowest loss of the largest budget left out, by the law and measured.
+        Lowest loss of the largest held-out budget, as the law predicts it and as measured.
     points : DataFrame
-        N, D, C, L and predicted, of the cells left out.
+        N, D, C, L and predicted loss of the held-out cells.
     """
 
     law: Law
@@ -67,15 +70,17 @@ class Holdout:
         """1 - error / error of the pure power law in C."""
         return 1 - self.mean_abs_rel_error / self.error_power_law
 
-    def to_dict(self) -> dict[str, Any]:
-        """The `holdout` part of a summary."""
-        names = ("budget", "gap", "mean_abs_rel_error", "skill", "skill_power_law", "n_fit", "n_held_out")
-        names += ("error_last_budget", "error_power_law", "best_predicted", "best_observed")
-        return {"law": self.law.name} | {name: getattr(self, name) for name in names}
+
+@document.register
+def _(held: Holdout) -> dict[str, Any]:
+    """The `holdout` part of a summary."""
+    names = ("budget", "gap", "mean_abs_rel_error", "skill", "skill_power_law", "n_fit", "n_held_out")
+    names += ("error_last_budget", "error_power_law", "best_predicted", "best_observed")
+    return {"law": held.law.name} | {name: getattr(held, name) for name in names}
 
 
 def budget_bands(train_flops: Array) -> list[Rows]:
-    """Rows of each budget; where runs do not come in budgets, of each factor 4 of compute. Ascending."""
+    """Rows of each budget; if runs do not come in budgets, of each factor 4 of compute. Ascending."""
     groups = budget_groups(train_flops)
     log_c = np.log(train_flops)
     chained = max(float(np.ptp(log_c[rows])) for rows in groups) > WIDEST_BUDGET
@@ -93,7 +98,7 @@ def hold_out_budgets(cells: pd.DataFrame, law: Law = chinchilla, n_budgets: int 
     Parameters
     ----------
     cells : DataFrame
-        Of `cells.design_cells`.
+        From `replicates.design_cells`.
     law : Law
         What forecasts.
     n_budgets : int

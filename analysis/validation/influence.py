@@ -1,16 +1,18 @@
 """Leave one run out: which runs move the exponents, and by how much."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.arrays import Array, Rows
 from analysis.fitting.objective import Objective
 from analysis.fitting.optimum import Point, fit_point
-from analysis.laws.law import Array, Law, Rows, chinchilla, derive
-from analysis.to_json import json_form
+from analysis.laws.chinchilla import chinchilla
+from analysis.laws.law import Law, derive
+from analysis.to_json import document
 
 MOST_RUNS = 1000  # more than this: those of largest residual only
 MOST_WEIGHTS = 2_000_000  # runs left out times rows, for memory
@@ -27,11 +29,11 @@ class Influence:
         run, residual (ln L - ln L_hat of the full fit, the largest of its rows) and, for every exponent, by how
         much it moves when the run is left out; largest movement of ``quantity`` first.
     quantity : str
-        "a" where the law has it, else its first exponent.
+        "a" if the law has it, else its first exponent.
     value : float
-        Of the full fit.
+        Value of ``quantity`` in the full fit.
     jackknife_stderr : float or None
-        Of ``quantity`` from the same fits; None where not all runs were left out in turn.
+        Jackknife standard error of ``quantity`` from the same fits; None if not all runs were left out in turn.
     """
 
     frame: pd.DataFrame
@@ -51,10 +53,18 @@ class Influence:
             for _, row in notable.iterrows()
         ]
 
-    def to_dict(self, top: int = 10) -> dict[str, Any]:
-        """JSON form with the most influential runs."""
-        rows = self.frame.head(top).to_dict(orient="records")
-        return json_form({"quantity": self.quantity, "jackknife_stderr": self.jackknife_stderr, "runs": rows})
+    def top(self, n_runs: int) -> "Influence":
+        """The most influential runs alone."""
+        return replace(self, frame=self.frame.head(n_runs))
+
+
+@document.register
+def _(influence: Influence) -> dict[str, Any]:
+    return {
+        "quantity": influence.quantity,
+        "jackknife_stderr": influence.jackknife_stderr,
+        "runs": influence.frame,
+    }
 
 
 def leave_one_out(
@@ -79,7 +89,7 @@ def leave_one_out(
         Name of each row's run; rows of one name are left out together. By default the column ``run``,
         or the row's number.
     weights : array, optional
-        Of the rows.
+        Weight of each row.
 
     Returns
     -------
@@ -98,10 +108,10 @@ def leave_one_out(
     full = _exponents(law, {name: np.array(value) for name, value in point.params.items()})
     shifts = {name: values - full[name] for name, values in without.items()}
     quantity = "a" if "a" in full else next(iter(full))
-    found = pd.DataFrame({"run": runs[chosen], "residual": _signed(point, of_row, chosen), **shifts})
-    found = found.sort_values(quantity, key=lambda column: -np.abs(column), ignore_index=True)
+    shifted = pd.DataFrame({"run": runs[chosen], "residual": _signed(point, of_row, chosen), **shifts})
+    shifted = shifted.sort_values(quantity, key=lambda column: -np.abs(column), ignore_index=True)
     error = _jackknife(shifts[quantity]) if len(chosen) == len(runs) else None
-    return Influence(found, quantity, float(full[quantity]), error)
+    return Influence(shifted, quantity, float(full[quantity]), error)
 
 
 def _labels(frame: pd.DataFrame) -> list[Any]:
@@ -116,11 +126,11 @@ def _exponents(law: Law, params: dict[str, Array]) -> dict[str, Array]:
 
 def _signed(point: Point, of_row: Rows, chosen: Rows) -> list[float]:
     """Residual of largest size of each chosen run."""
-    found = []
+    signed = []
     for run in chosen:
         residuals = point.residuals[of_row == run]
-        found.append(float(residuals[np.abs(residuals).argmax()]))
-    return found
+        signed.append(float(residuals[np.abs(residuals).argmax()]))
+    return signed
 
 
 def _jackknife(shifts: Array) -> float:

@@ -9,7 +9,8 @@ import pandas as pd
 
 from analysis.fitting.goodness_of_fit import fit_quality, law_point
 from analysis.fitting.objective import Objective
-from analysis.laws.law import LAWS, Law
+from analysis.laws.law import Law
+from analysis.laws.registry import LAWS
 from analysis.runs.replicates import seed_noise
 from analysis.validation.holdout import MIN_BUDGETS_LEFT, Holdout, budget_bands, forecast_bands
 from scaling_harness.errors import HarnessError
@@ -25,7 +26,7 @@ class Ranking:
         law, mean_abs_rel_error, skill, skill_power_law, windows, residual_ratio and lack_of_fit_p, best first. All
         laws are judged on the same windows; skills are 1 - error / error of 'the last budget's loss', or of a power
         law in C, over all of them. The last two set the residuals of all cells beside the noise of their seeds, see
-        `diagnostics.FitQuality`; None without replicates.
+        `goodness_of_fit.FitQuality`; None without replicates.
     windows : DataFrame
         law, budget, gap, n_fit, n_held_out, mean_abs_rel_error, error_last_budget, error_power_law.
     excluded : tuple of {"what", "reason"}
@@ -36,11 +37,6 @@ class Ranking:
     windows: pd.DataFrame
     excluded: tuple[dict[str, str], ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        tables = {"table": self.table, "windows": self.windows}
-        return {k: v.to_dict(orient="records") for k, v in tables.items()} | {"excluded": list(self.excluded)}
-
 
 def rank_laws(cells: pd.DataFrame, laws: Sequence[Law] = tuple(LAWS.values())) -> Ranking:
     """Rank laws by the errors of their forecasts.
@@ -48,7 +44,7 @@ def rank_laws(cells: pd.DataFrame, laws: Sequence[Law] = tuple(LAWS.values())) -
     Parameters
     ----------
     cells : DataFrame
-        Of `cells.design_cells`.
+        From `replicates.design_cells`.
     laws : sequence of Law
         Those that these runs allow are ranked, the others excluded with the reason.
 
@@ -110,10 +106,12 @@ def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
 def _with_quality(table: pd.DataFrame, cells: pd.DataFrame, laws: Mapping[str, Law]) -> pd.DataFrame:
     """The table with each law's residuals over all cells against seed noise."""
     noise = seed_noise(cells)
-    found = [
+    qualities = [
         fit_quality(law, cells, noise, law_point(law, cells, Objective()).residual_rms)
         for law in map(laws.get, table.law)
         if law
     ]
-    ratios = np.array([each.ratio for each in found], object)
-    return table.assign(residual_ratio=ratios, lack_of_fit_p=np.array([each.lack_of_fit_p for each in found], object))
+    ratios = np.array([each.ratio for each in qualities], object)
+    return table.assign(
+        residual_ratio=ratios, lack_of_fit_p=np.array([each.lack_of_fit_p for each in qualities], object)
+    )

@@ -7,7 +7,6 @@ import pandas as pd
 from analysis.fitting.fit import LOSSES, NOISE_WEIGHTS, Loss, fit
 from analysis.fitting.result import FitResult
 from analysis.laws.law import Law
-from analysis.to_json import json_form
 from scaling_harness.errors import UserError
 
 DEFAULT_DELTA = 1e-3
@@ -31,35 +30,35 @@ def fit_every_way(law: Law | str, runs: Any, *, delta: float = DEFAULT_DELTA, st
     -------
     dict of str to FitResult
         "log_huber", "raw_huber", "log_squares", "raw_squares"; and each of the first and third weighted
-        by the noise of seeds, where runs of several seeds show it.
+        by the noise of seeds, if runs of several seeds show it.
     """
 
     def one(loss: Loss, weights: str | None = None) -> FitResult:
         return fit(law, runs, loss=loss, delta=delta, weights=weights, resample="none", starts=starts)
 
-    found = {loss: one(loss) for loss in LOSSES}
+    fits = {loss: one(loss) for loss in LOSSES}
     try:
         weighted = {f"{loss}, noise weights": one(loss, NOISE_WEIGHTS) for loss in ("log_huber", "log_squares")}
     except UserError:  # no replicates: there is no noise to weigh by
         weighted = {}
-    return {**found, **weighted}
+    return {**fits, **weighted}
 
 
-def objective_table(found: dict[str, FitResult]) -> pd.DataFrame:
+def objective_table(fits: dict[str, FitResult]) -> pd.DataFrame:
     """Parameters and derived quantities, a row each objective.
 
     Parameters
     ----------
-    found : dict
-        Of `fit_every_way`.
+    fits : dict
+        From `fit_every_way`.
 
     Returns
     -------
     DataFrame
-        objective, the law's parameters, a and b where it has them, residual_rms, status.
+        objective, the law's parameters, a and b if it has them, residual_rms, status.
     """
     rows = []
-    for name, result in found.items():
+    for name, result in fits.items():
         derived = {key: result.derived[key].value for key in ("a", "b") if key in result.derived}
         rows.append(
             {
@@ -71,19 +70,3 @@ def objective_table(found: dict[str, FitResult]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def objective_rows(found: dict[str, FitResult]) -> list[dict[str, Any]]:
-    """The table as JSON: a row each objective, None where there is no number.
-
-    Parameters
-    ----------
-    found : dict
-        Of `fit_every_way`.
-
-    Returns
-    -------
-    list of dict
-        Columns of `objective_table`.
-    """
-    return json_form(objective_table(found).to_dict(orient="records"))

@@ -3,21 +3,25 @@
 import difflib
 import functools
 import re
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from scaling_harness.config.schema import RunConfig, SweepConfig
+from scaling_harness.config.schema import RunConfig
 from scaling_harness.errors import UserError
-from sweeps.config import Launcher, LauncherGroup
 
 T = TypeVar("T")
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 CONF_DIR = _PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _PACKAGE.parent / "conf"
 """The YAML files: beside the package in a checkout, inside it in an installed wheel."""
+
+
+_NOT_OF_A_RUN = ("sweep", "launcher")
+"""Parts of a composed document that describe many runs; `sweeps.compose` reads them."""
 
 
 def compose(overrides: Sequence[str], config_dir: Path | None = None) -> dict[str, Any]:
@@ -49,35 +53,17 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> dict[st
     search = [f"hydra.searchpath=[file://{config_dir.resolve()}]"] if config_dir else []
     try:
         with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-            composed = hydra_compose("train", overrides=[*overrides, *search])
+            composed = hydra_compose("train", overrides=[*with_free_options(overrides), *search])
         return plain(OmegaConf.to_container(composed, resolve=True, throw_on_missing=True))
     except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(_one_line(str(error))) from error
+        raise UserError(_several_values(str(error), overrides) or _one_line(str(error))) from error
+    except RecursionError as error:
+        raise UserError("the defaults lists of configuration files name each other in a circle: break it") from error
 
 
-def runs_dir(overrides: Sequence[str], config_dir: Path | None = None) -> Path:
-    """Find where the runs are that a command line is about.
-
-    Hydra takes longer than a look at ten thousand runs: it is asked only where the words themselves do not say.
-
-    Parameters
-    ----------
-    overrides, config_dir
-        See `compose`.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    UserError
-        See `compose`.
-    """
-    said = re.fullmatch(r"runtime\.runs_dir=([\w./+-]+)", overrides[0]) if len(overrides) == 1 else None
-    if not overrides and config_dir is None:
-        said = re.search(r"^runs_dir: ([\w./+-]+)$", (CONF_DIR / "runtime" / "cpu.yaml").read_text(), re.MULTILINE)
-    return Path(said[1] if said else run_config(compose(overrides, config_dir)).runtime.runs_dir)
+def with_free_options(overrides: Sequence[str]) -> list[str]:
+    """Let `model.options.NAME=VALUE` add a name, which Hydra takes for a mistake unless it is told."""
+    return [f"++{word}" if word.startswith("model.options.") else word for word in overrides]
 
 
 def plain(document: Any) -> dict[str, Any]:
@@ -89,19 +75,7 @@ def plain(document: Any) -> dict[str, Any]:
 
 def run_config(document: Mapping[str, Any]) -> RunConfig:
     """Check the run part of a composed document; see `validate`."""
-    return validate(RunConfig, {key: value for key, value in document.items() if key not in ("sweep", "launcher")})
-
-
-def sweep_config(document: Mapping[str, Any]) -> SweepConfig:
-    """Check the sweep part of a composed document; see `validate`."""
-    if document.get("sweep") is None:
-        raise UserError("the configuration describes one run, not a sweep; name a file of conf/sweep")
-    return validate(SweepConfig, document["sweep"], prefix="sweep")
-
-
-def launcher_config(document: Mapping[str, Any]) -> Launcher:
-    """Check the launcher part of a composed document; see `validate`."""
-    return validate(LauncherGroup, {"launcher": document["launcher"]}).launcher
+    return validate(RunConfig, {key: value for key, value in document.items() if key not in _NOT_OF_A_RUN})
 
 
 def validate(schema: type[T], document: Any, prefix: str = "") -> T:
@@ -128,7 +102,8 @@ def validate(schema: type[T], document: Any, prefix: str = "") -> T:
     try:
         return _adapter(schema).validate_python(document)
     except ValidationError as error:
-        sentences = [_sentence(dict(problem), prefix) for problem in error.errors()]
+        known = vars(sys.modules[schema.__module__]).values()
+        sentences = [_sentence(dict(problem), prefix, known) for problem in error.errors()]
         raise UserError("; ".join(dict.fromkeys(sentences))) from error
 
 
@@ -137,19 +112,17 @@ def _adapter(schema: type[T]) -> TypeAdapter[T]:
     return TypeAdapter(schema)
 
 
-_TAGS = {
-    *("tokens", "flops", "tokens_per_param", "cosine", "constant", "wsd", "sotu", "files", "hf", "bytes", "bpe"),
-    *("number", "power", "named"),
-    *("local", "slurm"),
-}
-"""Names of variants that pydantic puts into the path of a problem; the user never wrote them."""
+_RULE_TAGS = {"number", "power", "named"}
 
 
-def _sentence(problem: dict[str, Any], prefix: str) -> str:
-    path = [str(part) for part in problem["loc"] if part not in _TAGS]
+def _sentence(problem: dict[str, Any], prefix: str, known: Iterable[Any]) -> str:
+    """Say what is wrong with a value; `known` holds the classes of its schema."""
+    # Pydantic puts the names of variants into the path of a problem; the user never wrote them.
+    tags = _RULE_TAGS | {vars(group).get("kind") for group in _groups(known)}
+    path = [str(part) for part in problem["loc"] if part not in tags]
     where = ".".join([prefix, *path] if prefix else path)
     if problem["type"] == "unexpected_keyword_argument":
-        return f"{where} is not a known key{_suggestion(path[-1])}"
+        return f"{where} is not a known key{_suggestion(path[-1], known)}"
     if problem["type"] == "missing":
         return f"{where} is missing"
     message = str(problem["msg"]).removeprefix("Value error, ")
@@ -158,18 +131,40 @@ def _sentence(problem: dict[str, Any], prefix: str) -> str:
     return f"{where}: {message}"
 
 
-def _suggestion(key: str) -> str:
-    close = difflib.get_close_matches(key, _all_keys(), n=1, cutoff=0.75)
+def _suggestion(key: str, known: Iterable[Any]) -> str:
+    keys = {name for group in _groups(known) for name in group.__dataclass_fields__}
+    close = difflib.get_close_matches(key, keys, n=1, cutoff=0.75)
     return f"; did you mean {close[0]}?" if close else "; see conf/ for the keys"
 
 
-def _all_keys() -> set[str]:
-    from scaling_harness.config import schema as config
-    from sweeps import config as launchers
+def _groups(known: Iterable[Any]) -> Iterator[Any]:
+    return (value for value in known if hasattr(value, "__dataclass_fields__"))
 
-    known = [*vars(config).values(), *vars(launchers).values()]
-    groups = (value for value in known if hasattr(value, "__dataclass_fields__"))
-    return {name for group in groups for name in group.__dataclass_fields__}
+
+_SWEEP = """{said} gives several values, and this is one run. Write a sweep: put these lines into FOLDER/sweep/NAME.yaml
+# @package _global_
+sweep:
+  name: NAME
+  question: Which {key} is best?
+  grids:
+    - shapes: [[2, 32]]
+      budgets: {{ n_tokens: [300032] }}
+      seeds: [0]
+      over: {{ {key}: [{values}] }}
+and give `scaling-harness sweep run NAME --config-dir FOLDER`"""
+
+
+def _several_values(text: str, overrides: Sequence[str]) -> str | None:
+    """How to train several values of a key, where Hydra advises an option that no verb has."""
+    if "--multirun" not in text:
+        return None
+    said = next((word for word in overrides if word.partition("=")[0] in text), None)
+    if said is None:
+        return None
+    key, _, values = said.partition("=")
+    inside = re.fullmatch(r"choice\((.*)\)", values)
+    listed = (inside[1] if inside else values).split(",")
+    return _SWEEP.format(said=said, key=key, values=", ".join(value.strip() for value in listed))
 
 
 def _one_line(text: str) -> str:

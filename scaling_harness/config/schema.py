@@ -4,7 +4,7 @@ Science fields (`model`, `data`, `optim`, `schedule`, `budget`, `evaluation`, `s
 run's identity; `runtime` and `wandb` say where and how it runs and never do.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
     ConfigDict,
@@ -23,30 +23,66 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Literal["non_embedding", "with_head", "total"]
 
 
+Parametrisation = Literal["mup", "standard"]
+Norm = Literal["rms", "layer"]
+Positions = Literal["rotary", "learned"]
+Activation = Literal["squared_relu", "gelu"]
+
+
+class Parts(NamedTuple):
+    """Kinds of layers in the built-in decoder."""
+
+    norm: Norm
+    """`rms`: RMSNorm without gain; `layer`: LayerNorm with a gain. Neither has a bias."""
+    positions: Positions
+    """`rotary`, with q and k normalised; `learned`, added to the embedding."""
+    activation: Activation
+
+
+PRESETS: dict[Parametrisation, Parts] = {
+    "mup": Parts("rms", "rotary", "squared_relu"),
+    "standard": Parts("layer", "learned", "gelu"),
+}
+"""What a parametrisation comes with, unless said otherwise."""
+
+
 @dataclass(frozen=True, config=_STRICT)
 class ModelConfig:
-    """A decoder-only transformer; give `n_head` or `d_head`, not both."""
+    """A decoder-only transformer; give `n_head`, or `d_head`, or neither (see `heads`)."""
 
     n_layer: PositiveInt
     d_model: PositiveInt
     n_ctx: PositiveInt
-    parametrisation: Literal["mup", "standard"]
+    parametrisation: Parametrisation
+    """How initial scales and learning rates depend on the shape, and whether the head is tied (`standard`) or not."""
     n_head: PositiveInt | None = None
     d_head: PositiveInt | None = None
     d_ff_ratio: PositiveFloat = 4.0
     token_shift: PositiveInt = 1
     """Equal parts of the embedding's channels, part j read from the token j positions before; 1 shifts nothing."""
     target: str | None = None
-    """`module:function` that builds the user's own architecture; see the README."""
+    """The architecture: null for the built-in decoder, a name in `models.registry.BUILT_IN`, or `module:function` of
+    the user's own; see scaling_harness/models/README.md."""
+    norm: Norm | None = None
+    """Null, as the next two, for that of the parametrisation: see `PRESETS`."""
+    positions: Positions | None = None
+    activation: Activation | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Free settings of an architecture, such as `dropout: 0.1`; one that it does not read is refused."""
 
     def __post_init__(self) -> None:
-        if (self.n_head is None) == (self.d_head is None):
-            raise ValueError("give exactly one of n_head and d_head")
+        if self.n_head is not None and self.d_head is not None:
+            raise ValueError("give one of n_head and d_head, or neither")
         divisor = self.n_head or self.d_head or 1
         if self.d_model % divisor:
             name = "n_head" if self.n_head else "d_head"
             raise ValueError(f"d_model {self.d_model} is not divisible by {name} {divisor}")
-        if self.parametrisation == "mup" and (self.d_model // self.heads) % 2:
+        if (self.parametrisation, self.parts.positions) == ("mup", "learned"):
+            raise ValueError(
+                "nobody has worked out how learned positions start and learn under parametrisation mup; "
+                "use positions rotary, or parametrisation standard"
+            )
+        if self.parts.positions == "rotary" and (self.d_model // self.heads) % 2:
             size = self.d_model // self.heads
             raise ValueError(f"rotary positions need an even head size, d_model/n_head is {size}")
         if self.d_model % self.token_shift:
@@ -55,9 +91,16 @@ class ModelConfig:
             raise ValueError(f"d_ff_ratio {self.d_ff_ratio} leaves no hidden unit at d_model {self.d_model}")
 
     @property
+    def parts(self) -> Parts:
+        """Norm, positions and activation as set, or as the parametrisation has them."""
+        preset = PRESETS[self.parametrisation]
+        return Parts(self.norm or preset.norm, self.positions or preset.positions, self.activation or preset.activation)
+
+    @property
     def heads(self) -> int:
-        """Number of attention heads."""
-        return self.n_head or self.d_model // (self.d_head or self.d_model)
+        """Number of attention heads: as given, or by the smallest even head size from 16 up that divides d_model."""
+        derived = (size for size in range(16, self.d_model, 2) if self.d_model % size == 0)
+        return self.n_head or self.d_model // (self.d_head or next(derived, self.d_model))
 
     @property
     def d_ff(self) -> int:
@@ -304,6 +347,8 @@ class RuntimeConfig:
     """Seconds without a step or a checkpoint after which a run is given to another process, and its own is killed."""
     isolate: bool = False
     """Whether each job is trained in a fresh process, not in its worker's."""
+    mix_versions: bool = False
+    """Whether an architecture of the user's own may be trained although its code has changed since other runs of it."""
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -327,70 +372,3 @@ class RunConfig:
     seed: NonNegativeInt
     runtime: RuntimeConfig
     wandb: WandbConfig = WandbConfig()
-
-
-@dataclass(frozen=True, config=_STRICT)
-class TokensAxis:
-    """Token budgets."""
-
-    n_tokens: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
-
-
-@dataclass(frozen=True, config=_STRICT)
-class FlopsAxis:
-    """FLOP budgets: an IsoFLOP slice each."""
-
-    train_flops: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
-    count: Count = "with_head"
-
-
-@dataclass(frozen=True, config=_STRICT)
-class RatioAxis:
-    """Tokens a parameter."""
-
-    tokens_per_param: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
-    count: Count = "with_head"
-
-
-@dataclass(frozen=True, config=_STRICT)
-class Grid:
-    """shapes x budgets x seeds x every key of `over`; a sweep is the union of its grids."""
-
-    shapes: Annotated[tuple[tuple[PositiveInt, PositiveInt], ...], Field(min_length=1)]
-    """(n_layer, d_model) pairs."""
-    budgets: TokensAxis | FlopsAxis | RatioAxis
-    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
-    over: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
-    """Dotted science fields and the values each takes, such as `optim.lr: [0.001, 0.002]`."""
-    trunk: bool = False
-    """Whether runs that differ in their budget alone share the steps before their decays; for `schedule=wsd`."""
-
-
-AimName = Literal[
-    "budgets",
-    "decades",
-    "residual_ratio",
-    "half_width",
-    "difference",
-    "forecast_gap",
-    "forecast_error",
-    "forecast_skill",
-    "offset",
-]
-
-
-@dataclass(frozen=True, config=_STRICT)
-class SweepConfig:
-    """Runs described as data."""
-
-    name: str
-    question: str
-    grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
-    stack: PositiveInt = 1
-    """Runs of one shape and batch that are trained in lockstep, at most; 1 trains each on its own."""
-    hold_out: NonNegativeInt = 1
-    """Largest budgets that the report leaves out of the fit and forecasts."""
-    law: Literal["chinchilla", "tied", "skaling"] = "chinchilla"
-    """Of approach 3, the forecast and the checks of the report; said before training, so that no loss decides it."""
-    aims: dict[AimName, float] = Field(default_factory=dict)
-    """What the law should reach, each with its limit: the report says what is met (`analysis.report.targets`)."""

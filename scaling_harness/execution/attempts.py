@@ -20,23 +20,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from scaling_harness.errors import UserError
+from scaling_harness.execution.intervals import seconds
 from scaling_harness.record.atomic_files import explain_os_errors
 from scaling_harness.record.store import Store
 
-
-def _lease_s(text: str) -> float:
-    """Read `SCALING_HARNESS_LEASE_S`."""
-    try:
-        lease_s = float(text)
-    except ValueError:
-        lease_s = 0.0
-    if not 0.0 < lease_s < float("inf"):
-        raise UserError(f"SCALING_HARNESS_LEASE_S is {text!r}; it is a number of seconds, above 0")
-    return lease_s
-
-
-LEASE_S = _lease_s(os.environ.get("SCALING_HARNESS_LEASE_S", "240"))
+LEASE_S = seconds("SCALING_HARNESS_LEASE_S", 240.0)
 """Well above the time that a network file system may cache attributes (60 s); the same for all workers of a store."""
 HEARTBEAT_S = LEASE_S / 5
 

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Protocol
 
 from scaling_harness.errors import HarnessError
 from scaling_harness.execution.attempts import (
@@ -30,30 +29,11 @@ from scaling_harness.execution.attempts import (
 from scaling_harness.record.atomic_files import explain_os_errors
 from scaling_harness.record.provenance import now
 from scaling_harness.record.store import Store
-
-
-class Interrupted(Exception):
-    """Raised out of `Oversight.tick`: save a checkpoint, then let it pass."""
-
-
-class ClaimLost(HarnessError):
-    """A newer attempt at a run exists: whatever this one would write is no longer wanted."""
+from scaling_harness.training.oversight import ClaimLost
 
 
 class Died(HarnessError):
     """The process that trained was killed, or ended without a word; its worker lives."""
-
-
-class Oversight(Protocol):
-    """What a trainer tells, and asks of, whoever started it."""
-
-    def tick(self, step: int) -> None:
-        """Call after every step. Raises `Interrupted` where the run is to be saved and left."""
-        ...
-
-    def confirm(self) -> None:
-        """Call before a checkpoint or a record is written. Raises `ClaimLost` where it must not be."""
-        ...
 
 
 class Claim:

@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, Literal
 from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.errors import HarnessError
 from scaling_harness.execution.attempts import End, counted_failures, ran_out_of_memory
-from scaling_harness.execution.claim import Claim, ClaimLost, Died, Interrupted, Oversight, is_held, take
+from scaling_harness.execution.claim import Claim, Died, is_held, take
 from scaling_harness.execution.device_lock import place_on_device
 from scaling_harness.execution.orphaned_branches import orphans, record_orphans
 from scaling_harness.execution.signals import Stop, stop_on_signals
+from scaling_harness.execution.source_check import check_source
 from scaling_harness.record.atomic_files import explain_os_errors, write_text
 from scaling_harness.record.provenance import now
 from scaling_harness.record.record import RunRecord, write_record
 from scaling_harness.record.store import Store
-from scaling_harness.training.allocator import keep_freed_memory
 from scaling_harness.training.make_record import Measured, record_of
-from scaling_harness.training.memory import is_out_of_memory
+from scaling_harness.training.memory import is_out_of_memory, keep_freed_memory
+from scaling_harness.training.oversight import ClaimLost, Interrupted, Oversight
 
 if TYPE_CHECKING:
     from scaling_harness.plan.plan import Job
@@ -75,8 +76,10 @@ def execute(job: "Job", runtime: RuntimeConfig, store: Store, stop: Stop, train:
     Raises
     ------
     UserError, HarnessError
-        The store cannot be written: no fault of the job, which keeps its attempts.
+        The store cannot be written, or other code of the architecture trained runs of the same cell: no fault of the
+        job, which keeps its attempts.
     """
+    check_source(job.runs, store, runtime.mix_versions)
     rest = _unfinished(job, store)
     if rest is None:
         return Outcome("finished")
@@ -111,8 +114,8 @@ def execute_alone(job: "Job", runtime: RuntimeConfig, store: Store, train: Train
 
     Raises
     ------
-    HarnessError
-        It failed, or another process trains it now.
+    UserError, HarnessError
+        It failed, another process trains it now, or see `execute`.
     KeyboardInterrupt
         A signal stopped it; the checkpoint is saved.
     """

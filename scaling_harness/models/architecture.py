@@ -1,63 +1,28 @@
-"""A user's own architecture: `model.target = module:function`. No torch until it is built."""
+"""What an architecture says of itself, built in or a user's own: counts that need no torch, and how it is built."""
 
-import importlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
-
-from scaling_harness.config.schema import ModelConfig
-from scaling_harness.errors import UserError
-from scaling_harness.models.param_flop_counts import GROUPS
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a target function returns: counts that need no torch, and a way to build the module."""
+    """What a function of `registry.BUILT_IN`, or one that `model.target` names, returns for a shape."""
 
     params: Mapping[str, int]
-    """Parameters by group, of `counts.GROUPS`; checked against the built module."""
+    """Parameters by group, of `param_flop_counts.GROUPS`; their sum is checked against the built module."""
     flops_per_token: float
     """Training FLOPs a token, all matrix products, forward and backward."""
-    build: Callable[[], Any]
-    """Makes the `torch.nn.Module`: token ids (B, T) in, logits (B, T, V) out. Import torch inside."""
+    build: Callable[..., Any]
+    """Makes the `torch.nn.Module`: token ids (B, T) in, logits (B, T, V) out. Import torch inside. If `stackable`,
+    it takes the seeds of R runs and makes one `language_model.LanguageModel` of them all."""
     lr_multipliers: Mapping[str, float] | None = None
-    """Factor on the learning rate by parameter name; 1 where absent."""
-
-
-def load(model: ModelConfig, vocab_size: int) -> Architecture:
-    """Call the function that `model.target` names.
-
-    Parameters
-    ----------
-    model : ModelConfig
-        Its `target` reads `module:function`; the function takes this configuration and `vocab_size`.
-    vocab_size : int
-        V.
-
-    Returns
-    -------
-    Architecture
-
-    Raises
-    ------
-    UserError
-        The target cannot be imported, or does not return an `Architecture` with known groups.
-    """
-    target = model.target or ""
-    module_name, _, function_name = target.partition(":")
-    try:
-        function = getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"model.target {target!r} cannot be imported as module:function ({error})") from error
-    architecture = function(model, vocab_size)
-    if not isinstance(architecture, Architecture):
-        raise UserError(f"model.target {target!r} returned {type(architecture).__name__}, not an Architecture")
-    if odd := set(architecture.params) - set(GROUPS):
-        raise UserError(f"model.target {target!r} has unknown parameter groups {sorted(odd)}; use {list(GROUPS)}")
-    return architecture
-
-
-def custom_counts(model: ModelConfig, vocab_size: int) -> tuple[dict[str, int], float]:
-    """Parameters by group (0 where the architecture has none) and training FLOPs a token of a target."""
-    architecture = load(model, vocab_size)
-    return {group: architecture.params.get(group, 0) for group in GROUPS}, architecture.flops_per_token
+    """Factor on the learning rate by parameter name; 1 if absent. A `LanguageModel` states its own rules instead."""
+    head_weights: int | None = None
+    """Weights that give the logits, if they are not those of `params["head"]`: V d for a head tied to the embedding."""
+    other_flops: Mapping[str, float] = field(default_factory=dict)
+    """Training FLOPs a token by further conventions; see `param_flop_counts.transformer_flops`."""
+    options: Collection[str] = ()
+    """The names in `model.options` that it reads; any other is refused."""
+    stackable: bool = False
+    """Whether runs of one shape can be trained in lockstep as one model."""

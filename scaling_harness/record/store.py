@@ -12,6 +12,9 @@ from pathlib import Path
 
 from scaling_harness.record.record import METRICS_FILE, RECORD_FILE, RunRecord, read_record
 
+TUNED_FILE = "tuned.json"
+"""With how much effort the settings of a sweep were tuned, beside the list of its runs."""
+
 
 @dataclass(frozen=True)
 class Store:

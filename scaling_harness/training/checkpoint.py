@@ -4,7 +4,6 @@ import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -37,30 +36,35 @@ class Progress:
     runs: tuple[Reached, ...]
 
 
-def save(path: Path, run_ids: Sequence[str], optimizer: Mapping[str, Any], progress: Progress) -> None:
+Found = tuple[dict[str, Tensor], Progress] | str | None
+"""State and progress; a sentence why they cannot be used; None if there are none."""
+
+
+def save(path: Path, runs: Sequence[Plan], state: Mapping[str, Tensor], progress: Progress) -> None:
     """Write a checkpoint atomically.
 
     Parameters
     ----------
     path : Path
         Of `Store.checkpoint_path`.
-    run_ids : sequence of str
-        The runs that still take part, by row: a checkpoint without them is not read.
-    optimizer : mapping
-        Tensors, of `FlatAdamW.state_dict`.
+    runs : sequence of Plan
+        Those that still take part, by row: a checkpoint without them is not read.
+    state : mapping of str to Tensor
+        Of `Stack.state_dict`.
     progress : Progress
         The rest; its runs in the same order.
     """
     document = {
-        "run_ids": list(run_ids),
-        "optimizer": dict(optimizer),
+        "run_ids": [run.run_id for run in runs],
+        "source": runs[0].architecture_source,
+        "optimizer": dict(state),
         "step": progress.step,
         "runs": [vars(run) for run in progress.runs],
     }
     write_atomically(path, lambda file: torch.save(document, file))
 
 
-def load(path: Path, run_ids: Sequence[str], device: str) -> tuple[dict[str, Any], Progress] | str | None:
+def load(path: Path, run_ids: Sequence[str], source: str | None, device: str) -> Found:
     """Read a checkpoint.
 
     Parameters
@@ -69,14 +73,16 @@ def load(path: Path, run_ids: Sequence[str], device: str) -> tuple[dict[str, Any
         Of `Store.checkpoint_path`.
     run_ids : sequence of str
         The runs wanted; others in it have ended since.
+    source : str or None
+        Of a user's own architecture: parameters that other code of it trained are not read.
     device : str
         Where its tensors go.
 
     Returns
     -------
     tuple, str or None
-        The optimizer's state and the progress, of the runs wanted alone and in their order; a sentence why it cannot
-        be used; None where there is none.
+        The state and the progress, of the runs wanted alone and in their order; a sentence why it cannot be used; None
+        if there is none.
     """
     if not path.exists():
         return None
@@ -84,6 +90,8 @@ def load(path: Path, run_ids: Sequence[str], device: str) -> tuple[dict[str, Any
         document = torch.load(path, map_location=device, weights_only=True)
         if not set(run_ids) <= set(document["run_ids"]):
             return "the checkpoint was of other runs: started from the beginning"
+        if document.get("source") != source:
+            return "the checkpoint is not of this code of the architecture: started from the beginning"
         rows = [document["run_ids"].index(wanted) for wanted in run_ids]
         progress = Progress(document["step"], tuple(Reached(**document["runs"][row]) for row in rows))
         return select(document["optimizer"], rows), progress
@@ -91,7 +99,7 @@ def load(path: Path, run_ids: Sequence[str], device: str) -> tuple[dict[str, Any
         return f"the checkpoint was damaged ({type(error).__name__}): started from the beginning"
 
 
-def load_from_trunks(runs: Sequence[Plan], store: Store, device: str) -> tuple[dict[str, Any], Progress] | str | None:
+def load_from_trunks(runs: Sequence[Plan], store: Store, device: str) -> Found:
     """Read where runs leave their trunks, all at the same step.
 
     Parameters
@@ -110,7 +118,8 @@ def load_from_trunks(runs: Sequence[Plan], store: Store, device: str) -> tuple[d
     """
     if not all(run.trunk for run in runs):
         return None
-    found = [load(store.snapshot_path(run.run_id), [run.trunk or ""], device) for run in runs]
+    source = runs[0].architecture_source
+    found = [load(store.snapshot_path(run.run_id), [run.trunk or ""], source, device) for run in runs]
     parts = [part for part in found if isinstance(part, tuple)]
     if len(parts) < len(runs) or any(progress.step != runs[0].decay_start for _, progress in parts):
         return "what its trunk left was gone or damaged: trained whole, from the beginning"

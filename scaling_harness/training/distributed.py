@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from scaling_harness.execution.claim import Interrupted, Oversight
+from scaling_harness.training.oversight import Interrupted, Oversight
 
 
 class Ranks:

@@ -10,15 +10,9 @@ from itertools import groupby
 import torch
 from torch import Tensor, nn
 
+from scaling_harness.models.language_model import UpdateRule
+
 _ALIGNMENT = 16  # floats: a 64-byte line, so that a run's kernels see the same alignment alone and in a stack
-
-
-@dataclass(frozen=True)
-class UpdateRule:
-    """How one parameter learns: its learning rate is `lr_multiplier` times the run's; `decay` says if it is decayed."""
-
-    lr_multiplier: float = 1.0
-    decay: bool = True
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from scaling_harness.data.batches import BatchSampler
-from scaling_harness.models.decoder import Decoder, LanguageModel
+from scaling_harness.models.language_model import LanguageModel
 from scaling_harness.record.gradient_noise_scale import unbiased
 
 _FLOATS_AT_ONCE = 1 << 24
@@ -46,6 +46,8 @@ def next_windows(sampler: BatchSampler, step: int, n_seqs: int) -> np.ndarray:
 
 def measure(model: LanguageModel, run: int, windows_BT: Tensor) -> tuple[float, float]:
     """Estimate |G|^2 and tr(Sigma) of one run, before clipping; nothing of the model or of random states changes.
+
+    The model stays in the mode it trains in: dropout is part of the noise that a step has.
 
     Parameters
     ----------
@@ -86,7 +88,7 @@ class _Loss(nn.Module):
 
 def _sequence_gradients(model: LanguageModel, run: int, windows_BT: Tensor) -> Iterator[list[Tensor]]:
     """Gradients by parameter, the first axis for sequences, a few sequences at a time."""
-    stacked = isinstance(model, Decoder)
+    stacked = model.has_run_axis
     loss, names = _Loss(model), [f"model.{name}" for name, _ in model.named_parameters()]
     own = [p.detach()[run : run + 1] if stacked else p.detach() for p in model.parameters()]
     at_once = max(1, _FLOATS_AT_ONCE // sum(p.numel() for p in own)) if stacked else 1

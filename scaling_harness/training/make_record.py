@@ -107,6 +107,7 @@ def record_of(
             "held_out": list(run.data.held_out),
             "extra_ids": dict(run.data.extra_ids),
         },
+        architecture_source=run.architecture_source,
         provenance={**provenance(), "started": measured.started, "ended": now()},
         warnings=warnings,
     )

@@ -14,8 +14,8 @@ from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.data.batches import BatchSampler
 from scaling_harness.data.token_cache import open_tokens
 from scaling_harness.errors import HarnessError
-from scaling_harness.models import architecture
-from scaling_harness.models.decoder import Decoder, LanguageModel, OneRun
+from scaling_harness.models.language_model import RANDOM_GPU, LanguageModel, UserModule
+from scaling_harness.models.registry import describe
 from scaling_harness.plan.plan import Plan
 from scaling_harness.record.record import EvalLoss
 from scaling_harness.training.checkpoint import select
@@ -97,13 +97,21 @@ class Stack:
             return measure(self.model, row, torch.from_numpy(windows).to(self.device))
 
     def state_dict(self, rows: Sequence[int] | None = None) -> dict[str, Tensor]:
-        """All that continues the runs, or some of them, bit for bit: see `FlatAdamW.state_dict`."""
-        state = self.optimizer.state_dict()
+        """All that continues the runs, or some of them, bit for bit.
+
+        See `FlatAdamW.state_dict` and `LanguageModel.running_state`.
+        """
+        state = self.optimizer.state_dict() | self.model.running_state()
         return state if rows is None else select(state, rows)
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Continue from a saved state of the same runs."""
         self.optimizer.load_state_dict(state)
+        self.model.load_running_state(state)
+
+    def lacks(self, state: Mapping[str, Tensor]) -> list[str]:
+        """What a saved state does not hold: earlier versions saved no buffers and no random state."""
+        return sorted(set(self.state_dict()) - set(state) - {RANDOM_GPU})
 
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with some of the runs alone."""
@@ -124,7 +132,7 @@ def build_model(runs: tuple[Plan, ...]) -> LanguageModel:
     Parameters
     ----------
     runs : tuple of Plan
-        Of one shape; a custom architecture takes one.
+        Of one shape; one alone if their architecture is not stackable.
 
     Returns
     -------
@@ -137,12 +145,12 @@ def build_model(runs: tuple[Plan, ...]) -> LanguageModel:
     """
     first = runs[0]
     config, vocab_size = first.config.model, first.data.vocab_size
-    if config.target is None:
-        model: LanguageModel = Decoder(config, vocab_size, [run.config.seed for run in runs])
+    torch.manual_seed(first.config.seed)
+    architecture = describe(config, vocab_size)
+    if architecture.stackable:
+        model: LanguageModel = architecture.build([run.config.seed for run in runs])
     else:
-        torch.manual_seed(first.config.seed)
-        custom = architecture.load(config, vocab_size)
-        model = OneRun(custom.build(), custom.lr_multipliers or {})
+        model = UserModule(architecture.build(), architecture.lr_multipliers or {})
     counted = sum(parameter.numel() for parameter in model.parameters()) // len(runs)
     planned = sum(first.params.values())
     if counted != planned:

@@ -15,7 +15,6 @@ from torch import Tensor
 from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.data.batches import evaluation_windows
 from scaling_harness.data.token_cache import open_tokens
-from scaling_harness.execution.claim import Interrupted, Oversight
 from scaling_harness.plan.plan import Job, Plan
 from scaling_harness.record.gradient_noise_scale import Measurement
 from scaling_harness.record.metrics_log import Curve
@@ -26,6 +25,7 @@ from scaling_harness.training import checkpoint
 from scaling_harness.training.distributed import Ranks
 from scaling_harness.training.make_record import Measured, record_of
 from scaling_harness.training.memory import forget_peak_memory, limit_gpu_memory
+from scaling_harness.training.oversight import Interrupted, Oversight
 from scaling_harness.training.run_stack import Stack
 
 FLUSH_STEPS = 50
@@ -131,17 +131,12 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
         self._resume()
 
     def _resume(self) -> None:
-        run_ids = [run.run_id for run in self.job.runs]
-        found = checkpoint.load(self.store.checkpoint_path(self.job.job_id), run_ids, self.device)
-        if isinstance(found, str):
-            self.warnings.append(found)
-        if not isinstance(found, tuple):
-            found = checkpoint.load_from_trunks(self.job.runs, self.store, self.device)
-            if isinstance(found, str):
-                self.warnings.append(found)
-        reached = (checkpoint.Reached(),) * len(run_ids)
+        reached = (checkpoint.Reached(),) * len(self.job.runs)
         self.step = 0
-        if isinstance(found, tuple):
+        found = self._usable(self._load_checkpoint()) or self._usable(
+            checkpoint.load_from_trunks(self.job.runs, self.store, self.device)
+        )
+        if found:
             state, progress = found
             self.stack.load_state_dict(state)
             self.step, reached = progress.step, progress.runs
@@ -151,6 +146,19 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
             for run, at in zip(self.job.runs, reached, strict=True)
         ]
         self.clock = self.saved = time.monotonic()
+
+    def _load_checkpoint(self) -> checkpoint.Found:
+        path, first = self.store.checkpoint_path(self.job.job_id), self.job.runs[0]
+        return checkpoint.load(path, [run.run_id for run in self.job.runs], first.architecture_source, self.device)
+
+    def _usable(self, found: checkpoint.Found) -> tuple[dict[str, Tensor], checkpoint.Progress] | None:
+        """What was found, or a warning that says why the runs cannot go on from it."""
+        if isinstance(found, tuple) and (lacking := self.stack.lacks(found[0])):
+            found = f"an earlier version's checkpoint has no {', '.join(lacking)}: started from the beginning"
+        if isinstance(found, str):
+            self.warnings.append(found)
+            return None
+        return found
 
     def _open_curve(self, run: Plan, n_bytes: int) -> Curve | None:
         return Curve(self.store.metrics_path(run.run_id), n_bytes) if self.ranks.writes else None
@@ -222,7 +230,7 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
                     self.oversight.confirm()
                     here = checkpoint.Progress(step, (checkpoint.Reached(0, member.first_loss, 0.0, step),))
                     path = self.store.snapshot_path(branch)
-                    checkpoint.save(path, [member.plan.run_id], self.stack.state_dict([r]), here)
+                    checkpoint.save(path, [member.plan], self.stack.state_dict([r]), here)
                     n_left += 1
         return n_left
 
@@ -280,9 +288,13 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
             )
             for member in self.members
         )
-        run_ids = [member.plan.run_id for member in self.members]
         path = self.store.checkpoint_path(self.job.job_id)
-        checkpoint.save(path, run_ids, self.stack.state_dict(), checkpoint.Progress(self.step, reached))
+        checkpoint.save(
+            path,
+            [member.plan for member in self.members],
+            self.stack.state_dict(),
+            checkpoint.Progress(self.step, reached),
+        )
         self.saved = time.monotonic()
 
     def _count_time(self) -> None:

@@ -1,8 +1,7 @@
-"""The plain baseline: a GPT-2-style model and loop as researchers write them, after what nanoGPT's README describes.
+"""The plain baseline: a training loop as researchers write it, after what nanoGPT's README describes, for `gpt2`.
 
-`nn.Linear`, learned positions, LayerNorm, GELU, PyTorch's fused attention, a tied head, no biases, no dropout; eager
-float32; AdamW with two groups, clipping, warm-up and cosine; every batch drawn at random from a memory map. Nothing of
-our trainer is in it: only what plans a run and records it. B batch, T time, D d_model, H head, V vocabulary.
+Eager float32; AdamW with two groups, clipping, warm-up and cosine; every batch drawn at random from a memory map.
+Nothing of our trainer is in it: only what plans a run and records it. B batch, T time, V vocabulary.
 """
 
 import time
@@ -10,10 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scaling_harness.config.schema import ModelConfig, RuntimeConfig
-from scaling_harness.execution.claim import Oversight
-from scaling_harness.models.architecture import Architecture
-from scaling_harness.models.param_flop_counts import decoder_params, matmul_flops_per_token
+from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.plan.plan import Job, Plan
 from scaling_harness.record.metrics_log import Curve
 from scaling_harness.record.provenance import now
@@ -21,6 +17,7 @@ from scaling_harness.record.record import EvalLoss, RunRecord, write_record
 from scaling_harness.record.store import Store
 from scaling_harness.training.make_record import Measured, record_of
 from scaling_harness.training.memory import forget_peak_memory
+from scaling_harness.training.oversight import Oversight
 
 if TYPE_CHECKING:
     import torch
@@ -29,37 +26,13 @@ LOG_STEPS = 10
 """How often the loss is read and written."""
 
 
-def gpt2(config: ModelConfig, vocab_size: int) -> Architecture:
-    """Describe the model: a `model.target`.
-
-    Parameters
-    ----------
-    config : ModelConfig
-        Shape, of parametrisation `standard`.
-    vocab_size : int
-        V.
-
-    Returns
-    -------
-    Architecture
-    """
-    shape = (config.n_layer, config.d_model, config.d_ff, config.n_ctx, vocab_size)
-
-    def build() -> "torch.nn.Module":
-        from scaling_harness.models.gpt2_modules import GPT2
-
-        return GPT2(*shape, config.heads)
-
-    return Architecture(decoder_params(*shape, "standard"), matmul_flops_per_token(*shape), build)
-
-
 def train(job: Job, runtime: RuntimeConfig, store: Store, oversight: Oversight) -> list[RunRecord]:
     """Train the runs of a job, one after another, each from its start.
 
     Parameters
     ----------
     job : Job
-        Of `model.target` such as `gpt2`.
+        Of an architecture that gives a plain module, such as `gpt2`.
     runtime : RuntimeConfig
         `threads` of the one process.
     store : Store
@@ -99,13 +72,13 @@ def _loop(run: Plan, curve: Curve, oversight: Oversight) -> EvalLoss | None:
 
     from scaling_harness.data.batches import evaluation_windows
     from scaling_harness.data.token_cache import open_tokens
-    from scaling_harness.models import architecture
-    from scaling_harness.models.decoder import OneRun
+    from scaling_harness.models.language_model import UserModule
+    from scaling_harness.models.registry import describe
     from scaling_harness.training.evaluate import evaluate
 
     torch.manual_seed(run.config.seed)
     V, T = run.data.vocab_size, run.config.model.n_ctx
-    model = architecture.load(run.config.model, V).build()
+    model = describe(run.config.model, V).build()
     optimizer = _optimizer(model, run)
     tokens = open_tokens(run.data.train_path)
     for step in range(run.n_steps):
@@ -123,7 +96,7 @@ def _loop(run: Plan, curve: Curve, oversight: Oversight) -> EvalLoss | None:
             curve.step(step + 1, seen, flops, loss.item(), run.lr_at(step), norm.item())
         oversight.tick(step + 1)
     windows = evaluation_windows(open_tokens(run.data.valid_path), T, run.config.evaluation.final_n_tokens)
-    found = evaluate(OneRun(model, {}), windows, V, "cpu")
+    found = evaluate(UserModule(model, {}), windows, V, "cpu")
     return found if np.isfinite(found.loss_nats) else None
 
 

@@ -20,7 +20,6 @@ from rich.console import Console
 
 from scaling_harness.config.compose import compose, run_config
 from scaling_harness.config.schema import RuntimeConfig
-from scaling_harness.execution.claim import Oversight
 from scaling_harness.execution.execute import execute
 from scaling_harness.execution.signals import Stop
 from scaling_harness.plan.plan import Job
@@ -29,6 +28,7 @@ from scaling_harness.record.provenance import now
 from scaling_harness.record.record import EvalLoss, RunRecord, write_record
 from scaling_harness.record.store import Store
 from scaling_harness.training.make_record import Measured, record_of
+from scaling_harness.training.oversight import Oversight
 from sweeps.launchers.local import run_sweep
 from sweeps.planning.expand import expand
 from sweeps.planning.manifest import Manifest, write_manifest
@@ -72,12 +72,13 @@ def bench(directory: Path, planned: int, drained: int, workers: int, claimers: i
     -------
     list of Measurement
     """
-    found = [_verb("plan", directory, _overrides(directory, "planned", planned), planned, "nothing begun")]
+    composed = ["--config-dir", str(directory), *_overrides(directory, "planned", planned)]
+    found = [_verb("plan", composed, planned, "nothing begun")]
     manifest, store = _begin(directory, "planned", planned)
-    where = [f"runtime.runs_dir={store.runs_dir}"]
-    found.append(_verb("status", directory, where, planned, "nothing begun"))
+    where = ["--runs-dir", str(store.runs_dir)]
+    found.append(_verb("status", where, planned, "nothing begun"))
     _finish_all(manifest, store)
-    found.append(_verb("status", directory, where, planned, "all finished"))
+    found.append(_verb("status", where, planned, "all finished"))
     found.append(_claim(*_begin(directory, "claimed", claimers * _CLAIMS), claimers))
     found.append(_drain(*_begin(directory, "drained", drained), workers))
     return found
@@ -119,10 +120,10 @@ def _begin(directory: Path, name: str, n_runs: int) -> tuple[Manifest, Store]:
     return manifest, store
 
 
-def _verb(action: str, directory: Path, overrides: Sequence[str], n_runs: int, detail: str) -> Measurement:
+def _verb(action: str, options: Sequence[str], n_runs: int, detail: str) -> Measurement:
     """Time a verb of the console command, the start of Python included."""
-    command = [sys.executable, "-m", "scaling_harness", "sweep", action, "planned", "--config-dir", str(directory)]
-    wall_s, cpu_s = _timed(lambda: subprocess.run([*command, *overrides], check=True, stdout=subprocess.DEVNULL))
+    command = [sys.executable, "-m", "scaling_harness", "sweep", action, "planned", *options]
+    wall_s, cpu_s = _timed(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
     return Measurement(action, n_runs, wall_s, cpu_s, detail)
 
 

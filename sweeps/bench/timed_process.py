@@ -13,12 +13,11 @@ from typing import Literal, Self
 
 from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.errors import HarnessError
-from scaling_harness.execution.claim import Interrupted
 from scaling_harness.execution.execute import load_train
 from scaling_harness.plan.plan import Job
 from scaling_harness.record.store import Store
-from scaling_harness.training.allocator import keep_freed_memory
-from scaling_harness.training.memory import peak_memory_bytes
+from scaling_harness.training.memory import keep_freed_memory, peak_memory_bytes
+from scaling_harness.training.oversight import Interrupted
 
 _GEMM_SIZE = 1024
 GEMM_FLOPS = 2 * _GEMM_SIZE**3

@@ -4,6 +4,7 @@ One run after another, the cheapest first, by `gpt2.train`, in one process with 
 is as PyTorch leaves it.
 """
 
+import argparse
 import dataclasses
 import os
 import sys
@@ -16,34 +17,36 @@ from scaling_harness.execution.signals import stop_on_signals
 from scaling_harness.record.store import Store
 from sweeps.bench.plain_gpt2 import train
 from sweeps.planning.manifest import read_manifest
+from sweeps.workers.process import entry_point
 
 
+@entry_point
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train what is left of a sweep until it is done or a signal says so.
 
     Parameters
     ----------
     arguments : sequence of str, optional
-        The sweep's directory.
+        The command line without the program's name.
 
     Returns
     -------
     int
         0; 130 where it was stopped; 1 where a run failed.
     """
-    (directory,) = sys.argv[1:] if arguments is None else arguments
-    sweep_dir = Path(directory)
-    manifest = read_manifest(sweep_dir)
+    parser = argparse.ArgumentParser(prog="python -m sweeps.bench.train_plain", description="Train a sweep plainly.")
+    parser.add_argument("folder", type=Path, help="folder of the sweep")
+    folder = parser.parse_args(arguments).folder
+    manifest = read_manifest(folder)
     runtime = dataclasses.replace(manifest.runtime, threads=os.cpu_count() or 1)
-    store = Store(sweep_dir.parent)
+    store = Store(folder.parent)
     with stop_on_signals() as stop:
         for job in reversed(manifest.jobs):
             outcome = execute(job, runtime, store, stop, train)
             if outcome.kind == "interrupted" or stop():
                 return 130
             if outcome.kind in ("failed", "gave_up"):
-                print(f"{job.job_id}: {outcome.reason}", file=sys.stderr)
-                return HarnessError.exit_code
+                raise HarnessError(f"{job.job_id}: {outcome.reason}")
     return 0
 
 

@@ -1,22 +1,24 @@
-"""A sweep called off: its runs are saved, its workers leave, and nothing is put back into a queue."""
+"""A sweep called off, and failed runs freed to be trained again."""
 
 import time
+from collections.abc import Iterable
+from pathlib import Path
 
-from scaling_harness.record.atomic_files import write_text
+from scaling_harness.execution.intervals import poll_s
+from scaling_harness.record.atomic_files import explain_os_errors, write_text
 from scaling_harness.record.provenance import now
 from scaling_harness.record.store import Store
-from sweeps.launchers.slurm.commands import call, live_tasks
-from sweeps.launchers.slurm.submit import submissions
+from sweeps.launchers.table import LAUNCHERS
 from sweeps.planning.manifest import CANCELLED, Listing
-from sweeps.status.run_status import states
+from sweeps.status.run_status import RunStatus, states
 
 _GRACE_S = 120.0
-"""Time for runs to be saved before SLURM is asked to end them."""
-_POLL_S = 1.0
+"""Time for runs to be saved before their workers are ended by force."""
+_POLL_S = poll_s(1.0)
 
 
 def cancel(listing: Listing, store: Store) -> str:
-    """Have every worker of a sweep save its runs and leave, here and on SLURM; return when they have.
+    """Have every worker of a sweep save its runs and leave, whoever started it; return when they have.
 
     Parameters
     ----------
@@ -33,22 +35,57 @@ def cancel(listing: Listing, store: Store) -> str:
     Raises
     ------
     UserError
-        SLURM cannot be asked, or the folder cannot be written.
+        A launcher cannot be asked, or the folder cannot be written.
     """
     sweep_dir = store.sweep_dir(listing.name)
     write_text(sweep_dir / CANCELLED, now() + "\n")
-    arrays = [row.job_id for row in submissions(sweep_dir)]
-    if live_tasks(arrays):
-        call("scancel", "--state=PENDING", *arrays)
     deadline = time.monotonic() + _GRACE_S
-    while _works(listing, store, arrays) and time.monotonic() < deadline:
+    while _is_working(listing, store, sweep_dir) and time.monotonic() < deadline:
         time.sleep(_POLL_S)
-    if left := live_tasks(arrays):
-        call("scancel", *left)
+    _take_back(sweep_dir, force=True)
     counts = list(states(listing.jobs, store).values())
     done = sum(state in ("done", "diverged", "failed") for state in counts)
     return f"{listing.name} is cancelled: {done} of {len(counts)} runs are finished, `sweep run` goes on from here"
 
 
-def _works(listing: Listing, store: Store, arrays: list[str]) -> bool:
-    return bool(live_tasks(arrays)) or "running" in states(listing.jobs, store).values()
+def _is_working(listing: Listing, store: Store, sweep_dir: Path) -> bool:
+    return _take_back(sweep_dir, force=False) or "running" in states(listing.jobs, store).values()
+
+
+def _take_back(sweep_dir: Path, force: bool) -> bool:
+    """Ask every launcher, for a sweep may have been launched by several; see `Launcher.cancel`."""
+    was_working = [launcher.cancel(sweep_dir, force) for launcher in LAUNCHERS.values()]
+    return any(was_working)
+
+
+def free_failed(rows: Iterable[RunStatus], store: Store) -> list[str]:
+    """Put the records of failed runs aside; their attempts start to count afresh.
+
+    Parameters
+    ----------
+    rows : iterable of RunStatus
+        Runs of a sweep.
+    store : Store
+        Where they live.
+
+    Returns
+    -------
+    list of str
+        The run_ids.
+
+    Raises
+    ------
+    UserError
+        The store cannot be written.
+    """
+    failed = [row.run_id for row in rows if row.state == "failed"]
+    for run_id in failed:
+        path = store.record_path(run_id)
+        with explain_os_errors(path):
+            path.rename(_aside(path))
+    return failed
+
+
+def _aside(path: Path) -> Path:
+    number = 1 + len(list(path.parent.glob(f"{path.stem}-failed-*.json")))
+    return path.with_name(f"{path.stem}-failed-{number}.json")

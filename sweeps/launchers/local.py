@@ -1,25 +1,28 @@
 """The local launcher: the workers of this machine, shown on a screen until the sweep is done."""
 
 import dataclasses
-import json
 import os
 import socket
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from rich.console import Console
 
 from scaling_harness.config.schema import RuntimeConfig
+from scaling_harness.errors import HarnessError
 from scaling_harness.execution.execute import TRAINER
 from scaling_harness.execution.signals import stop_on_signals
 from scaling_harness.record.store import Store
+from scaling_harness.wandb_mirror import mirror
+from sweeps.config import LocalLauncherConfig, n_workers
 from sweeps.planning.manifest import LOGS, Manifest
-from sweeps.planning.time_estimate import n_workers
 from sweeps.status.live_table import Progress
 from sweeps.status.run_status import FINISHED, RunStatus, status
-from sweeps.workers.supervise import Pool, supervise
+from sweeps.timing.cost import settle, verdict
+from sweeps.timing.probe import Probe, probe
+from sweeps.workers.supervise import Pool, supervise, worker_command
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,41 @@ class Summary:
     n_trained: int
     """Runs that were finished, in whatever way, during this launch."""
     interrupted: bool
+
+
+class LocalLauncher:
+    """Trains with the workers of this machine until every run is done; see `protocol.Launcher`."""
+
+    waits: ClassVar[bool] = True
+
+    def __init__(self, config: LocalLauncherConfig) -> None:
+        self._config = config
+
+    def check(self, manifest: Manifest) -> None:
+        """Nothing is needed but this machine."""
+
+    def start(self, manifest: Manifest, store: Store) -> bool:
+        """Train what is left of the sweep, mirror it, and compare its time with the probe's."""
+        summary = run_sweep(manifest, store, manifest.runtime)
+        if summary.interrupted:
+            return False
+        mirror((run.run_id for run in manifest.runs), store, manifest.wandb, manifest.name)
+        if finished := settle(store.sweep_dir(manifest.name), manifest.jobs, store):
+            print(verdict(finished))
+        if summary.n_failed:
+            raise HarnessError(
+                f"{summary.n_failed} runs failed; `scaling-harness sweep status {manifest.name}` says why"
+            )
+        return True
+
+    def probe(self, folder: Path, runtime: RuntimeConfig) -> Probe:
+        """Take the steps here."""
+        return probe(folder, self._config.runs_at_once(runtime))
+
+    @staticmethod
+    def cancel(sweep_dir: Path, force: bool) -> bool:  # noqa: ARG004
+        """Workers of this machine leave when they see that the sweep is cancelled; the states of their runs say so."""
+        return False
 
 
 def run_sweep(
@@ -74,8 +112,9 @@ def run_sweep(
     before = _n_finished(rows)
     n_open = sum(not all(store.is_finished(run.run_id) for run in job.runs) for job in manifest.jobs)
     environments = [{} for _ in range(min(n_workers(runtime), n_open))]
-    log = store.sweep_dir(manifest.name) / LOGS / f"{socket.gethostname()}-{os.getpid()}"
-    pool = Pool(_command(manifest, store, train), runtime.threads, log, environments)
+    sweep_dir = store.sweep_dir(manifest.name)
+    log = sweep_dir / LOGS / f"{socket.gethostname()}-{os.getpid()}"
+    pool = Pool(worker_command(sweep_dir, runtime, train), runtime.threads, log, environments)
 
     # The second interrupt is Python's own: it ends the loop, and the pool kills what it holds.
     with stop_on_signals() as stop, Progress(manifest.jobs, console) as progress, pool.ended():
@@ -103,13 +142,6 @@ class _Screen:
         self._told = told
         self.rows = status(self._manifest.jobs, self._store, self.rows)
         self._progress.show(self.rows)
-
-
-def _command(manifest: Manifest, store: Store, train: str) -> list[str]:
-    sweep_dir = Path(store.sweep_dir(manifest.name))
-    settings = json.dumps(dataclasses.asdict(manifest.runtime))
-    options = ["--runtime", settings, "--parent", str(os.getpid()), "--train", train]
-    return [sys.executable, "-m", "sweeps.workers.worker", str(sweep_dir), *options]
 
 
 def _n_finished(rows: Sequence[RunStatus]) -> int:

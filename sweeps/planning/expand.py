@@ -8,11 +8,13 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from scaling_harness.config.compose import run_config, sweep_config
-from scaling_harness.config.schema import DataConfig, FlopsAxis, Grid, RunConfig, TokensAxis
+from scaling_harness.config.compose import run_config
+from scaling_harness.config.schema import DataConfig, RunConfig
 from scaling_harness.data.token_cache import DataInfo, prepare
 from scaling_harness.errors import UserError
 from scaling_harness.plan.plan import Job, Plan, resolve
+from sweeps.compose import sweep_config
+from sweeps.config import FlopsAxis, Grid, TokensAxis
 from sweeps.planning.stacking import group
 from sweeps.planning.trunks import connected, share_trunk
 

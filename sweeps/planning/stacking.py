@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.plan.plan import Job, Plan
-from sweeps.planning.time_estimate import n_workers
+from sweeps.config import n_workers
 
 PROCESS_BYTES = 400e6
 """Of a worker before it trains: Python and torch."""
@@ -57,8 +57,8 @@ def worker_bytes(runtime: RuntimeConfig) -> float:
 
 
 def _kind(plan: Plan) -> str:
-    """Equal where runs can be stacked; a custom architecture cannot."""
-    if plan.config.model.target is not None:
+    """Equal if runs can be stacked."""
+    if not plan.stackable:
         return plan.fingerprint
     own = {"seed": None, "schedule": None, "optim": {**plan.science["optim"], "lr": None}, "budget": plan.batch_tokens}
     return json.dumps({**plan.science, **own, "first step": plan.n_steps - plan.own_steps}, sort_keys=True)

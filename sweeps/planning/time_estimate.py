@@ -1,11 +1,8 @@
-"""How many workers a launch has, and the seconds a job will take, from its steps and matrix products."""
+"""The seconds that a job will take, from its steps and matrix products."""
 
-import os
 from dataclasses import dataclass
 
-from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.plan.plan import Job, Plan
-from sweeps.config import Launcher
 
 OVERHEAD_S = 0.5e-3
 LAYER_S = 0.8e-3
@@ -51,18 +48,6 @@ def step_seconds(job: Job) -> tuple[float, float]:
     run = job.runs[0]
     tokens = len(job.runs) * run.batch_tokens
     return OVERHEAD_S + LAYER_S * run.config.model.n_layer, tokens * run.flops_per_token["matmul"] / FLOPS_PER_S
-
-
-def n_workers(runtime: RuntimeConfig) -> int:
-    """Worker processes of a local sweep: as asked for, or one a core, fewer where a run takes several threads."""
-    return runtime.workers or max(1, (os.cpu_count() or 1) // runtime.threads)
-
-
-def runs_at_once(runtime: RuntimeConfig, launcher: Launcher) -> int:
-    """How many runs a launch trains at the same time, where there are enough."""
-    if launcher.kind == "slurm":
-        return min(launcher.workers, launcher.cap or launcher.workers) * launcher.slots
-    return n_workers(runtime)
 
 
 def duration(seconds: float) -> str:

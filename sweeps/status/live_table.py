@@ -12,14 +12,16 @@ from rich.table import Table
 from rich.text import Text
 
 from scaling_harness.plan.plan import Job
+from scaling_harness.record.provenance import now
 from sweeps.planning.time_estimate import duration
 from sweeps.status.run_status import FINISHED, RunStatus
+from sweeps.status.time_left import seconds_left
 
 _MAX_ROWS = 24
 
 
 class Progress:
-    """Shows what `status` finds; counts work in FLOPs, so that the time left does not depend on the order of runs."""
+    """Shows what `status` finds."""
 
     def __init__(self, jobs: Sequence[Job], console: Console) -> None:
         self._runs = {run.run_id: run for job in jobs for run in job.runs}
@@ -27,7 +29,6 @@ class Progress:
         self._console = console
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self._known: set[str] | None = None
-        self._start = (0.0, 0.0)
         self._first_seen: dict[str, tuple[float, int]] = {}
 
     def __enter__(self) -> Self:
@@ -47,58 +48,43 @@ class Progress:
 
     def show(self, rows: Sequence[RunStatus]) -> None:
         """Draw what there is now."""
-        now = time.monotonic()
+        clock = time.monotonic()
         finished = {row.run_id for row in rows if row.state in FINISHED}
         if self._known is None:
-            self._known, self._start = finished, (now, self._flops_done(rows))
+            self._known = finished
         news = [row for row in rows if row.run_id in finished - self._known]
         self._known |= finished
         for row in news:
             if self._live is None or row.state != "done":
                 self.say(f"{len(self._known)}/{len(rows)} {_result(row)}")
         if self._live:
-            self._live.update(Group(self._table(rows, now), self._summary(rows, now)), refresh=True)
+            self._live.update(Group(self._table(rows, clock), self._summary(rows)), refresh=True)
 
-    def seconds_left(self, rows: Sequence[RunStatus], now: float) -> float | None:
-        """Estimate the time left from the FLOPs done since the start; None before anything is."""
-        started, done_then = self._start
-        done = self._flops_done(rows)
-        if done <= done_then or now <= started:
-            return None
-        return (sum(self._flops.values()) - done) * (now - started) / (done - done_then)
-
-    def _flops_done(self, rows: Sequence[RunStatus]) -> float:
-        return sum(
-            self._flops[row.run_id] * (1.0 if row.state in FINISHED else row.step / row.n_steps)
-            for row in rows
-            if row.step or row.state in FINISHED
-        )
-
-    def _table(self, rows: Sequence[RunStatus], now: float) -> Table:
+    def _table(self, rows: Sequence[RunStatus], clock: float) -> Table:
         running = [row for row in rows if row.state == "running"]
         table = Table(box=None, header_style="bold")
         table.add_column("run", no_wrap=True)
         for name in ("step", "of", "loss (nats)", "tokens/s"):
             table.add_column(name, justify="right", no_wrap=True)
         for row in running[:_MAX_ROWS]:
-            rate = self._tokens_per_s(row, now)
+            rate = self._tokens_per_s(row, clock)
             loss = "" if row.loss_nats is None else f"{row.loss_nats:.4f}"
             table.add_row(row.run_id, f"{row.step:,}", f"{row.n_steps:,}", loss, "" if rate is None else f"{rate:,.0f}")
         if len(running) > _MAX_ROWS:
             table.add_row(f"and {len(running) - _MAX_ROWS} more")
         return table
 
-    def _tokens_per_s(self, row: RunStatus, now: float) -> float | None:
-        since, step = self._first_seen.setdefault(row.run_id, (now, row.step))
-        if row.step <= step or now <= since:
+    def _tokens_per_s(self, row: RunStatus, clock: float) -> float | None:
+        since, step = self._first_seen.setdefault(row.run_id, (clock, row.step))
+        if row.step <= step or clock <= since:
             return None
-        return (row.step - step) * self._runs[row.run_id].batch_tokens / (now - since)
+        return (row.step - step) * self._runs[row.run_id].batch_tokens / (clock - since)
 
-    def _summary(self, rows: Sequence[RunStatus], now: float) -> RenderableType:
+    def _summary(self, rows: Sequence[RunStatus]) -> RenderableType:
         counts = Counter(row.state for row in rows)
         parts = [f"{counts[state]} {state}" for state in ("done", "running", "waiting")]
         parts += [f"{counts[state]} {state}" for state in ("diverged", "failed") if counts[state]]
-        left = self.seconds_left(rows, now)
+        left = seconds_left(rows, self._flops, now())
         return Text(", ".join(parts) + ("" if not left else f"; about {duration(left)} left"))
 
 

@@ -3,17 +3,18 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
+from scaling_harness.execution.intervals import poll_s
 from scaling_harness.record.provenance import now
 from scaling_harness.record.store import Store
 from scaling_harness.text_table import print_columns
 from sweeps.planning.manifest import Listing
 from sweeps.planning.time_estimate import duration
 from sweeps.status.run_status import FINISHED, RunStatus, status
+from sweeps.status.time_left import seconds_left, seconds_spent
 
-_EVERY_S = 2.0
+_EVERY_S = poll_s(2.0)
 _STATES = ("done", "running", "waiting", "diverged", "failed")
 
 
@@ -33,15 +34,16 @@ def totals(listing: Listing, rows: Sequence[RunStatus], at: str) -> dict[str, An
     -------
     dict
         `n_` and each state; `gpu_hours` or `core_hours` spent, on attempts that failed or were interrupted as well;
-        `seconds_left`, None while nothing runs.
+        `seconds_left`, see `time_left`.
     """
     counts = Counter(row.state for row in rows)
-    seconds = sum(_seconds(row, at) for row in rows)
+    seconds = sum(seconds_spent(row, at) for row in rows)
+    flops = {run.run_id: run.train_flops for job in listing.jobs for run in job.runs}
     kind, per_run = listing.devices
     return {
         **{f"n_{state}": counts[state] for state in _STATES},
         f"{kind}_hours": seconds * per_run / 3600,
-        "seconds_left": _seconds_left(listing, rows),
+        "seconds_left": seconds_left(rows, flops, at),
     }
 
 
@@ -81,23 +83,3 @@ def _sentence(listing: Listing, rows: Sequence[RunStatus]) -> str:
     spent = f"{sums[f'{kind}_hours']:.2g} {'GPU' if kind == 'gpu' else 'core'} hours"
     left = "" if sums["seconds_left"] is None else f"; about {duration(sums['seconds_left'])} left"
     return f"{listing.name}: {', '.join(parts)} of {len(rows)}; {spent}{left}"
-
-
-def _seconds(row: RunStatus, at: str) -> float:
-    """Seconds spent on a run: by attempts that have ended, and its share of the one under way."""
-    if row.since is None:
-        return row.spent_s
-    under_way = datetime.fromisoformat(at) - datetime.fromisoformat(row.since).astimezone(UTC)
-    return row.spent_s + under_way.total_seconds() / row.n_together
-
-
-def _seconds_left(listing: Listing, rows: Sequence[RunStatus]) -> float | None:
-    """What is left, at the FLOPs a second of the runs done so far, by as many as run now; at least the longest."""
-    flops = {run.run_id: run.train_flops for job in listing.jobs for run in job.runs}
-    done = [row for row in rows if row.state == "done" and row.wall_s]
-    left = {row: flops[row.run_id] * (1 - row.step / row.n_steps) for row in rows if row.state not in FINISHED}
-    n_running = sum(row.state == "running" for row in left)
-    if not done or not n_running:
-        return None
-    flops_per_s = sum(flops[row.run_id] for row in done) / sum(row.wall_s or 0.0 for row in done)
-    return max(sum(left.values()) / n_running, max(left.values())) / flops_per_s

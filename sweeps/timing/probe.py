@@ -23,6 +23,7 @@ from scaling_harness.record.provenance import now
 from sweeps.planning.manifest import Manifest, read_manifest, write_manifest
 from sweeps.planning.time_estimate import Speed, job_seconds, step_seconds
 from sweeps.timing.step_timer import SHORT, Times, of_length
+from sweeps.workers.process import arguments_of, entry_point
 from sweeps.workers.resources import environment, share_devices, share_memory, visible_devices
 from sweeps.workers.subprocess_trainer import start_command
 
@@ -94,7 +95,7 @@ def probe(folder: Path, at_once: int, seconds: float = _SECONDS, rounds: int = _
     manifest = read_manifest(folder)
     with tempfile.TemporaryDirectory() as out:
         paths = [Path(out) / str(slot) for slot in range(at_once)]
-        _run(folder, manifest, paths, ["--seconds", str(seconds), "--rounds", str(rounds), "--train", train])
+        _run(folder, manifest, paths, train, ["--seconds", str(seconds), "--rounds", str(rounds)])
         found = [Times(**json.loads(path.read_bytes())) for path in paths]
     small_s, large_s, short_s = (
         statistics.median(s for times in found for s in getattr(times, name))
@@ -156,6 +157,7 @@ def kept(sweep_dir: Path) -> Probe | None:
         raise HarnessError(f"{path} is damaged: delete it and probe again") from error
 
 
+@entry_point
 def main(arguments: Sequence[str] | None = None) -> int:
     """Probe the machine that this runs on.
 
@@ -175,20 +177,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--slots", type=int, default=1, metavar="K", help="runs at once")
     options = parser.parse_args(arguments)
-    try:
-        probe(options.folder, options.slots)
-    except HarnessError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    probe(options.folder, options.slots)
     return 0
 
 
-def _run(folder: Path, manifest: Manifest, outs: Sequence[Path], options: Sequence[str]) -> None:
+def _run(folder: Path, manifest: Manifest, outs: Sequence[Path], train: str, options: Sequence[str]) -> None:
     """Run stopwatches side by side, one a path; what one says on its way out is said."""
     per_run = manifest.launcher.gpus_per_run
     shared = len(outs), per_run, visible_devices()
-    settings = json.dumps(dataclasses.asdict(share_memory(manifest.runtime, *shared)))
-    command = start_command(per_run, "sweeps.timing.step_timer", [str(folder), "--runtime", settings, *options])
+    arguments = arguments_of(folder, share_memory(manifest.runtime, *shared), train)
+    command = start_command(per_run, "sweeps.timing.step_timer", [*arguments, *options])
     common = environment(manifest.runtime.threads)
     processes = [
         subprocess.Popen([*command, "--out", str(out)], env={**common, **share}, stderr=subprocess.PIPE, text=True)

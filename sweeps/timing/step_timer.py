@@ -6,24 +6,24 @@
 import argparse
 import contextlib
 import dataclasses
-import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scaling_harness.config.compose import validate
 from scaling_harness.config.schema import RuntimeConfig
-from scaling_harness.execution.claim import Interrupted
-from scaling_harness.execution.execute import TRAINER, Train, load_train
+from scaling_harness.execution.execute import Train, load_train
 from scaling_harness.execution.signals import die_with_parent
 from scaling_harness.plan.plan import Job
 from scaling_harness.record.atomic_files import write_json
 from scaling_harness.record.store import Store
-from scaling_harness.training.allocator import keep_freed_memory
+from scaling_harness.training.memory import keep_freed_memory
+from scaling_harness.training.oversight import Interrupted
 from sweeps.planning.manifest import read_manifest
+from sweeps.workers.process import entry_point, parser_of
 
 SHORT = 20
 """Steps of the job that is timed as a whole."""
@@ -73,6 +73,7 @@ def measure(smallest: Job, largest: Job, runtime: RuntimeConfig, seconds: float,
     return Times(tuple(small_s), tuple(large_s), tuple(short_s))
 
 
+@entry_point
 def main(arguments: Sequence[str] | None = None) -> int:
     """Time the jobs of a folder's manifest, the smallest first, and write what they took.
 
@@ -89,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     keep_freed_memory()
     manifest = read_manifest(options.folder)
-    runtime, train = validate(RuntimeConfig, options.runtime), load_train(options.train)
+    runtime, train = options.runtime or manifest.runtime, load_train(options.train)
     times = measure(manifest.jobs[0], manifest.jobs[-1], runtime, options.seconds, options.rounds, train)
     if os.environ.get("RANK", "0") == "0":
         write_json(options.out, dataclasses.asdict(times))
@@ -103,12 +104,9 @@ def of_length(job: Job, n_steps: int) -> Job:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m sweeps.timing.step_timer")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--runtime", type=json.loads, required=True, help="JSON")
+    parser = parser_of("sweeps.timing.step_timer", "Time steps of the smallest and the largest shape of a sweep.")
     parser.add_argument("--seconds", type=float, required=True, help="of each shape in each round")
     parser.add_argument("--rounds", type=int, required=True)
-    parser.add_argument("--train", default=TRAINER, metavar="MODULE:FUNCTION", help="training function")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     return parser
 
@@ -144,4 +142,4 @@ class _Stopwatch:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

@@ -42,45 +42,20 @@ class Found:
     """Whether a setting's best value has others tried, or none allowed, on both sides."""
 
 
-def search(axes: Sequence[Axis], trials: int, losses: Callable[[list[dict[str, float]]], Sequence[float]]) -> Found:
-    """Search with a way to get losses.
-
-    Parameters
-    ----------
-    axes : sequence of Axis
-        What is searched.
-    trials : int
-        How many settings are tried, the default included; fewer only where the allowed values run out.
-    losses : callable
-        Takes settings, several at once, and gives the loss of each; inf or NaN where it did not converge.
-
-    Returns
-    -------
-    Found
-    """
-    rounds = proposals(axes, trials)
-    wanted = next(rounds)
-    while True:
-        try:
-            wanted = rounds.send(losses(wanted))
-        except StopIteration as end:
-            return end.value
-
-
 def proposals(axes: Sequence[Axis], trials: int) -> Generator[list[dict[str, float]], Sequence[float], Found]:
-    """The same as a generator: yields settings to try, is sent their losses, returns what was found.
+    """Search as a generator: yields settings to try, is sent the loss of each, returns what the search came to.
 
     Parameters
     ----------
     axes : sequence of Axis
         What is searched.
     trials : int
-        As `search`.
+        How many settings are tried, the default included; fewer only if the allowed values run out.
 
     Yields
     ------
     list of dict
-        The next round.
+        The next round; a loss of inf or NaN says that its settings did not converge.
 
     Returns
     -------

@@ -1,6 +1,5 @@
 """A job in one or several processes of its own: the worker that holds its claim starts them, and watches. No torch."""
 
-import dataclasses
 import json
 import os
 import subprocess
@@ -13,19 +12,22 @@ from typing import Any
 
 from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.errors import HarnessError
-from scaling_harness.execution.claim import Died, Interrupted, Oversight
+from scaling_harness.execution.claim import Died
 from scaling_harness.execution.execute import TRAINER, Train
+from scaling_harness.execution.intervals import poll_s
 from scaling_harness.plan.plan import Job
 from scaling_harness.record.record import RunRecord
 from scaling_harness.record.store import Store
 from scaling_harness.training.memory import is_out_of_memory, kernel_kills
+from scaling_harness.training.oversight import Interrupted, Oversight
 from sweeps.status.run_status import last_row
+from sweeps.workers.process import arguments_of
 from sweeps.workers.resources import environment
 from sweeps.workers.supervise import exit_sentence
 
 STOP_FILE, STEP_FILE = "stop", "step"
 """In a folder that a worker and its processes have in common: there when they are to stop; how far they are."""
-_POLL_S = 0.25
+_POLL_S = poll_s(0.25)
 
 
 def train_on(n_processes: int, sweep_dir: Path, target: str = TRAINER) -> Train:
@@ -49,9 +51,8 @@ def train_on(n_processes: int, sweep_dir: Path, target: str = TRAINER) -> Train:
     def train(job: Job, runtime: RuntimeConfig, store: Store, oversight: Oversight) -> list[RunRecord]:
         kills = kernel_kills()
         with tempfile.TemporaryDirectory() as folder:
-            options = [str(sweep_dir), "--folder", folder, "--worker", str(os.getpid()), "--train", target]
-            options += ["--runtime", json.dumps(dataclasses.asdict(runtime))]
-            options += ["--job", job.job_id, *(run.run_id for run in job.runs)]
+            options = [*arguments_of(sweep_dir, runtime, target), "--worker", str(os.getpid()), "--shared", folder]
+            options += ["--job", job.job_id, "--runs", *(run.run_id for run in job.runs)]
             command, env = (
                 start_command(n_processes, "sweeps.workers.train_process", options),
                 environment(runtime.threads),

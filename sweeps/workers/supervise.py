@@ -4,21 +4,25 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.execution.attempts import LOG_VARIABLE, End, bury
+from scaling_harness.execution.intervals import poll_s
 from scaling_harness.record.atomic_files import explain_os_errors
 from scaling_harness.record.store import Store
 from scaling_harness.training.memory import kernel_kills
 from sweeps.planning.manifest import CANCELLED, Manifest
 from sweeps.workers.hang_detection import Hangs
+from sweeps.workers.process import arguments_of
 from sweeps.workers.resources import environment
 
-POLL_S = 0.25
+POLL_S = poll_s(0.25)
 _GRACE_S = 60.0
 """Time for workers told to stop: a step, an evaluation and a checkpoint."""
 _LAST_BYTES = 4096
@@ -132,6 +136,12 @@ class Pool:
                 worker.process.kill()
                 worker.process.wait()
             list(self.reap())
+
+
+def worker_command(sweep_dir: Path, runtime: RuntimeConfig, train: str) -> list[str]:
+    """Words that start a worker of this process; see `sweeps.workers.worker`."""
+    parent = ["--parent", str(os.getpid())]
+    return [sys.executable, "-m", "sweeps.workers.worker", *arguments_of(sweep_dir, runtime, train), *parent]
 
 
 def supervise(

@@ -5,23 +5,22 @@
 
 import argparse
 import contextlib
-import json
 import os
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from scaling_harness.config.compose import validate
-from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.execution.attempts import attempt_numbers, read_attempt
-from scaling_harness.execution.claim import ClaimLost, Interrupted
-from scaling_harness.execution.execute import TRAINER, load_train, one_line
+from scaling_harness.execution.execute import load_train, one_line
 from scaling_harness.execution.signals import Stop, die_with_parent, stop_on_signals
 from scaling_harness.plan.plan import Job
 from scaling_harness.record.atomic_files import write_json
 from scaling_harness.record.store import Store
-from scaling_harness.training.allocator import keep_freed_memory
+from scaling_harness.training.memory import keep_freed_memory
+from scaling_harness.training.oversight import ClaimLost, Interrupted
 from sweeps.planning.manifest import read_manifest
+from sweeps.workers.process import entry_point, parser_of
 from sweeps.workers.subprocess_trainer import STEP_FILE, STOP_FILE, error_file
 
 _NOTE_S = 1.0
@@ -60,6 +59,7 @@ class Delegate:
         return False
 
 
+@entry_point
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train runs, together with the other processes where there are; 0 when they are trained or saved.
 
@@ -84,30 +84,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
             cause = error if isinstance(error, OSError) else error.__cause__
             said = {"reason": one_line(error), "errno": getattr(cause, "errno", None)}
             with contextlib.suppress(OSError):
-                write_json(options.folder / error_file(os.environ.get("RANK", "0")), said)
+                write_json(options.shared / error_file(os.environ.get("RANK", "0")), said)
             raise
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m sweeps.workers.train_process")
-    parser.add_argument("sweep_dir", type=Path)
-    parser.add_argument("runs", nargs="+", metavar="RUN")
+    parser = parser_of("sweeps.workers.train_process", "Train a job for the worker that holds its claim.")
+    parser.add_argument("--runs", nargs="+", required=True, metavar="RUN_ID", help="runs of the job that are left")
     parser.add_argument("--job", required=True, help="job_id, which names the checkpoint")
-    parser.add_argument("--runtime", type=json.loads, required=True, help="JSON")
-    parser.add_argument("--folder", type=Path, required=True, help="for the step, the order to stop, and an error")
-    parser.add_argument("--train", default=TRAINER, metavar="MODULE:FUNCTION", help="training function")
+    parser.add_argument("--shared", type=Path, required=True, help="for the step, the order to stop, and an error")
     parser.add_argument("--worker", type=int, required=True, help="process that holds the claim")
     return parser
 
 
 def _train(options: argparse.Namespace, stop: Stop) -> None:
-    plans = {run.run_id: run for run in read_manifest(options.sweep_dir).runs}
+    manifest = read_manifest(options.folder)
+    plans = {run.run_id: run for run in manifest.runs}
     job = Job(tuple(plans[run_id] for run_id in options.runs), planned_as=options.job)
-    store = Store(options.sweep_dir.parent)
-    oversight = Delegate(job, store, options.worker, stop, options.folder)
-    load_train(options.train)(job, validate(RuntimeConfig, options.runtime), store, oversight)
+    store = Store(options.folder.parent)
+    oversight = Delegate(job, store, options.worker, stop, options.shared)
+    load_train(options.train)(job, options.runtime or manifest.runtime, store, oversight)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

@@ -3,33 +3,30 @@
 Started by the local pool; nothing here knows by whom, so that any scheduler may start it as well.
 """
 
-import argparse
 import contextlib
 import itertools
-import json
 import random
 import sys
 import time
 from collections.abc import Container, Sequence
-from pathlib import Path
 
-from scaling_harness.config.compose import validate
 from scaling_harness.config.schema import RuntimeConfig
-from scaling_harness.errors import HarnessError
-from scaling_harness.execution.execute import TRAINER, Outcome, Train, execute, load_train
+from scaling_harness.execution.execute import Outcome, Train, execute, load_train
+from scaling_harness.execution.intervals import poll_s
 from scaling_harness.execution.orphaned_branches import is_ready
 from scaling_harness.execution.signals import Stop, stop_on_signals
 from scaling_harness.plan.plan import Job
 from scaling_harness.record.provenance import now
 from scaling_harness.record.store import Store
-from scaling_harness.training.allocator import keep_freed_memory
+from scaling_harness.training.memory import keep_freed_memory
 from sweeps.planning.manifest import read_manifest
 from sweeps.workers import circuit_breaker as breaker
+from sweeps.workers.process import entry_point, parser_of
 from sweeps.workers.subprocess_trainer import train_on
 
-LOOK_AGAIN_S = 1.0
+LOOK_AGAIN_S = poll_s(1.0)
 """Pause before a job that was taken, waits for another, or has just failed is looked at again."""
-_IDLE_S = 0.1
+_IDLE_S = poll_s(0.1)
 _MOST_DOUBLINGS = 20
 _FINISHED = ("completed", "diverged", "gave_up", "finished")
 """Outcomes after which every run of a job has a record."""
@@ -91,6 +88,7 @@ def work(jobs: Sequence[Job], store: Store, runtime: RuntimeConfig, stop: Stop, 
         look_at[job_id] = time.monotonic() + LOOK_AGAIN_S
 
 
+@entry_point
 def main(arguments: Sequence[str] | None = None) -> int:
     """Work on a sweep.
 
@@ -104,24 +102,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         0 when it left in order; else the exit code of the error, whose sentence is on stderr.
     """
-    parser = argparse.ArgumentParser(prog="python -m sweeps.workers.worker", description="Train the jobs of a sweep.")
-    parser.add_argument("sweep_dir", type=Path)
-    parser.add_argument("--runtime", type=json.loads, help="JSON, instead of the sweep's own")
+    parser = parser_of("sweeps.workers.worker", "Train the jobs of a sweep.")
     parser.add_argument("--parent", type=int, help="leave when this process is gone")
-    parser.add_argument("--train", default=TRAINER, metavar="MODULE:FUNCTION", help="training function")
     options = parser.parse_args(arguments)
     with stop_on_signals(options.parent, patient=True) as stop:
-        try:
-            manifest = read_manifest(options.sweep_dir)
-            runtime = validate(RuntimeConfig, options.runtime) if options.runtime else manifest.runtime
-            keep_freed_memory()
-            n_processes = manifest.launcher.gpus_per_run
-            apart = n_processes > 1 or runtime.isolate
-            train = train_on(n_processes, options.sweep_dir, options.train) if apart else load_train(options.train)
-            work(manifest.jobs, Store(options.sweep_dir.parent), runtime, stop, train)
-        except HarnessError as error:
-            print(error, file=sys.stderr)
-            return error.exit_code
+        manifest = read_manifest(options.folder)
+        runtime = options.runtime or manifest.runtime
+        keep_freed_memory()
+        n_processes = manifest.launcher.gpus_per_run
+        apart = n_processes > 1 or runtime.isolate
+        train = train_on(n_processes, options.folder, options.train) if apart else load_train(options.train)
+        work(manifest.jobs, Store(options.folder.parent), runtime, stop, train)
     return 0
 
 

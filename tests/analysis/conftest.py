@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from analysis.laws import simulate
-from analysis.laws.law import chinchilla
+from analysis.laws.chinchilla import chinchilla
 from scaling_harness.record.record import METRICS_FILE, EvalLoss, RunRecord, write_record
 
 TRUTH = {"E": 1.1, "A": 45.0, "B": 160.0, "alpha": 0.38, "beta": 0.35}
@@ -93,6 +93,7 @@ def make_record(run_id, n_params, n_tokens, loss, seed=0, **changes):
         wall_s=2.0,
         tokens_per_s=n_tokens / 2.0,
         peak_memory_bytes=10**8,
+        architecture_source=None,
         data={"data_id": "abc", "vocab_size": 256},
         provenance={
             "commit": "0" * 40,
@@ -148,3 +149,27 @@ def simulated_sweep(tmp_path_factory):
             for k, (t, x) in enumerate(zip(tokens.tolist(), losses.tolist(), strict=True))
         ]
     return write_sweep(tmp_path_factory.mktemp("simulated"), records, curves)
+
+
+@pytest.fixture(scope="session")
+def simulated_report(simulated_sweep, tmp_path_factory):
+    """The report of that sweep, and with it the one analysis that tests read; of its slow figures it draws one."""
+    from analysis.report import figures as report_figures
+    from analysis.report.write import write_report
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report_figures, "CATALOGUE", report_figures.CATALOGUE[1:2])
+        return write_report(simulated_sweep, tmp_path_factory.mktemp("report"), resamples=60)
+
+
+@pytest.fixture
+def one_law(monkeypatch):
+    """An analysis ranks one law alone: five take most of its time, and most tests do not look at them."""
+    from analysis.report import summary
+
+    monkeypatch.setattr(summary, "RANKED", summary.RANKED[:1])
+
+
+@pytest.fixture(scope="session")
+def simulated_analysis(simulated_report):
+    return simulated_report.analysis

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.fitting.result import load
+from analysis.fitting.saved_fit import load_fit
 from analysis.laws import simulate
 from scaling_harness.cli import main
 
@@ -80,7 +80,7 @@ def test_several_laws_and_counts_are_several_fits_and_files(attempt, small_sweep
     rankings = [d["ranking"]["table"] for d in json.loads(out) if "ranking" in d]
     assert [{row["law"] for row in table} for table in rankings] == [{"chinchilla", "tied"}] * 2
     assert rankings[0][0]["windows"] == 2
-    assert load("f-tied-total.json").law_name == "tied"
+    assert load_fit("f-tied-total.json").law_name == "tied"
     assert err.count("saved: ") == 4
     code, out, _ = attempt("fit", small_sweep, "--law", "kaplan_lc,chinchilla", "--resamples", 20, "--approaches")
     assert code == 0
@@ -114,8 +114,10 @@ def test_forecasts_are_printed_with_distance_and_intervals(attempt, saved):
     assert found["train_flops"]["value"] == 1e16
     low, high = found["n_params"]["ci95"]
     assert low < found["n_params"]["value"] < high
-    there = {letter: found[name]["value"] for letter, name in (("N", "n_params"), ("D", "n_tokens"))}
-    assert found["decades_beyond"] == pytest.approx(float(load(saved[0]).decades_beyond(**there)))
+    letters = {"N": "n_params", "D": "n_tokens", "C": "train_flops"}
+    ranges = load_fit(saved[0]).input_ranges
+    beyond = [np.log10(found[letters[x]]["value"] / high) for x, (_, high) in ranges.items()]
+    assert found["decades_beyond"] == pytest.approx(max(beyond))
     assert found["decades_beyond"] > 0.5
     costs = {round(row["factor"], 2): row for row in found["cost_of_choice"]["wrong_sizes"]}
     assert set(costs) == {0.33, 0.5, 2, 3}

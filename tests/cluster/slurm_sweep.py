@@ -78,7 +78,10 @@ class Sweep:
         temporary.replace(self._pace)
 
     def command(self, verb, *overrides):
-        """Words of `sweep VERB`."""
+        """Words of `sweep VERB`: one that reads takes no configuration."""
+        words = [sys.executable, "-m", "scaling_harness", "sweep", verb, self.name, f"--runs-dir={self.runs_dir}"]
+        if verb in ("status", "logs", "retry", "cancel", "mirror"):
+            return [*words, *overrides]
         tiny = [
             "data=files",
             f"data.path={self._shared.corpus}",
@@ -90,10 +93,8 @@ class Sweep:
             "evaluation.n_tokens=256",
             "evaluation.final_n_tokens=512",
             "runtime.checkpoint_every_s=0.5",
-            f"runtime.runs_dir={self.runs_dir}",
             f"runtime.data_dir={self._shared.tokens}",
         ]
-        words = [sys.executable, "-m", "scaling_harness", "sweep", verb, self.name]
         return [*words, *tiny, *overrides, "--config-dir", str(self._folder / "conf")]
 
     def slurm_overrides(self, *more, workers=2, slots=2, setup=()):

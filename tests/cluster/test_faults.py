@@ -95,7 +95,7 @@ def test_a_warning_that_comes_too_early_is_heard(make_sweep, reference, slurm, t
     (first, first_node), (second, second_node) = slurm.running().items()
     wait_for((tmp_path / f"begun-{first_node}").exists, "the shell is at the lines before the worker")
     slurm.run("scancel", "--signal=USR2", "--batch", first)
-    wait_for(lambda: slurm.processes(second_node, "sweeps.launchers.slurm.node"), "Python is being loaded")
+    wait_for(lambda: slurm.processes(second_node, "sweeps.launchers.node"), "Python is being loaded")
     slurm.run("scancel", "--signal=USR2", "--batch", second)
     wait_for(lambda: all(restarts(slurm, task) == 1 for task in (first, second)), "the tasks are started again")
     sweep.finish()

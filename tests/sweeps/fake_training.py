@@ -5,11 +5,11 @@ import os
 import signal
 import time
 
-from scaling_harness.execution.claim import Interrupted
 from scaling_harness.record.atomic_files import write_text
 from scaling_harness.record.provenance import now
 from scaling_harness.record.record import EvalLoss, write_record
 from scaling_harness.training.make_record import Measured, record_of
+from scaling_harness.training.oversight import Interrupted
 
 RAISES, KILLED_ONCE, KILLED_ALWAYS, SLOW, DIVERGES, STUCK, HANGS_ONCE = 100, 200, 300, 400, 500, 600, 700
 """Seeds from one of these to the next share a fate; below the first, all goes well."""

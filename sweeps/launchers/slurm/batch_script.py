@@ -5,11 +5,11 @@ import shlex
 import sys
 from pathlib import Path
 
-from sweeps.config import SlurmLauncher
+from sweeps.config import SlurmLauncherConfig
 from sweeps.planning.manifest import LOGS
 from sweeps.workers.resources import import_path
 
-NODE = 'sweeps.launchers.slurm.node --log "$task"'
+NODE = 'sweeps.launchers.node --log "$task"'
 _SCRIPT = """\
 #!/bin/bash
 {directives}
@@ -42,13 +42,18 @@ _MAX_RESTARTS = 200
 
 
 def batch_script(
-    launcher: SlurmLauncher, sweep_dir: Path, threads: int, tasks: tuple[int, int], cap: int | None, program: str = NODE
+    launcher: SlurmLauncherConfig,
+    sweep_dir: Path,
+    threads: int,
+    tasks: tuple[int, int],
+    cap: int | None,
+    program: str = NODE,
 ) -> str:
     """Write the script of one array.
 
     Parameters
     ----------
-    launcher : SlurmLauncher
+    launcher : SlurmLauncherConfig
         What to ask SLURM for.
     sweep_dir : Path
         Folder of the sweep, or what else the program has a manifest in; absolute.
@@ -77,7 +82,7 @@ def batch_script(
     )
 
 
-def _directives(launcher: SlurmLauncher, sweep_dir: Path, threads: int) -> list[str]:
+def _directives(launcher: SlurmLauncherConfig, sweep_dir: Path, threads: int) -> list[str]:
     cpus = launcher.cpus_per_run or threads * launcher.gpus_per_run
     asked = {
         "job-name": f"sweep-{sweep_dir.name}",
@@ -100,10 +105,10 @@ def _directives(launcher: SlurmLauncher, sweep_dir: Path, threads: int) -> list[
     return ["--requeue", *map(shlex.quote, given)]
 
 
-def _environment(launcher: SlurmLauncher) -> list[str]:
+def _environment(launcher: SlurmLauncherConfig) -> list[str]:
     """What can be imported here can be imported there; a container brings its own."""
     return [] if launcher.container else [f"export PYTHONPATH={shlex.quote(import_path())}"]
 
 
-def _python(launcher: SlurmLauncher) -> str:
+def _python(launcher: SlurmLauncherConfig) -> str:
     return f"{launcher.container} python" if launcher.container else shlex.quote(sys.executable)

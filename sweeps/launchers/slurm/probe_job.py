@@ -5,26 +5,27 @@ import time
 from pathlib import Path
 
 from scaling_harness.errors import HarnessError
-from sweeps.config import SlurmLauncher
+from scaling_harness.execution.intervals import poll_s
+from sweeps.config import SlurmLauncherConfig
 from sweeps.launchers.slurm.commands import live_tasks
 from sweeps.launchers.slurm.submit import submit_probe
 from sweeps.planning.manifest import LOGS
 from sweeps.status.logs import log_files
 from sweeps.timing.probe import Probe, kept
 
-_POLL_S = 2.0
+_POLL_S = poll_s(2.0)
 _SEEN_LATE_S = 10.0
 """How long a shared file system may hide what a task wrote before it left."""
 
 
-def wait_for_probe(folder: Path, launcher: SlurmLauncher, threads: int) -> Probe:
+def wait_for_probe(folder: Path, launcher: SlurmLauncherConfig, threads: int) -> Probe:
     """Submit a probe, or find the one submitted, and wait for what it finds.
 
     Parameters
     ----------
     folder : Path
         That of `probe.prepare`.
-    launcher : SlurmLauncher
+    launcher : SlurmLauncherConfig
         What to ask SLURM for.
     threads : int
         Of a training process.

@@ -13,7 +13,7 @@ from scaling_harness.execution.attempts import lock
 from scaling_harness.record.atomic_files import explain_os_errors, read_jsonl, write_text
 from scaling_harness.record.provenance import now
 from scaling_harness.record.store import Store
-from sweeps.config import SlurmLauncher
+from sweeps.config import SlurmLauncherConfig
 from sweeps.launchers.slurm.batch_script import batch_script
 from sweeps.launchers.slurm.commands import live_tasks, max_array_size, submit_script
 from sweeps.planning.manifest import LOGS, Manifest
@@ -32,14 +32,14 @@ class Submission:
     script: str
 
 
-def submit(manifest: Manifest, launcher: SlurmLauncher, store: Store) -> str:
+def submit(manifest: Manifest, launcher: SlurmLauncherConfig, store: Store) -> str:
     """Submit the workers that a sweep lacks.
 
     Parameters
     ----------
     manifest : Manifest
         Written to the store before.
-    launcher : SlurmLauncher
+    launcher : SlurmLauncherConfig
         What to submit; tasks that wait or run count towards its `workers`.
     store : Store
         Where the runs live.
@@ -71,12 +71,12 @@ def submit(manifest: Manifest, launcher: SlurmLauncher, store: Store) -> str:
     )
 
 
-def submit_probe(launcher: SlurmLauncher, folder: Path, threads: int) -> str:
+def submit_probe(launcher: SlurmLauncherConfig, folder: Path, threads: int) -> str:
     """Submit a task that probes the machine it gets, unless one waits or runs.
 
     Parameters
     ----------
-    launcher : SlurmLauncher
+    launcher : SlurmLauncherConfig
         What to ask SLURM for.
     folder : Path
         That of `probe.prepare`.
@@ -106,7 +106,7 @@ def submissions(sweep_dir: Path) -> list[Submission]:
     return [Submission(**row) for row in read_jsonl(sweep_dir / _FILE)]
 
 
-def _submit(launcher: SlurmLauncher, sweep_dir: Path, threads: int, n_tasks: int) -> Iterator[Submission]:
+def _submit(launcher: SlurmLauncherConfig, sweep_dir: Path, threads: int, n_tasks: int) -> Iterator[Submission]:
     """Submit tasks in as many arrays as the site's limit on indices asks for."""
     size = max_array_size()
     for start in range(0, n_tasks, size):

@@ -6,7 +6,8 @@ import pytest
 
 from analysis.bench.time_to_law import compare, print_comparison
 from analysis.laws import simulate
-from analysis.laws.law import chinchilla
+from analysis.laws.chinchilla import chinchilla
+from analysis.to_json import to_json
 
 TRUTH = {"E": 1.1, "A": 45.0, "B": 160.0, "alpha": 0.38, "beta": 0.35}
 BUDGETS = [3e10, 1e11, 3e11]
@@ -60,4 +61,4 @@ def test_a_baseline_that_stays_above_never_reaches_our_loss(side, capsys):
 def test_a_baseline_without_a_run_in_our_time_is_said_to_have_none(side):
     found = compare(side("ours", BUDGETS[:1], 2), side("baseline", BUDGETS[:1], 21), chinchilla, resamples=20)
     assert found.baseline_then is None
-    assert found.to_dict()["baseline_then"] is None
+    assert to_json(found)["baseline_then"] is None

@@ -4,7 +4,8 @@ import pytest
 
 from analysis.comparing.common_exponents import common_exponent
 from analysis.laws import simulate
-from analysis.laws.law import chinchilla, kaplan_ln, skaling
+from analysis.laws.chinchilla import chinchilla, skaling
+from analysis.laws.kaplan import kaplan_ln
 from scaling_harness.errors import HarnessError
 
 BUDGETS = np.geomspace(1e11, 3e12, 4)

@@ -4,13 +4,13 @@ import json
 import numpy as np
 import pytest
 
-from analysis.comparing.compare import compare, compute_multiplier, equivalent_compute
-from analysis.fitting.conventions import describe
+from analysis.comparing.compare import compare, compute_multiplier
 from analysis.fitting.fit import fit
-from analysis.fitting.result import load
+from analysis.fitting.saved_fit import describe, load_fit
 from analysis.forecasting.source import from_fit, open_source
 from analysis.laws import simulate
-from analysis.runs.load import Runs
+from analysis.runs.selection import Runs
+from analysis.to_json import to_json
 from scaling_harness.errors import HarnessError, UserError
 
 BUDGETS = np.geomspace(1e11, 3e12, 5)
@@ -46,7 +46,7 @@ def test_independent_fits_have_independent_errors(one, other):
     assert a.estimate.stderr == pytest.approx(np.hypot(one.exponents["a"].stderr, other.exponents["a"].stderr), rel=0.1)
     assert {d.quantity for d in found.differences} == {"alpha", "beta", "a", "b"}
     assert found.warnings == ()
-    json.dumps(found.to_dict(), allow_nan=False)
+    json.dumps(to_json(found), allow_nan=False)
 
 
 def test_each_side_says_how_much_it_was_tuned(tmp_path, isoflop):
@@ -135,19 +135,11 @@ def test_a_recipe_that_saves_half_the_compute_has_multiplier_ln_2(one):
     assert difference(compare([one, worse], train_flops=1e12), "ln(C2/C1) at 1e+12 FLOP").pairing == "paired"
 
 
-def test_equivalent_compute_of_a_small_gap_is_the_local_formula():
-    source = open_source("published:besiroglu2024")
-    p = source.values
-    gamma = p["alpha"] * p["beta"] / (p["alpha"] + p["beta"])
-    found = equivalent_compute(source, 2.3005, 2.2995)
-    assert found.value == pytest.approx(1e-3 / (gamma * (2.3 - p["E"])), rel=1e-5)
-
-
 def test_conventions_survive_saving(tmp_path, isoflop):
     runs = Runs(isoflop.assign(vocab_size=256), count="total")
     result = describe(fit("chinchilla", runs, resamples=20), runs, {"path": "somewhere"})
     result.save(tmp_path / "fit.json")
-    conventions = from_fit(load(tmp_path / "fit.json")).conventions
+    conventions = from_fit(load_fit(tmp_path / "fit.json")).conventions
     assert conventions["vocab_size"] == "256"
     assert conventions["count"] == "total"
     assert conventions["compute"] == "6ND"

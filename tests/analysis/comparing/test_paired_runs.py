@@ -8,6 +8,7 @@ from scipy.stats import ttest_1samp
 
 from analysis.comparing.paired_runs import pairings, read_records
 from analysis.runs.load import load_runs
+from analysis.runs.selection import Selection
 from scaling_harness.cli import main
 from scaling_harness.errors import HarnessError
 
@@ -82,7 +83,7 @@ def test_the_command_prints_the_pairs_and_a_fit_leaves_trunks_out(make_sweep, re
     mean, low, high = (100 * x for x in expected())
     assert f"all: {mean:+.2f} % [{low:+.2f}, {high:+.2f}] of the loss, 4 pairs of 2 shapes" in shown.out
     assert "0.467 of the FLOPs, 0.567 of the time" in shown.out
-    runs = load_runs(path, keep_recipes=True)
+    runs = load_runs(path, Selection(keep_recipes=True))
     assert {row["run"]: row["reason"] for row in runs.dropped if row["run"].startswith("trunk")} == {
         f"trunk-81920-{seed}": "a trunk: its learning rate has not decayed" for seed in (0, 1)
     }

@@ -5,7 +5,7 @@ from analysis.fitting.goodness_of_fit import fit_quality, profile_offset
 from analysis.fitting.objective import LEAST_SQUARES
 from analysis.fitting.optimum import fit_point
 from analysis.laws import simulate
-from analysis.laws.law import chinchilla
+from analysis.laws.chinchilla import chinchilla
 from analysis.runs.replicates import design_cells, seed_noise
 
 BUDGETS = np.geomspace(1e11, 3e12, 5)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from analysis.fitting.identifiability import check_rows, n_levels
-from analysis.laws.law import chinchilla, loglinear
+from analysis.laws.chinchilla import chinchilla
+from analysis.laws.loglinear import loglinear
 from scaling_harness.errors import HarnessError
 
 RNG = np.random.default_rng(0)

@@ -4,8 +4,8 @@ from scipy.optimize import least_squares, minimize
 
 from analysis.fitting.objective import LEAST_SQUARES, Objective
 from analysis.fitting.optimum import fit_point
-from analysis.laws.law import chinchilla
-from analysis.laws.model import on_rows
+from analysis.laws.batched_law import on_rows
+from analysis.laws.chinchilla import chinchilla
 
 
 def scipy_best(model, frame, objective, weights, n_starts=12):

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from analysis.bench.coverage import Coverage, coverage, coverage_table
 from analysis.bench.scenarios import SCENARIOS
 from analysis.fitting.fit import fit
 from analysis.fitting.objective import LEAST_SQUARES, Objective
@@ -13,9 +12,9 @@ from analysis.fitting.optimum import fit_point
 from analysis.fitting.profile import profile, profile_intervals
 from analysis.fitting.resample import draw_params, noise_sd, residual_draws
 from analysis.fitting.sandwich import sandwich, standard_errors
-from analysis.forecasting.misallocation import cost_of_choice
 from analysis.laws import simulate
-from analysis.laws.law import chinchilla, kaplan_ln
+from analysis.laws.chinchilla import chinchilla
+from analysis.laws.kaplan import kaplan_ln
 from analysis.runs.replicates import SeedNoise
 from scaling_harness.errors import UserError
 
@@ -153,30 +152,6 @@ def test_long_tables_take_the_sandwich(isoflop, truth):
     assert low < truth["alpha"] < high
 
 
-def test_cost_of_a_wrong_choice_is_the_loss_it_gives_up(isoflop):
-    result = fit("chinchilla", isoflop, resamples=200)
-    found = cost_of_choice(result.law, result.values, result.draws, 1e14)
-    assert found.n_params.value == pytest.approx(float(result.optimal(1e14).n_params))
-    assert 0 <= found.excess_loss_nats.ci95[0] <= found.excess_loss_nats.value
-    off = {**result.values, "A": result.values["A"] * 8}
-    worse = cost_of_choice(result.law, off, result.draws, 1e14)
-    assert worse.excess_loss_nats.value > found.excess_loss_nats.value
-    draw = {name: values[:1] for name, values in result.draws.items()}
-    n = result.law.optimal(off, 1e14).n_params
-    loss = result.law.predict(draw, N=n, D=1e14 / 6 / n)
-    cheaper = 1e14 * (1 - cost_of_choice(result.law, off, draw, 1e14).wasted_compute.value)
-    assert result.law.optimal(draw, cheaper).loss_nats == pytest.approx(loss, rel=1e-9)
-
-
-def test_short_coverage_of_the_default_interval_is_not_far_from_what_it_says():
-    rows = coverage(["isoflop"], ["cases", "sandwich"], sweeps=30, resamples=100)
-    assert {row.quantity for row in rows} == {"E", "log A", "log B", "alpha", "beta", "a", "log N*"}
-    for row in rows:
-        assert row.covered >= 0.75, row  # 0.95 falls below this in 30 sweeps less than once in 10,000 times
-        assert 0.7 < row.width_over_spread < 1.6, row
-    assert "cases" in coverage_table(rows)
-
-
 @pytest.mark.parametrize(
     ("scenario", "resample", "said"),
     [("hoffmann", "noise", True), ("hoffmann", "cases", False), ("asymmetric", "noise", False)],
@@ -191,22 +166,3 @@ def test_a_sandwich_of_few_runs_is_warned_of(scenario, said):
     frame = SCENARIOS[scenario].sweep(np.random.default_rng(3))
     warnings = fit("chinchilla", frame, resample="sandwich", resamples=2).warnings
     assert any("a little short" in warning for warning in warnings) == said
-
-
-def test_coverage_counts_the_exponents_that_reports_print():
-    rows = coverage(["isoflop", "hoffmann"], ["approaches"], sweeps=4, resamples=40)
-    assert {row.method for row in rows} == {"approach 2", "approach 3", "approach 2 akima", "approach 2 corrected"}
-    assert {(row.scenario, row.quantity) for row in rows} == {("isoflop", "a")}
-    assert all(0 < row.width < 0.6 for row in rows)
-
-
-def test_coverage_table_names_what_misses():
-    row = Coverage("isoflop", "cases", "E", 2000, 0.85, 0.008, 0.1, 0.7)
-    assert row.misses
-    assert "misses: cases E in isoflop: 85.0 %" in coverage_table([row])
-    assert not Coverage("isoflop", "cases", "E", 2000, 0.95, 0.005, 0.1, 1.0).misses
-
-
-def test_coverage_refuses_names_it_does_not_know():
-    with pytest.raises(UserError, match="not one of hoffmann"):
-        coverage(["mars"])

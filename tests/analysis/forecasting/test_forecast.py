@@ -6,10 +6,11 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 from analysis.fitting.fit import fit
-from analysis.forecasting.forecast import forecast
+from analysis.forecasting.forecast import decades_beyond, forecast
 from analysis.forecasting.inverse import compute_for_loss
 from analysis.forecasting.source import from_fit, open_source
-from analysis.laws.law import chinchilla
+from analysis.laws.chinchilla import chinchilla
+from analysis.to_json import to_json
 from scaling_harness.errors import HarnessError, UserError
 
 
@@ -74,7 +75,7 @@ def test_a_size_off_by_a_factor_costs_what_the_closed_form_says(fitted):
         assert each.n_params * each.n_tokens == pytest.approx(1e14 / 6)
         low, high = each.extra_loss_nats.ci95
         assert low < each.extra_loss_nats.value < high
-    document = found.to_dict()["cost_of_choice"]
+    document = to_json(found)["cost_of_choice"]
     assert document["wrong_sizes"][0]["wasted_compute"]["ci95"]
     assert 0 < document["expected_regret"]["extra_loss_nats"]["value"] < 0.02
 
@@ -85,8 +86,8 @@ def test_resamples_without_an_optimum_are_counted_and_left_out(fitted):
     found = forecast(dataclasses.replace(fitted, draws=flat), train_flops=1e14)
     assert any("1.0% of the resamples have no optimum" in sentence for sentence in found.warnings)
     assert np.isfinite(found.quantities["n_params"].ci95).all()
-    assert np.isfinite(found.regret.excess_loss_nats.value)
-    json.dumps(found.to_dict(), allow_nan=False)
+    assert np.isfinite(found.regret.extra_loss_nats.value)
+    json.dumps(to_json(found), allow_nan=False)
 
 
 def test_loss_and_size_invert_the_budget():
@@ -119,6 +120,12 @@ def test_a_shape_gives_its_loss_and_compute(fitted):
     assert found.decades_beyond == 0
 
 
+def test_distance_beyond_the_fit_is_in_decades_of_the_worst_input(fitted):
+    (_, n), (_, d) = (fitted.input_ranges[name] for name in ("N", "D"))
+    assert decades_beyond(fitted, {"N": 10 * n, "D": d}) == pytest.approx(1.0)
+    assert decades_beyond(fitted, {"N": n / 2, "D": d}) == 0.0
+
+
 def test_intervals_are_percentiles_of_the_draws_and_widen_with_distance(fitted):
     near, far = (forecast(fitted, train_flops=c) for c in (1e12, 1e20))
     draws = chinchilla.optimal(fitted.draws, 1e12).n_params
@@ -133,7 +140,7 @@ def test_intervals_are_percentiles_of_the_draws_and_widen_with_distance(fitted):
     assert near.warnings == fitted.notes
     assert far.decades_beyond > 2
     assert any("decades beyond the runs" in sentence for sentence in far.warnings)
-    json.dumps(far.to_dict(), allow_nan=False)
+    json.dumps(to_json(far), allow_nan=False)
 
 
 def test_a_loss_is_asked_for_in_the_unit_of_the_tokenizer(fitted):
@@ -148,7 +155,7 @@ def test_losses_near_e_are_out_of_reach_of_some_resamples_or_all(fitted):
     near = forecast(fitted, loss=float(np.percentile(fitted.draws["E"], 90)))
     assert near.quantities["train_flops"].ci95[1] == np.inf
     assert any("no compute reaches this loss" in sentence for sentence in near.warnings)
-    json.dumps(near.to_dict(), allow_nan=False)
+    json.dumps(to_json(near), allow_nan=False)
     with pytest.raises(HarnessError, match="irreducible loss E"):
         forecast(fitted, loss=0.5)
 

@@ -3,26 +3,10 @@ import pandas as pd
 import pytest
 
 from analysis.frontier import approach1_envelope as envelope
-from analysis.runs.load import Runs, load_runs
+from analysis.runs.curves import curves_of
+from analysis.runs.load import load_runs
 from analysis.runs.replicates import design_cells
-
-
-def test_smoothing_keeps_constants_and_means_neighbours():
-    np.testing.assert_allclose(envelope.smooth_gaussian(np.full(50, 3.0)), 3.0)
-    step = envelope.smooth_gaussian(np.repeat([0.0, 1.0], 50))
-    assert (step[49] + step[50]) / 2 == pytest.approx(0.5)
-    assert step[30] < 1e-3
-
-
-def test_validation_losses_are_preferred_to_training_losses():
-    tokens = np.arange(1.0, 11.0)
-    curve = pd.DataFrame({"tokens": tokens, "loss": 9.0, "valid_loss": np.where(tokens % 2 == 0, 3.0, np.nan)})
-    seen, loss = envelope.curve_points(curve)
-    assert list(seen) == [2, 4, 6, 8, 10]
-    assert set(loss) == {3.0}
-    seen, loss = envelope.curve_points(curve.drop(columns="valid_loss"))
-    assert len(seen) == 10
-    np.testing.assert_allclose(loss, 9.0)
+from analysis.runs.selection import Runs
 
 
 def test_envelope_is_the_lower_hull_of_curves_that_are_power_laws(truth):
@@ -56,7 +40,7 @@ def test_flops_where_an_edge_size_wins_are_left_out_with_the_reason():
 def test_seeds_are_averaged_before_the_minimum_is_taken(simulated_sweep):
     runs = load_runs(simulated_sweep)
     cells = design_cells(runs.frame)
-    curves = envelope.curves_of(runs)
+    curves = curves_of(runs)
     assert len(curves) == 135
     traced = envelope.build(runs, cells, curves)
     assert traced.log_loss.shape == (45, envelope.N_FLOPS)

@@ -3,8 +3,8 @@ import pytest
 
 from analysis.frontier.approaches import three_approaches
 from analysis.laws import simulate
-from analysis.laws.law import chinchilla
-from analysis.runs.load import Runs
+from analysis.laws.chinchilla import chinchilla
+from analysis.runs.selection import Runs
 
 LOPSIDED = {"E": 1.0, "A": 300.0, "B": 30.0, "alpha": 0.6, "beta": 0.25}
 BUDGETS = np.geomspace(1e11, 3e12, 5)

@@ -3,8 +3,9 @@ import pytest
 
 from analysis.frontier.approaches import three_approaches
 from analysis.laws import simulate
-from analysis.laws.law import chinchilla, skaling
-from analysis.runs.load import Runs, load_runs
+from analysis.laws.chinchilla import chinchilla, skaling
+from analysis.runs.load import load_runs
+from analysis.runs.selection import Runs
 
 TRUE_A = 0.35 / 0.73
 

@@ -4,6 +4,7 @@ import pytest
 
 from analysis.frontier.one_variable_laws import across_sizes, one_variable_laws
 from analysis.runs.replicates import design_cells
+from analysis.to_json import to_json
 
 
 def grid(loss, sizes, tokens):
@@ -51,6 +52,6 @@ def test_too_few_points_give_no_exponent_and_say_so():
     cells = grid(lambda n, d: 9 * n**-0.08 * d**-0.05, SIZES, TOKENS[:2])
     law = one_variable_laws(cells, FRONTIER.iloc[:2], resamples=20)
     assert law["alpha_D"].plain is None
-    assert law["alpha_D"].to_dict()["value"] is None
+    assert to_json(law["alpha_D"])["value"] is None
     assert "too few" in law["alpha_D"].held_fixed
     assert law["alpha_C"].plain is None

@@ -7,8 +7,8 @@ from analysis.frontier.approaches import three_approaches
 from analysis.frontier.frontier_line import weighted_line
 from analysis.frontier.verdict import UNKNOWN, verdict
 from analysis.laws import simulate
-from analysis.laws.law import chinchilla
-from analysis.runs.load import Runs
+from analysis.laws.chinchilla import chinchilla
+from analysis.runs.selection import Runs
 
 BUDGETS = np.geomspace(1e11, 3e12, 5)
 LOPSIDED = {"E": 1.0, "A": 300.0, "B": 30.0, "alpha": 0.6, "beta": 0.25}
@@ -80,3 +80,14 @@ def test_weighted_lines_agree_with_polyfit_and_skip_what_is_missing():
     there = np.isfinite(y[1])
     np.testing.assert_allclose((slope[1], intercept[1]), np.polyfit(x[there], y[1][there], 1, w=np.sqrt(w[there])))
     assert np.isnan(slope[2])
+
+
+def test_agreement_is_not_said_where_a_and_b_do_not_add_up(sound):
+    second = sound.approaches["2"]
+    torn = dataclasses.replace(second, b=dataclasses.replace(second.b, value=1.1 - second.a.value))
+    found = verdict(dataclasses.replace(sound, approaches={**sound.approaches, "2": torn}))
+    assert found.agree is False
+    assert "a + b is not 1 although C = 6 N D: 1.100 by approach 2" in found.sentence
+    assert "the approaches agree" not in found.sentence
+    other_cost = dataclasses.replace(sound, cells=sound.cells.assign(C=sound.cells.C * 1.1))
+    assert verdict(other_cost).agree is True

@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 
 from analysis.figures import gradient_noise as noise_scale
-from analysis.figures.report_figures import CATALOGUE, Material
 from analysis.figures.style import Labels, rendered
-from analysis.frontier.approach1_envelope import curves_of
 from analysis.hyperparameters.gradient_noise import best_batches, noise_points
-from analysis.runs.load import Runs, load_runs
+from analysis.report.figures import CATALOGUE, Material
+from analysis.runs.curves import curves_of
+from analysis.runs.load import load_runs
+from analysis.runs.selection import Runs, Selection
 
 N_CTX = 128
 LABELS = Labels("with_head", "byte")
@@ -45,7 +46,7 @@ def measured(tmp_path_factory):
         records.append(made)
         curves[made.run_id] = a_curve(rng)
     sweep = write_sweep(tmp_path_factory.mktemp("noise"), records, curves)
-    runs = load_runs(sweep, may_differ=("budget.batch_tokens",))
+    runs = load_runs(sweep, Selection(may_differ=("budget.batch_tokens",)))
     return runs, curves_of(runs)
 
 

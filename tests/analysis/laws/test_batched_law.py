@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.optimize import approx_fprime
 
-from analysis.laws.law import LAWS
-from analysis.laws.model import on_rows
+from analysis.laws.batched_law import on_rows
+from analysis.laws.registry import LAWS
 
 RNG = np.random.default_rng(3)
 

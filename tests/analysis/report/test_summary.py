@@ -8,18 +8,17 @@ from analysis.report.summary import (
     analyse,
     elapsed_s,
     forecast_line,
-    summarise,
     summary_document,
     table_rows,
     warnings_of,
 )
-from analysis.runs.load import Runs, load_runs
+from analysis.runs.selection import Runs
 from scaling_harness.errors import HarnessError
 
 
-@pytest.fixture(scope="module")
-def analysis(simulated_sweep):
-    return analyse(load_runs(simulated_sweep), resamples=60)
+@pytest.fixture
+def analysis(simulated_analysis):
+    return simulated_analysis
 
 
 def test_summary_has_the_promised_shape_and_is_json(analysis):
@@ -60,32 +59,32 @@ def test_table_has_every_exponent_with_its_published_neighbour(analysis):
     assert "skill" in forecast_line(analysis)
 
 
-def test_a_variant_whose_interval_is_too_wide_says_so(isoflop):
-    warnings = summarise(Runs(isoflop), resamples=20)["warnings"]
+def test_a_variant_whose_interval_is_too_wide_says_so(isoflop, one_law):
+    warnings = summary_document(analyse(Runs(isoflop), resamples=20))["warnings"]
     assert any(sentence.startswith("variant 2 akima: interpolated minima") for sentence in warnings)
 
 
-def test_a_plain_table_is_summarised_too(isoflop):
-    document = summarise(Runs(isoflop), resamples=20)
+def test_a_plain_table_is_summarised_too(isoflop, one_law):
+    document = summary_document(analyse(Runs(isoflop), resamples=20))
     assert document["count"] is None
     assert document["spent_flops"] is None
     assert document["counts"] == {}
     assert any("no run has a training curve" in sentence for sentence in document["warnings"])
 
 
-def test_the_unit_of_the_loss_is_the_tokenizers(analysis, isoflop):
+def test_the_unit_of_the_loss_is_the_tokenizers(analysis, isoflop, one_law):
     assert table_rows(analysis)[-1][3].endswith("nats per byte")
     assert "bytes" in analysis.kaplan["alpha_N"].held_fixed
     other = Runs(isoflop.assign(vocab_size=4096))
     assert table_rows(analyse(other, resamples=20))[-1][3].endswith("nats per token")
 
 
-def test_one_seed_says_that_noise_is_unidentified(noise_free):
+def test_one_seed_says_that_noise_is_unidentified(noise_free, one_law):
     sentences = warnings_of(analyse(Runs(noise_free), resamples=20))
     assert any("noise unidentified" in sentence for sentence in sentences)
 
 
-def test_too_few_budgets_give_a_reason_in_place_of_a_forecast(isoflop):
+def test_too_few_budgets_give_a_reason_in_place_of_a_forecast(isoflop, one_law):
     two = isoflop[isoflop.C < 3e11]
     analysis = analyse(Runs(two), resamples=20)
     assert "cannot spare" in summary_document(analysis)["holdout"]["reason"]

@@ -6,31 +6,27 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from analysis.figures import report_figures as catalogue
 from analysis.fitting.fit import fit
 from analysis.frontier.exact_flops import exact_allocation
 from analysis.laws import simulate
-from analysis.laws.law import skaling
+from analysis.laws.chinchilla import skaling
+from analysis.report import figures as catalogue
 from analysis.report import write as report
 from analysis.report.provenance import recipe_text
 from analysis.report.summary import analyse, table_rows
 from analysis.report.tables import noise_sentence, number
 from analysis.report.write import SECTIONS, print_headline, write_report
-from analysis.runs.load import Runs
+from analysis.runs.selection import Runs
 from scaling_harness.errors import UserError
 
 
 @pytest.fixture(scope="module")
-def page(simulated_sweep, tmp_path_factory):
-    """A report of the whole sweep; its slow figures are left to test_plots."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(catalogue, "CATALOGUE", catalogue.CATALOGUE[1:2])
-        written = write_report(simulated_sweep, tmp_path_factory.mktemp("report"), resamples=20)
-    return written, written.html.read_text()
+def page(simulated_report):
+    return simulated_report, simulated_report.html.read_text()
 
 
 @pytest.fixture
-def no_figures(monkeypatch):
+def no_figures(monkeypatch, one_law):
     monkeypatch.setattr(catalogue, "CATALOGUE", ())
 
 
@@ -241,13 +237,17 @@ def test_the_count_is_named_on_the_page(make_sweep, record, no_figures):
     assert "<td>20,000</td>" in text
 
 
-def test_headline_prints_every_row_or_why_not(page, make_sweep, record, no_figures, capsys):
+def test_headline_prints_every_row_or_why_not(page, simulated_sweep, make_sweep, record, no_figures, capsys):
     print_headline(page[0])
     printed = capsys.readouterr().out
     for row in table_rows(page[0].analysis):
         assert row[1] in printed
     assert "skill" in printed
     assert "residuals of the parametric law" in printed
+    again = write_report(simulated_sweep, page[0].html.parent, resamples=60)
+    assert again.unchanged
+    print_headline(again)
+    assert capsys.readouterr().out == printed
     print_headline(write_report(make_sweep([record("run", 10**4, 10**6, 2.0)])))
     assert capsys.readouterr().out.startswith("no law was fitted: ")
 

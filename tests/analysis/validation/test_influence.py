@@ -5,7 +5,8 @@ import pytest
 
 from analysis.fitting.fit import fit
 from analysis.fitting.objective import LEAST_SQUARES
-from analysis.laws.law import kaplan_ln
+from analysis.laws.kaplan import kaplan_ln
+from analysis.to_json import to_json
 from analysis.validation.influence import leave_one_out
 
 
@@ -22,7 +23,7 @@ def test_shifts_are_those_of_fits_without_the_run(frame):
         assert row.a == pytest.approx(alone - full, abs=2e-6)
     assert found.value == pytest.approx(full)
     assert np.abs(found.frame.a).is_monotonic_decreasing
-    json.dumps(found.to_dict(), allow_nan=False)
+    json.dumps(to_json(found), allow_nan=False)
 
 
 def test_a_spoiled_run_is_found_first_and_named(frame):

@@ -21,5 +21,5 @@ def test_bench_says_what_it_does_not_know(capsys):
 @pytest.mark.parametrize("scenario", ["hoffmann", "isoflop", "asymmetric"])
 def test_bench_names_its_scenarios_in_the_help(capsys, scenario):
     with pytest.raises(SystemExit):
-        main(["bench", "--help"])
+        main(["bench", "coverage", "--help"])
     assert scenario in capsys.readouterr().out

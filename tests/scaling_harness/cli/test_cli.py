@@ -1,38 +1,36 @@
-"""The console command: exit codes, sentences, and one JSON document."""
+"""The command line as a whole: its table of verbs, exit codes, sentences, and the three ways to start it."""
 
-import json
+import importlib
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from scaling_harness.cli import main
+from scaling_harness.cli import VERBS, bench, data, main, sweep
+
+ACTIONS = {"bench": bench.ACTIONS, "data": data.ACTIONS, "sweep": sweep.ACTIONS}
+COMMANDS = [
+    words
+    for verb in VERBS
+    for words in ([(verb,)] if verb not in ACTIONS else [(verb,), *((verb, action) for action in ACTIONS[verb])])
+]
 
 
-def run(*arguments: str) -> int:
-    try:
-        return main(arguments)
-    except SystemExit as leaving:
-        return int(leaving.code or 0)
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_has_a_help_that_begins_with_its_line(words, call, capsys):
+    table = VERBS if len(words) == 1 else ACTIONS[words[0]]
+    assert call(*words, "--help") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.startswith(f"usage: scaling-harness {' '.join(words)} ")
+    assert importlib.import_module(table[words[-1]]).HELP in said
 
 
-GRID = "sweep.grids=[{shapes: [[1,16]], budgets: {n_tokens: [320, 640]}, seeds: [0, 1]}]"
-
-
-@pytest.fixture
-def own_sweep(tiny, tmp_path):
-    """A directory of configuration of the user's own, with a sweep in it."""
-    folder = tmp_path / "my-conf" / "sweep"
-    folder.mkdir(parents=True)
-    text = 'question: "?"\nname: mine\ngrids: [{shapes: [[1, 16]], budgets: {n_tokens: [320, 640]}, seeds: [0, 1]}]\n'
-    (folder / "mine.yaml").write_text(text)
-    return ["mine", *tiny, f"--config-dir={tmp_path / 'my-conf'}"]
-
-
-def test_help_imports_nothing_heavy():
-    code = "import sys; from scaling_harness.cli import parser; parser().format_help(); print(sorted(sys.modules))"
+def test_the_options_of_every_command_import_nothing_heavy():
+    code = "import sys; from scaling_harness.cli import build_parser; build_parser(); print(sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    for module in ("torch", "numpy", "hydra", "pandas", "rich", "pydantic", "wandb", "scipy"):
+    for module in ("torch", "numpy", "hydra", "pandas", "rich", "pydantic", "wandb", "scipy", "analysis", "sweeps"):
         assert f"'{module}'" not in loaded
 
 
@@ -41,6 +39,7 @@ def test_help_imports_nothing_heavy():
     [
         (),
         ("trian",),
+        ("sweep",),
         ("sweep", "plan"),
         ("sweep", "plan", "no-such-sweep"),
         ("train", "model.d_modle=3"),
@@ -49,86 +48,104 @@ def test_help_imports_nothing_heavy():
         ("sweep", "status", "never-started"),
     ],
 )
-def test_bad_arguments_are_a_sentence_and_exit_code_2(arguments, capsys, tmp_path, monkeypatch):
+def test_bad_arguments_are_a_sentence_and_exit_code_2(arguments, call, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert run(*arguments) == 2
+    assert call(*arguments) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("error: ")
     assert err.count("\n") == 1
 
 
-def test_plan_run_status_table_and_fit_of_a_sweep(own_sweep, capsys, tmp_path):
-    assert run("sweep", "plan", *own_sweep, "--json") == 0
-    plan = json.loads(capsys.readouterr().out)
-    assert [row["state"] for row in plan["runs"]] == ["waiting"] * 4
-    assert plan["totals"]["n_left"] == 4
-    assert not (tmp_path / "runs" / "mine").exists()
-
-    assert run("sweep", "run", *own_sweep, "runtime.workers=2") == 0
-    capsys.readouterr()
-    assert run("sweep", "plan", *own_sweep, "--json") == 0
-    assert json.loads(capsys.readouterr().out)["totals"]["n_left"] == 0
-    assert run("sweep", "status", *own_sweep, "--json") == 0
-    assert {row["state"] for row in json.loads(capsys.readouterr().out)["runs"]} == {"done"}
-
-    runs = ("mine", f"--runs-dir={tmp_path / 'runs'}")
-    assert run("table", *runs, "--json", f"--csv={tmp_path / 'runs.csv'}") == 0
-    rows = json.loads(capsys.readouterr().out)
-    assert {row["D"] for row in rows} == {320, 640}
-    assert len((tmp_path / "runs.csv").read_text().splitlines()) == 5
-
-    assert run("fit", *runs) == 1
-    assert "4 runs cannot fix the 5 parameters" in capsys.readouterr().err
-
-
-def test_a_finished_sweep_trains_nothing_and_an_extended_one_only_what_is_new(own_sweep, capsys, tmp_path):
-    assert run("sweep", "run", *own_sweep) == 0
-    records = {path: path.read_bytes() for path in (tmp_path / "runs" / "store").glob("*/record.json")}
-    assert len(records) == 4
-    assert run("sweep", "run", *own_sweep) == 0
-    wider = [*own_sweep, GRID.replace("[0, 1]", "[0, 1, 2]")]
-    assert run("sweep", "run", *wider) == 2
-    assert "sweep extend" in capsys.readouterr().err
-    assert run("sweep", "extend", *wider) == 0
-    assert run("sweep", "run", *own_sweep) == 0
-    after = {path: path.read_bytes() for path in (tmp_path / "runs" / "store").glob("*/record.json")}
-    assert len(after) == 6
-    assert {path: after[path] for path in records} == records
-
-
-def test_train_says_where_its_record_is(tiny, capsys):
-    assert run("train", *tiny) == 0
-    said = capsys.readouterr().out
-    assert "nats/token" in said
-    assert said.strip().endswith("record.json")
-
-
-def test_a_diverged_run_is_a_result_and_exit_code_1(tiny, capsys):
-    assert run("train", *tiny, "optim.lr=1e9", "optim.grad_clip=null", "budget.n_tokens=6400") == 1
-    assert "diverged: the loss was" in capsys.readouterr().out
-
-
-def test_data_is_prepared_once_and_listed(tiny, capsys):
-    assert run("data", "prepare", *tiny, "--json") == 0
-    (row,) = json.loads(capsys.readouterr().out)
-    assert row["vocab_size"] == 256
-    assert run("data", "list", *tiny, "--json") == 0
-    assert row["data_id"] in {listed["data_id"] for listed in json.loads(capsys.readouterr().out)}
+@pytest.mark.parametrize(
+    ("command", "foreign"),
+    [
+        ("data prepare", "--to=published"),
+        ("data get besiroglu2024", "--config-dir=conf"),
+        ("sweep plan iso", "--mix-versions"),
+        ("sweep run iso", "--json"),
+        ("sweep run iso", "--failed"),
+        ("sweep status iso", "--tuned=iso"),
+        ("sweep status iso", "runtime.runs_dir=elsewhere"),
+        ("sweep logs iso", "--watch"),
+        ("sweep logs iso", "runtime.runs_dir=elsewhere"),
+        ("sweep retry iso", "--config-dir=conf"),
+        ("sweep cancel iso", "model.d_model=64"),
+        ("sweep extend iso", "--mix-versions"),
+        ("sweep mirror iso", "--again"),
+        ("sweep probe iso", "--mode=online"),
+        ("bench fit", "--sweeps=3"),
+        ("bench fit", "--drop-worst=5"),
+        ("bench coverage", "--table=F"),
+        ("bench sweep", "--scenarios=hoffmann"),
+        ("bench train", "--trials=3"),
+        ("bench train", "--runs-dir=runs"),
+        ("bench law", "--seconds=3"),
+        ("train", "--json"),
+        ("table iso", "runtime.runs_dir=elsewhere"),
+        ("report iso", "--csv=F"),
+        ("tune iso --over optim.lr", "--tuned=iso"),
+        ("reproduce", "--json"),
+    ],
+)
+def test_an_option_that_an_action_does_not_read_is_refused(command, foreign, call, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert call(*command.split(), foreign) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert foreign.partition("=")[0] in err
+    assert err.count("\n") == 1
+    if foreign.startswith("runtime.runs_dir"):
+        assert "--runs-dir" in err
 
 
 def test_the_module_and_the_hydra_application_answer(tiny, tmp_path):
-    def call(*command: str):
+    def start(*command: str):
         return subprocess.run(
             [sys.executable, "-m", *command], capture_output=True, text=True, check=False, cwd=tmp_path
         )
 
-    assert "reproduce" in call("scaling_harness", "--help").stdout
-    job = call("scaling_harness.train", "--cfg", "job", "model.d_model=64")
+    assert "reproduce" in start("scaling_harness", "--help").stdout
+    job = start("scaling_harness.train", "--cfg", "job", "model.d_model=64")
     assert "d_model: 64" in job.stdout
-    assert call("scaling_harness.train", "model.d_modle=64").returncode == 1
-    both = call("scaling_harness.train", "--multirun", *tiny, "seed=3,4")
+    assert start("scaling_harness.train", "model.d_modle=64").returncode == 1
+    both = start("scaling_harness.train", "--multirun", *tiny, "seed=3,4")
     assert both.returncode == 0, both.stderr
     assert len(list((tmp_path / "runs" / "store").iterdir())) == 2
     assert not (tmp_path / "multirun").exists()
     assert not (tmp_path / "outputs").exists()
+
+
+MY_MODEL = """
+from scaling_harness.models.architecture import Architecture
+
+
+def small(config, vocab_size):
+    def build():
+        from torch import nn
+
+        layers = nn.Embedding(vocab_size, config.d_model), nn.Linear(config.d_model, vocab_size, bias=False)
+        return nn.Sequential(*layers)
+
+    params = {"embedding": vocab_size * config.d_model, "head": config.d_model * vocab_size}
+    return Architecture(params, 6.0 * params["head"], build)
+"""
+
+
+def test_the_console_script_imports_from_the_working_directory_and_last(tiny, tmp_path):
+    """So that a file there does not hide an installed package of its name."""
+    (tmp_path / "my_model.py").write_text(MY_MODEL)
+    (tmp_path / "numpy.py").write_text("raise SystemExit('the file of the working directory hides the package')\n")
+    script = Path(sys.executable).with_name("scaling-harness")
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [str(script), "train", *tiny, "model.target=my_model:small"]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "nats/token" in done.stdout
+
+
+def test_called_in_process_the_path_of_imports_stays(capsys):
+    before = list(sys.path)
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert sys.path == before

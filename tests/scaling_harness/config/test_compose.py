@@ -1,9 +1,7 @@
-from pathlib import Path
-
 import pytest
 
-from scaling_harness.config.compose import CONF_DIR, compose, run_config, runs_dir, sweep_config
-from scaling_harness.config.schema import NamedRule, PowerRule
+from scaling_harness.config.compose import CONF_DIR, compose, run_config
+from scaling_harness.config.schema import ModelConfig, NamedRule, PowerRule
 from scaling_harness.errors import UserError
 
 
@@ -36,10 +34,10 @@ def test_a_group_has_at_least_two_options():
         ("model.d_modle=3", "model.d_modle"),
         ("+model.d_modle=3", "did you mean d_model"),
         ("model.d_model=wide", "model.d_model is 'wide'"),
-        ("model.d_model=49", "d_model 49 is not divisible by d_head 16"),
+        ("model.d_head=20", "d_model 48 is not divisible by d_head 20"),
         ("model.token_shift=5", "d_model 48 is not divisible by token_shift 5"),
         ("model.d_head=3", "even head size"),
-        ("model.n_head=2", "exactly one of n_head and d_head"),
+        ("model={n_head: 2, d_head: 24}", "one of n_head and d_head, or neither"),
         ("budget.n_tokens=-5", "budget.n_tokens is -5"),
         ("budget=epochs", "flops tokens tokens_per_param"),
         ("schedule.warmup.amount=3", "between 0 and 1"),
@@ -57,6 +55,26 @@ def test_bad_configuration_is_a_sentence(override, sentence):
     assert error.value.exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("d_model", "n_head"),
+    # As the sweeps of conf had them written out: 16 if it divides d_model, else 20, 22, 24, 28, or one head.
+    [(8, 1), (16, 1), (20, 1), (24, 1), (28, 1), (40, 2), (44, 2), (48, 3), (60, 3), (88, 4), (120, 6)],
+)
+def test_the_number_of_heads_follows_from_the_width(d_model, n_head):
+    shape = {"n_layer": 1, "d_model": d_model, "n_ctx": 8, "parametrisation": "mup"}
+    assert ModelConfig(**shape).heads == n_head
+    assert ModelConfig(**shape, d_head=d_model).heads == 1
+    assert ModelConfig(**shape, n_head=2).heads == 2
+
+
+def test_configurations_that_name_each_other_are_a_sentence(tmp_path):
+    (tmp_path / "sweep").mkdir()
+    for name, other in ("ab", "ba"):
+        (tmp_path / "sweep" / f"{name}.yaml").write_text(f"# @package _global_\ndefaults: [{other}]\nseed: 1\n")
+    with pytest.raises(UserError, match="in a circle"):
+        compose(["sweep=a"], tmp_path)
+
+
 def test_learning_rate_and_batch_are_a_number_or_a_rule():
     assert composed("optim.lr=0.01").optim.lr == 0.01
     assert composed("optim=kaplan").optim.lr == NamedRule(rule="kaplan2020")
@@ -64,11 +82,6 @@ def test_learning_rate_and_batch_are_a_number_or_a_rule():
     power = PowerRule(value=64.0, n_exponent=0.0, d_exponent=0.3, n_params=1e5, n_tokens=1e6)
     assert composed(f"optim.lr={rule}").optim.lr == power
     assert composed(f"budget.batch_tokens={rule}").budget.batch_tokens == power
-
-
-def test_one_run_is_not_a_sweep():
-    with pytest.raises(UserError, match="name a file of conf/sweep"):
-        sweep_config(compose([]))
 
 
 def test_another_config_dir_is_searched(tmp_path):
@@ -79,19 +92,6 @@ def test_another_config_dir_is_searched(tmp_path):
     assert run_config(compose(["model=mine"], tmp_path)).model.heads == 2
 
 
-@pytest.mark.parametrize(
-    "overrides",
-    [
-        [],
-        ["runtime.runs_dir=/some/where-else"],
-        ["runtime.runs_dir='with space'"],
-        ["runtime=cuda", "model.d_model=16"],
-    ],
-)
-def test_where_runs_are_is_told_without_hydra_or_with_it_the_same(overrides):
-    assert runs_dir(overrides) == Path(run_config(compose(overrides)).runtime.runs_dir)
-
-
 def test_what_a_sweep_says_of_evaluation_and_seed_stands(tmp_path):
     """Before it the primary file was merged last, and its evaluation silently replaced that of a sweep."""
     (tmp_path / "sweep").mkdir()
@@ -99,3 +99,22 @@ def test_what_a_sweep_says_of_evaluation_and_seed_stands(tmp_path):
     found = compose(["sweep=own"], tmp_path)
     assert (found["evaluation"]["n_points"], found["seed"]) == (7, 5)
     assert compose(["sweep=own", "evaluation.n_points=3"], tmp_path)["evaluation"]["n_points"] == 3
+
+
+@pytest.mark.parametrize("values", ["0.001,0.002", "choice(0.001,0.002)"])
+def test_several_values_in_one_run_are_answered_with_a_sweep_that_works(tmp_path, values):
+    with pytest.raises(UserError, match="Write a sweep") as raised:
+        compose([f"optim.lr={values}"])
+    text = str(raised.value)
+    assert "multirun" not in text
+    lines = text.splitlines()
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "NAME.yaml").write_text("\n".join(lines[1:-1]) + "\n")
+    document = compose(["sweep=NAME"], tmp_path)
+    assert document["sweep"]["grids"][0]["over"] == {"optim.lr": [0.001, 0.002]}
+
+
+def test_options_of_an_architecture_are_free_and_other_keys_are_not():
+    assert run_config(compose(["model.options.dropout=0.1"])).model.options == {"dropout": 0.1}
+    with pytest.raises(UserError, match="dropout"):
+        compose(["model.dropout=0.1"])

@@ -7,7 +7,7 @@ import pytest
 
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.execution.attempts import End, attempt_numbers, read_end
-from scaling_harness.execution.claim import Interrupted, take
+from scaling_harness.execution.claim import take
 from scaling_harness.execution.execute import ERROR_FILE, execute, execute_alone
 from scaling_harness.execution.signals import Stop, stop_on_signals
 from scaling_harness.plan.plan import Job
@@ -16,6 +16,7 @@ from scaling_harness.record.provenance import now
 from scaling_harness.record.record import EvalLoss, write_record
 from scaling_harness.record.store import Store
 from scaling_harness.training.make_record import Measured, record_of
+from scaling_harness.training.oversight import Interrupted
 
 
 @pytest.fixture

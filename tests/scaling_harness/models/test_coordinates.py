@@ -49,10 +49,10 @@ def activations(model):
     return {"embedding": embedding, "attention": between - before, "mlp": after - between, "logits": logits}
 
 
-def rms_by_step(parametrisation, width, lr):
+def rms_by_step(parametrisation, width, lr, parts):
     """Rms after 1, 2, ... steps; of the logits, which start as random sums, that of their change."""
     shape = ModelConfig(
-        n_layer=2, d_model=width, n_ctx=N_CTX, parametrisation=parametrisation, d_head=16, token_shift=1
+        n_layer=2, d_model=width, n_ctx=N_CTX, parametrisation=parametrisation, d_head=16, token_shift=1, **parts
     )
     model = Decoder(shape, VOCABULARY, SEEDS)
     rules = model.update_rules()
@@ -66,17 +66,18 @@ def rms_by_step(parametrisation, width, lr):
         yield {name: x.square().mean().sqrt().item() for name, x in now.items()}
 
 
-def slopes(parametrisation, lr_at):
+def slopes(parametrisation, lr_at, **parts):
     """Slope of ln rms against ln width, by activation, one a step."""
-    rows = [list(rms_by_step(parametrisation, width, lr_at(width))) for width in WIDTHS]
+    rows = [list(rms_by_step(parametrisation, width, lr_at(width), parts)) for width in WIDTHS]
     return {
         name: [np.polyfit(np.log(WIDTHS), np.log([row[k][name] for row in rows]), 1)[0] for k in range(STEPS)]
         for name in rows[0][0]
     }
 
 
-def test_with_mup_activations_keep_their_scale_whatever_the_width():
-    for name, by_step in slopes("mup", lambda width: LR).items():
+@pytest.mark.parametrize("parts", [{}, {"norm": "layer", "activation": "gelu"}])
+def test_with_mup_activations_keep_their_scale_whatever_the_width(parts):
+    for name, by_step in slopes("mup", lambda width: LR, **parts).items():
         assert max(by_step) < GROWS, name
         assert min(by_step) > SHRINKS, name
 

@@ -4,8 +4,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from scaling_harness.config.schema import ModelConfig
-from scaling_harness.models.decoder import Decoder, OneRun
-from scaling_harness.models.param_flop_counts import GROUPS, decoder_params, matmul_flops_per_token
+from scaling_harness.models.decoder import Decoder
+from scaling_harness.models.language_model import UserModule
+from scaling_harness.models.param_flop_counts import GROUPS, matmul_flops_per_token
+from scaling_harness.models.registry import describe
 from scaling_harness.training.flat_adamw import FlatAdamW
 
 VOCAB = 19
@@ -38,7 +40,10 @@ class Naive(nn.Module):
 
     def __init__(self, model, config, run):
         super().__init__()
-        self.config, self.mup = config, config.parametrisation == "mup"
+        self.config, self.own_head = config, config.parametrisation == "mup"
+        self.rms, self.rotary, self.gelu = (
+            kind == other for kind, other in zip(config.parts, ("rms", "rotary", "gelu"), strict=True)
+        )
         weights = {name: parameter[run].detach() for name, parameter in model.named_parameters()}
         self.weights = weights
         self.linears = nn.ModuleDict()
@@ -49,9 +54,12 @@ class Naive(nn.Module):
                 self.linears[name.replace(".", "_")] = linear
 
     def norm(self, x, gain):
-        if self.mup:
-            return x / x.square().mean(-1, keepdim=True).sqrt()
+        if self.rms:
+            return self.by_rms(x)
         return F.layer_norm(x, x.shape[-1:], self.weights[gain])
+
+    def by_rms(self, x):
+        return x / x.square().mean(-1, keepdim=True).sqrt()
 
     def rotate(self, x):
         """Neighbouring pairs by position * 10000^(-2 i / K)."""
@@ -68,8 +76,8 @@ class Naive(nn.Module):
         qkv = self.linears[f"blocks_{block}_qkv"](x).chunk(3, -1)
         q, k, v = (z.view(B, T, H, K).transpose(1, 2) for z in qkv)
         scale = K**-0.5
-        if self.mup:
-            q, k = (self.rotate(self.norm(z, None)) for z in (q, k))
+        if self.rotary:
+            q, k = (self.rotate(self.by_rms(z)) for z in (q, k))
             scale = 8 / K
         logits = (q @ k.transpose(-1, -2) * scale).masked_fill(torch.ones(T, T).triu(1).bool(), float("-inf"))
         return self.linears[f"blocks_{block}_out"]((logits.softmax(-1) @ v).transpose(1, 2).reshape(B, T, D))
@@ -81,19 +89,28 @@ class Naive(nn.Module):
             channels = slice(j * part, (j + 1) * part)
             for position in range(j, tokens.shape[1]):
                 x[:, position, channels] = self.weights["embedding"][tokens[:, position - j], channels]
-        x = x if self.mup else x + self.weights["position"][: tokens.shape[1]]
+        x = x if self.rotary else x + self.weights["position"][: tokens.shape[1]]
         for i in range(self.config.n_layer):
             x = x + self.attention(self.norm(x, f"blocks.{i}.attention_gain"), i)
             hidden = self.linears[f"blocks_{i}_up"](self.norm(x, f"blocks.{i}.mlp_gain"))
-            hidden = hidden.relu() ** 2 if self.mup else F.gelu(hidden)
+            hidden = F.gelu(hidden) if self.gelu else hidden.relu() ** 2
             x = x + self.linears[f"blocks_{i}_down"](hidden)
         x = self.norm(x, "final_gain")
-        return self.linears["head"](x) if self.mup else x @ self.weights["embedding"].T
+        return self.linears["head"](x) if self.own_head else x @ self.weights["embedding"].T
 
 
-@pytest.mark.parametrize("parametrisation", PARAMETRISATIONS)
-def test_each_run_is_the_naive_model(parametrisation):
-    config = shape(parametrisation)
+@pytest.mark.parametrize(
+    ("parametrisation", "changes"),
+    [
+        ("mup", {}),
+        ("standard", {}),
+        ("mup", {"norm": "layer", "activation": "gelu"}),
+        ("standard", {"norm": "rms", "positions": "rotary"}),
+        ("standard", {"positions": "rotary", "activation": "squared_relu"}),
+    ],
+)
+def test_each_run_is_the_naive_model(parametrisation, changes):
+    config = shape(parametrisation, **changes)
     model = shaken(Decoder(config, VOCAB, seeds=[3, 4]))
     tokens, targets = batch(2)
     for run in range(2):
@@ -160,15 +177,23 @@ def one_thread():
 
 
 @pytest.mark.parametrize("parametrisation", PARAMETRISATIONS)
-@pytest.mark.parametrize("changes", [{}, {"d_model": 24, "n_head": 1, "d_ff_ratio": 2.5, "n_layer": 1}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"d_model": 24, "n_head": 1, "d_ff_ratio": 2.5, "n_layer": 1},
+        {"norm": "rms"},
+        {"norm": "layer"},
+        {"positions": "rotary", "activation": "gelu"},
+    ],
+)
 def test_parameters_are_those_counted_without_torch(parametrisation, changes):
     config = shape(parametrisation, **changes)
     model = Decoder(config, VOCAB, seeds=[0, 1])
     by_group = dict.fromkeys(GROUPS, 0)
     for name, parameter in model.named_parameters():
         by_group[model.group_of(name)] += parameter.numel() // 2
-    size = (config.n_layer, config.d_model, config.d_ff, config.n_ctx, VOCAB)
-    assert by_group == decoder_params(*size, parametrisation)
+    assert by_group == describe(config, VOCAB).params
 
 
 @pytest.mark.parametrize("parametrisation", PARAMETRISATIONS)
@@ -217,7 +242,7 @@ def test_real_matrix_products_are_those_counted():
 
 def test_a_users_module_trains_as_one_run():
     module = nn.Sequential(nn.Embedding(VOCAB, 8), nn.Linear(8, VOCAB))
-    model = OneRun(module, {"0.weight": 5.0})
+    model = UserModule(module, {"0.weight": 5.0})
     assert model.update_rules()["module.0.weight"].lr_multiplier == 5.0
     assert not model.update_rules()["module.1.bias"].decay
     tokens, targets = batch(1)
@@ -227,4 +252,4 @@ def test_a_users_module_trains_as_one_run():
 
 def test_unknown_learning_rates_are_refused():
     with pytest.raises(ValueError, match="missing"):
-        OneRun(nn.Linear(2, 2), {"missing": 2.0})
+        UserModule(nn.Linear(2, 2), {"missing": 2.0})

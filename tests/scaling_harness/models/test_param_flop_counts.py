@@ -54,8 +54,8 @@ def test_hoffmann_table_a9_parameters():
 
 def test_kaplan_smallest_model_and_its_context_term():
     """768 non-embedding parameters at one layer of width 8 (Kaplan et al. 2020, section 3)."""
-    params = counts.decoder_params(1, 8, 32, 1024, 50257, "mup")
-    assert counts.n_params(params, 50257, 8)["non_embedding"] == 768
+    params = counts.decoder_params(1, 8, 32, 1024, 50257, learned_positions=False, gains=False, tied_head=False)
+    assert counts.n_params(params, 50257 * 8)["non_embedding"] == 768
     assert counts.kaplan_flops_per_token(1, 8, 32, 1024) == 3 * (2 * 768 + 2 * 1024 * 8)
 
 
@@ -64,11 +64,12 @@ def test_kaplan_is_6n_where_the_context_is_short():
     assert counts.kaplan_flops_per_token(48, 1600, 6400, 1024) / (6 * n) == pytest.approx(1 + 1024 / (12 * 1600))
 
 
-@pytest.mark.parametrize("parametrisation", ["mup", "standard"])
-def test_conventions_differ_by_the_vocabulary(parametrisation):
-    params = counts.decoder_params(2, 48, 192, 128, 256, parametrisation)
-    n = counts.n_params(params, 256, 48)
+@pytest.mark.parametrize("standard", [False, True])
+def test_conventions_differ_by_the_vocabulary(standard):
+    kinds = dict.fromkeys(("learned_positions", "gains", "tied_head"), standard)
+    params = counts.decoder_params(2, 48, 192, 128, 256, **kinds)
+    n = counts.n_params(params, 256 * 48)
     assert set(params) == set(counts.GROUPS)
     assert n["with_head"] - n["non_embedding"] == 256 * 48
     assert n["total"] == sum(params.values())
-    assert counts.flops_per_token(n, 2, 48, 192, 128, 256, 2)["6nd_with_head"] == 6 * n["with_head"]
+    assert counts.flops_per_token(n, 1.0, {})["6nd_with_head"] == 6 * n["with_head"]

@@ -1,6 +1,7 @@
 """Published rules at sizes for which their papers, or the arithmetic of them by hand, say what they give."""
 
 import math
+import re
 
 import pytest
 
@@ -27,7 +28,7 @@ def batch(name, at=LARGE):
 def test_every_rule_can_be_chosen_and_says_where_it_is_from():
     for name, recipe in RECIPES.items():
         assert NamedRule(rule=name).rule == name
-        assert "20" in recipe.source
+        assert re.search(r"[( ]20[12]\d\b", recipe.source)
 
 
 def test_deepseek_gives_what_its_authors_trained_their_7b_with():
@@ -45,9 +46,10 @@ def test_porian_in_the_form_in_which_it_was_fitted():
 
 def test_step_law_and_kaplan_by_hand():
     at = Scale({"non_embedding": 10**9, "with_head": 1, "total": 1}, 1e11, 1, 1, 1)
-    assert lr("steplaw2025", at) == pytest.approx(1.79 * 10 ** (-9 * 0.713 + 11 * 0.307))
-    assert batch("steplaw2025", at) == round(0.58 * 10 ** (11 * 0.571))
-    assert lr("kaplan2020", at) == pytest.approx(0.003239 - 0.0001395 * 9 * math.log(10))
+    # 1.79 N^-.713 D^.307 = 1.79e-3.04, .58 D^.571 = .58e6.281, .003239 - .0001395 ln N with ln N = 20.723
+    assert lr("steplaw2025", at) == pytest.approx(0.0016325, rel=1e-4)
+    assert batch("steplaw2025", at) == pytest.approx(1_107_700, rel=1e-4)
+    assert lr("kaplan2020", at) == pytest.approx(0.00034811, rel=1e-4)
 
 
 def test_a_batch_is_whole_contexts_and_one_at_least():

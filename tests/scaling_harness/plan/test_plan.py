@@ -43,6 +43,21 @@ def test_the_same_run_by_another_budget_is_the_same_run(make_config, make_plan):
     assert [plan.run_id for plan in plans] == [by_tokens.run_id] * 2
 
 
+def test_what_later_versions_can_set_is_left_out_of_the_identity_at_its_old_value(make_plan):
+    """The fingerprints are those that the version before these fields gave."""
+    told = ("model.norm=rms", "model.positions=rotary", "model.activation=squared_relu", "model.target=decoder")
+    assert make_plan(*told).run_id == make_plan().run_id
+    assert set(make_plan().science["model"]) == {
+        *("n_layer", "d_model", "n_ctx", "parametrisation", "n_head", "d_ff_ratio", "token_shift", "target")
+    }
+    plain = ("model=gpt2", "optim=gpt2", "model.d_head=16")
+    assert make_plan(*plain).science["model"]["target"] == "scaling_harness.bench.gpt2:gpt2"
+    assert make_plan(*plain).name.startswith("gpt2-l1-d16")
+    layer = make_plan("model.norm=layer")
+    assert layer.science["model"]["norm"] == "layer"
+    assert layer.fingerprint != make_plan().fingerprint
+
+
 def test_heads_by_number_or_by_size_are_the_same_run(make_plan):
     assert make_plan().fingerprint == make_plan("model.d_head=null", "model.n_head=1").fingerprint
 

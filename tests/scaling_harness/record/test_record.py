@@ -36,6 +36,7 @@ def a_record(**changes) -> RunRecord:
         peak_memory_bytes=1,
         data={"data_id": "x"},
         provenance={},
+        architecture_source=None,
     )
     return RunRecord(**{**fields, **changes})
 
@@ -50,7 +51,7 @@ def test_round_trip(tmp_path):
     ("change", "sentence"),
     [
         (lambda text: text[: len(text) // 2], "not JSON"),
-        (lambda text: text.replace('"schema_version": 2', '"schema_version": 99'), "schema version 99"),
+        (lambda text: text.replace('"schema_version": 3', '"schema_version": 99'), "schema version 99"),
         (lambda text: text.replace('"epochs"', '"epoch"'), "epoch, epochs"),
         (lambda text: "[]", "schema version None"),
     ],
@@ -72,10 +73,22 @@ def test_every_field_is_json(tmp_path):
     assert json.loads(json.dumps(dataclasses.asdict(a_record())))["losses"]["valid"]["n_tokens"] == 4096
 
 
-def test_a_record_of_version_1_is_read_without_noise_scale(tmp_path):
-    write_record(tmp_path, a_record())
+VERSION_1 = """{
+ "run_id": "mup-l2-d16-D1k-s0-00000000", "name": "mup-l2-d16-D1k-s0", "fingerprint": "%s",
+ "job_id": "mup-l2-d16-D1k-s0-00000000", "trunk": null, "status": "completed", "reason": null, "config": {"seed": 0},
+ "runtime": {"device": "cpu"}, "params": {"head": 4096}, "n_params": {"with_head": 4096}, "n_tokens": 1024,
+ "n_unique_tokens": 4096, "epochs": 0.25, "n_steps": 8, "batch_tokens": 128, "learning_rate": 0.002,
+ "train_flops": {"6nd_with_head": 2.5e7}, "spent_flops": 2.5e7,
+ "losses": {"valid": {"loss_nats": 2.5, "stderr_nats": 0.01, "n_tokens": 4096}}, "train_loss_nats": 2.6,
+ "wall_s": 1.0, "tokens_per_s": 1024.0, "peak_memory_bytes": 1, "data": {"data_id": "x"}, "provenance": {},
+ "warnings": [], "schema_version": 1
+}""" % ("0" * 64)
+
+
+def test_records_of_earlier_versions_are_read(tmp_path):
     path = tmp_path / "record.json"
-    document = json.loads(path.read_text()) | {"schema_version": 1}
-    del document["noise"]
-    path.write_text(json.dumps(document))
+    path.write_text(VERSION_1)
     assert read_record(tmp_path) == a_record()
+    noise = '{"noise_scale_seqs": 3.5}'
+    path.write_text(VERSION_1.replace('"schema_version": 1', f'"noise": {noise}, "schema_version": 2'))
+    assert read_record(tmp_path) == a_record(noise=json.loads(noise))

@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from scaling_harness.training.flat_adamw import FlatAdamW, UpdateRule
+from scaling_harness.models.language_model import UpdateRule
+from scaling_harness.training.flat_adamw import FlatAdamW
 
 SETTINGS = {"betas": (0.9, 0.99), "eps": 1e-8, "weight_decay": 0.1}
 

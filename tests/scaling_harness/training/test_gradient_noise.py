@@ -9,7 +9,8 @@ from torch import nn
 
 from scaling_harness.config.schema import ModelConfig
 from scaling_harness.data.batches import BatchSampler
-from scaling_harness.models.decoder import Decoder, OneRun
+from scaling_harness.models.decoder import Decoder
+from scaling_harness.models.language_model import UserModule
 from scaling_harness.plan.plan import Job
 from scaling_harness.record.gradient_noise_scale import noise_scale
 from scaling_harness.record.record import read_record
@@ -60,7 +61,7 @@ def brute_force(model, run, windows_BT):
 def test_both_estimates_are_those_of_the_sample(kind, at_once, monkeypatch):
     monkeypatch.setattr(noise, "_FLOATS_AT_ONCE", at_once)
     torch.manual_seed(0)
-    model = OneRun(Mixer(), {}) if kind == "custom" else decoder(kind)
+    model = UserModule(Mixer(), {}) if kind == "custom" else decoder(kind)
     windows_BT = torch.randint(0, 32, (5, 9))
     for run in range(model.n_runs):
         grad_sq, trace = measure(model, run, windows_BT)
@@ -71,7 +72,7 @@ def test_both_estimates_are_those_of_the_sample(kind, at_once, monkeypatch):
 
 def test_a_measurement_leaves_everything_as_it_was():
     torch.manual_seed(0)
-    model = OneRun(Mixer(), {})
+    model = UserModule(Mixer(), {})
     before = {name: value.clone() for name, value in model.state_dict().items()}
     random = torch.get_rng_state()
     measure(model, 0, torch.randint(0, 32, (5, 9), generator=torch.Generator().manual_seed(1)))
@@ -128,7 +129,7 @@ def test_a_stack_is_measured_run_by_run_as_alone(make_plan, tmp_path, quiet):
 
 
 def test_the_scale_does_not_forget_what_it_measured_before_a_stop(make_plan, tmp_path, quiet):
-    from scaling_harness.execution.claim import Interrupted
+    from scaling_harness.training.oversight import Interrupted
 
     class Stop(type(quiet)):
         def tick(self, step):

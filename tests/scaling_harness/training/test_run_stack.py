@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from scaling_harness.config.schema import ConstantSchedule, WsdSchedule
-from scaling_harness.execution.claim import Interrupted
 from scaling_harness.execution.execute import execute
 from scaling_harness.execution.signals import Stop
 from scaling_harness.plan.plan import Job
 from scaling_harness.record.store import Store
+from scaling_harness.training.oversight import Interrupted
 from scaling_harness.training.trainer import train
 from sweeps.planning.expand import resolve_all
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from scaling_harness.errors import HarnessError
-from scaling_harness.execution.claim import Interrupted
 from scaling_harness.plan.plan import Job
 from scaling_harness.record.record import read_record
 from scaling_harness.record.store import Store
 from scaling_harness.training import run_stack as stack
 from scaling_harness.training import trainer
+from scaling_harness.training.oversight import Interrupted
 
 GOLDEN_LOSSES = [5.54304266, 2.99152017, 1.85262179, 1.36510015, 1.34454489]
 GOLDEN_VALID = 1.2269185

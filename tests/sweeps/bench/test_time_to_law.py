@@ -4,11 +4,12 @@ import sys
 
 import pytest
 
-from scaling_harness.cli import main, verbs_law
+from scaling_harness.cli import main
 from scaling_harness.errors import HarnessError
 from scaling_harness.record.store import Store
 from sweeps.bench import plain_gpt2 as gpt2
 from sweeps.bench import train_plain as plainly
+from sweeps.bench.time_to_law import run_for
 from sweeps.planning.expand import group
 from sweeps.planning.manifest import Manifest, write_manifest
 
@@ -34,16 +35,16 @@ def test_the_baseline_trains_one_run_after_another_the_cheapest_first(make_plan,
 
 
 def test_a_command_is_stopped_when_its_time_is_over():
-    verbs_law._run([sys.executable, "-c", "import time; time.sleep(60)"], seconds=0.2)
+    run_for([sys.executable, "-c", "import time; time.sleep(60)"], seconds=0.2)
 
 
 def test_a_command_that_fails_is_an_error():
     with pytest.raises(HarnessError, match="failed"):
-        verbs_law._run([sys.executable, "-c", "raise SystemExit(1)"])
+        run_for([sys.executable, "-c", "raise SystemExit(1)"])
 
 
 def test_no_time_left_is_no_command():
-    verbs_law._run([sys.executable, "-c", "raise SystemExit(1)"], seconds=0.0)
+    run_for([sys.executable, "-c", "raise SystemExit(1)"], seconds=0.0)
 
 
 def test_bench_law_refuses_no_trials(capsys):

@@ -12,6 +12,7 @@ import torch
 
 from scaling_harness.cli import main
 from scaling_harness.models.decoder import Decoder
+from scaling_harness.models.registry import describe
 from scaling_harness.plan.plan import Job
 from scaling_harness.record.store import Store
 from sweeps.bench import plain_gpt2 as gpt2
@@ -32,7 +33,7 @@ def baseline(make_plan):
 def test_the_baseline_is_the_standard_decoder_in_modules_of_its_own(baseline):
     """Two implementations written apart: the same parameters give the same logits."""
     config, V = baseline.config.model, baseline.data.vocab_size
-    module = gpt2.gpt2(config, V).build()
+    module = describe(config, V).build()
     decoder = Decoder(dataclasses.replace(config, target=None), V, [0])
     ours = {name.replace("blocks.0.", ""): parameter for name, parameter in decoder.named_parameters()}
     theirs = {name.replace("blocks.0.", ""): parameter for name, parameter in module.named_parameters()}
@@ -47,7 +48,7 @@ def test_the_baseline_is_the_standard_decoder_in_modules_of_its_own(baseline):
 
 
 def test_the_counts_of_the_baseline_are_those_of_its_module(baseline):
-    module = gpt2.gpt2(baseline.config.model, baseline.data.vocab_size).build()
+    module = describe(baseline.config.model, baseline.data.vocab_size).build()
     assert sum(p.numel() for p in module.parameters()) == baseline.n_params["total"] == sum(baseline.params.values())
 
 

@@ -50,7 +50,7 @@ def launch(store):
     )
 
 
-def wait_until(true, seconds=20.0):
+def wait_until(true, seconds=60.0):
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline

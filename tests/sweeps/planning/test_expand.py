@@ -51,7 +51,7 @@ def test_anything_else_may_vary(document):
 @pytest.mark.parametrize(
     ("grid", "sentence"),
     [
-        ({**GRID, "shapes": [[1, 17]]}, "d_model 17 is not divisible"),
+        ({**GRID, "shapes": [[1, 17]]}, "even head size, d_model/n_head is 17"),
         ({**GRID, "shapes": []}, "sweep.grids.1.shapes"),
         ({**GRID, "budgets": {"n_tokens": [-1]}}, "greater than 0"),
         ({**GRID, "budgets": {"n_tokens": [10**9]}}, "available at one epoch"),

@@ -7,12 +7,12 @@ import pytest
 
 from scaling_harness.config.compose import compose
 from scaling_harness.errors import UserError
-from scaling_harness.execution.claim import Interrupted
 from scaling_harness.execution.execute import execute
 from scaling_harness.execution.orphaned_branches import is_ready
 from scaling_harness.execution.signals import Stop
 from scaling_harness.plan.plan import Job
 from scaling_harness.record.store import Store
+from scaling_harness.training.oversight import Interrupted
 from scaling_harness.training.trainer import train
 from sweeps.planning.expand import expand
 from sweeps.planning.manifest import Manifest, merge, read_manifest, write_manifest

@@ -9,7 +9,7 @@ from scaling_harness.errors import UserError
 from scaling_harness.execution.attempts import LOG_VARIABLE
 from scaling_harness.execution.execute import execute
 from scaling_harness.execution.signals import Stop
-from sweeps.launchers.retry import free_failed
+from sweeps.launchers.control import free_failed
 from sweeps.status.logs import find_run, output
 from sweeps.status.run_status import status
 
@@ -46,7 +46,7 @@ def test_the_output_of_a_failed_run(failed):
 
 def test_the_verb_names_runs_by_a_part_or_lists_every_log(failed, capsys):
     _, store, log = failed
-    runs_dir = f"runtime.runs_dir={store.runs_dir}"
+    runs_dir = f"--runs-dir={store.runs_dir}"
     assert main(["sweep", "logs", "fake", "s100", runs_dir]) == 0
     said = capsys.readouterr().out
     assert "attempt 2" in said
@@ -83,7 +83,7 @@ def test_failed_runs_are_freed_and_tried_as_often_as_before(failed):
 
 def test_the_verb_asks_what_to_retry(failed, capsys):
     _, store, _ = failed
-    assert main(["sweep", "retry", "fake", f"runtime.runs_dir={store.runs_dir}"]) == 2
+    assert main(["sweep", "retry", "fake", f"--runs-dir={store.runs_dir}"]) == 2
     assert "--failed" in capsys.readouterr().err
 
 
@@ -91,6 +91,6 @@ def test_a_retry_that_is_refused_leaves_the_records(failed, capsys):
     manifest, store, _ = failed
     path = store.sweep_dir(manifest.name) / "sweep.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "code": "0123456789"}))
-    assert main(["sweep", "retry", "fake", "--failed", f"runtime.runs_dir={store.runs_dir}"]) == 2
+    assert main(["sweep", "retry", "fake", "--failed", f"--runs-dir={store.runs_dir}"]) == 2
     assert "--mix-versions" in capsys.readouterr().err
     assert store.is_finished(manifest.runs[0].run_id)

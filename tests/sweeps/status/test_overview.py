@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from scaling_harness.config.compose import launcher_config
+from sweeps.compose import launcher_config
 from sweeps.planning.manifest import read_listing
 from sweeps.status import overview
 from sweeps.status.overview import print_status, totals, watch
@@ -33,7 +33,7 @@ def test_the_totals_count_hours_and_time_left(sweep):
     sums = totals(*sweep, NOW)
     assert [sums[f"n_{state}"] for state in ("done", "running", "waiting", "diverged", "failed")] == [1, 2, 1, 0, 1]
     assert sums["core_hours"] == pytest.approx(1 + (0.5 + 0.5 / 2) + 0.5 + 0.25)
-    # Two halves and a whole, an hour a run, by two at once; never less than the whole one takes.
+    # Two halves and a whole, an hour a run, by two at once; see test_time_left.
     assert sums["seconds_left"] == pytest.approx(3600.0)
 
 
@@ -44,12 +44,6 @@ def test_gpu_hours_count_the_share_of_a_run(sweep):
     launcher = launcher_config({"launcher": {**options, "setup": [], "sbatch": []}})
     shared = dataclasses.replace(listing, launcher=launcher)
     assert totals(shared, rows, NOW)["gpu_hours"] == pytest.approx(2.5 / 4)
-
-
-def test_nothing_is_foretold_while_nothing_runs_or_nothing_is_done(sweep):
-    listing, rows = sweep
-    assert totals(listing, rows[3:], NOW)["seconds_left"] is None
-    assert totals(listing, rows[1:4], NOW)["seconds_left"] is None
 
 
 def test_the_screen_says_where_since_when_and_why(sweep, capsys):

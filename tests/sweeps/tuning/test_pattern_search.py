@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from sweeps.tuning.pattern_search import Axis, search
+from sweeps.tuning.pattern_search import Axis, proposals
 
 
 def bowl(lr, batch):
@@ -18,13 +18,14 @@ AXES = (Axis("lr", 0.002), Axis("batch", 64, contexts))
 
 
 def run(axes=AXES, trials=14, loss=bowl):
-    rounds = []
-
-    def losses(wanted):
+    rounds, searching = [], proposals(axes, trials)
+    wanted = next(searching)
+    while True:
         rounds.append(wanted)
-        return [loss(**settings) for settings in wanted]
-
-    return search(axes, trials, losses), rounds
+        try:
+            wanted = searching.send([loss(**settings) for settings in wanted])
+        except StopIteration as end:
+            return end.value, rounds
 
 
 def test_it_walks_to_the_minimum_and_refines_there():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.fitting.tuning import tuning_of
+from analysis.runs.conventions import tuning_of
 from scaling_harness.cli import main
 from scaling_harness.errors import UserError
 from scaling_harness.execution.execute import execute
@@ -38,7 +38,7 @@ def loss_of(plan):
     return math.exp(0.1 * math.log2(plan.learning_rate / best_lr(plan)) ** 2 + 0.1 * math.log2(plan.batch_tokens / 32))
 
 
-def pretend(manifest, store):
+def pretend(_launcher, manifest, store):
     """Give the runs of a sweep the records they would have."""
     for job in manifest.jobs:
         for run in (run for run in job.runs if not store.is_finished(run.run_id)):
@@ -47,14 +47,14 @@ def pretend(manifest, store):
             measured = Measured(losses, 1.0, now(), [], "cpu")
             record = record_of(run, job.job_id, manifest.runtime, store, stopped, measured)
             write_record(store.run_dir(run.run_id), record)
-    return 0
+    return True
 
 
 @pytest.fixture
 def command(tiny, tmp_path, monkeypatch, capsys):
     """Run a verb on a sweep of one's own; gives the exit code and what was printed."""
     (tmp_path / "conf" / "sweep").mkdir(parents=True)
-    monkeypatch.setattr("scaling_harness.cli.verbs_sweep.train_here", pretend)
+    monkeypatch.setattr("sweeps.launchers.local.LocalLauncher.start", pretend)
 
     def run(verb, *arguments, shapes=SHAPES, over="{}", overrides=()):
         (tmp_path / "conf" / "sweep" / "small.yaml").write_text(SWEEP.format(shapes=shapes, over=over))

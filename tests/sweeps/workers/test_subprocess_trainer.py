@@ -13,15 +13,16 @@ from pathlib import Path
 import pytest
 
 from scaling_harness.execution.attempts import read_end
-from scaling_harness.execution.claim import ClaimLost, Interrupted, take
+from scaling_harness.execution.claim import take
 from scaling_harness.execution.execute import execute
 from scaling_harness.execution.signals import Stop
 from scaling_harness.plan.plan import Job
 from scaling_harness.record.atomic_files import read_jsonl
 from scaling_harness.record.store import Store
 from scaling_harness.training.memory import is_out_of_memory
+from scaling_harness.training.oversight import ClaimLost, Interrupted
 from scaling_harness.training.trainer import train
-from sweeps.config import LocalLauncher
+from sweeps.config import LocalLauncherConfig
 from sweeps.planning.manifest import Manifest, write_manifest
 from sweeps.workers.resources import environment
 from sweeps.workers.subprocess_trainer import STEP_FILE, error_file, reason, train_on
@@ -93,7 +94,7 @@ def test_a_killed_worker_takes_its_processes_with_it_and_the_run_goes_on_elsewhe
 
     manifest, store = make_manifest(fake_training.STUCK)
     sweep_dir, (job,) = store.sweep_dir("fake"), manifest.jobs
-    write_manifest(sweep_dir, dataclasses.replace(manifest, launcher=LocalLauncher(gpus_per_run=2)))
+    write_manifest(sweep_dir, dataclasses.replace(manifest, launcher=LocalLauncherConfig(gpus_per_run=2)))
     command = [sys.executable, "-m", "sweeps.workers.worker", str(sweep_dir), "--train", "fake_training:train"]
     with subprocess.Popen(command, env=environment(1)) as worker:
         deadline = time.monotonic() + 60.0

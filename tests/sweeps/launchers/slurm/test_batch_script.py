@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scaling_harness.config.compose import launcher_config
+from sweeps.compose import launcher_config
 from sweeps.launchers.slurm.batch_script import batch_script
 
 DEFAULTS = {

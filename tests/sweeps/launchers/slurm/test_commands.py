@@ -89,7 +89,7 @@ def test_arrays_are_split_at_the_sites_limit(sweep, slurm):
         (["launcher=slurm", "launcher.workers=0"], "launcher.workers is 0"),
         (["launcher=slurm", "launcher.wokers=2"], "launcher.wokers"),
         (["launcher=kubernetes"], "kubernetes"),
-        (["launcher=slurm", "sweep.grids.0.shapes=[[1, 17]]"], "d_model 17 is not divisible"),
+        (["launcher=slurm", "sweep.grids.0.shapes=[[1, 17]]"], "even head size, d_model/n_head is 17"),
     ],
 )
 def test_what_cannot_be_launched_is_a_sentence_and_nothing_is_submitted(sweep, slurm, options, sentence):
@@ -125,11 +125,11 @@ def test_versions_are_not_mixed_unless_told(sweep, slurm, tmp_path, monkeypatch)
     assert sweep("run", "launcher=slurm")[0] == 0
     path = tmp_path / "runs" / "mine" / "sweep.json"
     document = json.loads(path.read_text())
-    other = {**document, "code": "0123456789"}
+    other = {**document, "code": "rooms-0123456789ab"}
     path.write_text(json.dumps(other))
     code, said = sweep("run", "launcher=slurm")
     assert code == 0
-    assert "warning: the code changed since the sweep mine was planned, from 0123456789" in said
+    assert "warning: the code changed since the sweep mine was planned, from rooms-0123456789ab" in said
     assert json.loads(path.read_text())["code"] == document["code"]
 
     run_id = document["jobs"][0]["runs"][0]["run_id"]
@@ -145,6 +145,26 @@ def test_versions_are_not_mixed_unless_told(sweep, slurm, tmp_path, monkeypatch)
     code, said = sweep("run", "launcher=slurm", "--mix-versions")
     assert code == 0
     assert "warning" in said
+
+
+def test_a_version_measured_as_before_is_told_from_changed_code(sweep, slurm, tmp_path):
+    """Earlier manifests name the commit that changed any file of the package."""
+    assert sweep("run", "launcher=slurm")[0] == 0
+    path = tmp_path / "runs" / "mine" / "sweep.json"
+    document = json.loads(path.read_text())
+    run_id = document["jobs"][0]["runs"][0]["run_id"]
+    attempt = tmp_path / "runs" / "store" / run_id / "attempt-0001.json"
+    attempt.parent.mkdir(parents=True)
+    attempt.write_text("")
+    path.write_text(json.dumps({**document, "code": "c1430b4" + 33 * "0"}))
+    code, said = sweep("run", "launcher=slurm")
+    assert code == 2
+    assert "was planned by an earlier version of this harness (c1430b4" in said
+    assert "the code changed" not in said
+    assert "--mix-versions" in said
+    assert sweep("run", "launcher=slurm", "--mix-versions")[0] == 0
+    assert json.loads(path.read_text())["code"] == document["code"]
+    assert sweep("run", "launcher=slurm")[0] == 0
 
 
 def test_a_probe_is_taken_by_a_task_and_awaited(sweep, slurm, tmp_path, monkeypatch):

@@ -1,0 +1,168 @@
+"""Every figure of a report: what it is called, what must be seen in it, and when it cannot be drawn."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.figures import diagnostics as checks
+from analysis.figures import frontier
+from analysis.figures import gradient_noise as noise_scale
+from analysis.figures import one_variable_laws as power_laws
+from analysis.figures import parametric_surface as surface
+from analysis.figures.style import Labels, labels_of
+from analysis.frontier.approach2_isoflop import MIN_SIZES, Slice
+from analysis.hyperparameters.gradient_noise import best_batches, noise_points
+from analysis.report.summary import Analysis
+from analysis.runs.curves import Points
+from analysis.runs.selection import Runs
+
+
+@dataclass(frozen=True)
+class Material:
+    """What figures are drawn from; ``analysis`` is None, with ``reason``, if no law could be fitted."""
+
+    runs: Runs
+    curves: Mapping[object, Points]
+    cells: pd.DataFrame
+    slices: tuple[Slice, ...]
+    analysis: Analysis | None
+    reason: str | None
+
+    @property
+    def labels(self) -> Labels:
+        """Axis labels of these runs."""
+        return labels_of(self.runs)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One figure: its file name, title, and the one sentence that says what to look for.
+
+    ``draw`` gives the figure, or the sentence that says why there is none.
+    """
+
+    name: str
+    title: str
+    caption: str
+    draw: Callable[[Material], Figure | str]
+
+
+def _loss_curves(material: Material) -> Figure | str:
+    if not material.curves:
+        return "No run has a training curve."
+    traced = material.analysis.approaches.envelope if material.analysis else None
+    return frontier.loss_curves(material.runs, material.curves, material.labels, traced)
+
+
+def _parabolas(material: Material) -> Figure | str:
+    if not any(np.isfinite(piece.coefficients).all() for piece in material.slices):
+        return f"Not drawn: no budget has {MIN_SIZES} sizes or more."
+    return frontier.isoflop_parabolas(material.runs, material.cells, material.slices, material.labels)
+
+
+def _noise_scale(material: Material) -> Figure | str:
+    points = noise_points(material.runs, material.curves)
+    if not points:
+        return "Not drawn: no run measured the gradient noise scale (evaluation.noise_every), or none by its curve."
+    if all(point.tokens is None for point in points):
+        return f"Not drawn: {points[0].reason}, and so at each of {len(points)} losses."
+    return noise_scale.against_loss(points, best_batches(material.runs.frame), material.labels)
+
+
+def _from_analysis(draw: Callable[[Analysis, Labels], Figure | str]) -> Callable[[Material], Figure | str]:
+    """A figure that needs the fits."""
+
+    def drawn(material: Material) -> Figure | str:
+        if material.analysis is None:
+            return "Not drawn: no law was fitted."
+        return draw(material.analysis, material.labels)
+
+    return drawn
+
+
+def _forecast(analysis: Analysis, labels: Labels) -> Figure | str:
+    if analysis.holdout is None:
+        return f"No forecast: {analysis.holdout_reason}."
+    return checks.forecast(analysis.holdout, analysis.approaches.cells, labels)
+
+
+CATALOGUE = (
+    Entry(
+        "loss_curves",
+        "Training curves and their envelope",
+        "Larger models start later and end lower, and each has a stretch of compute where none does better: the "
+        "envelope approach 1 reads N from.",
+        _loss_curves,
+    ),
+    Entry(
+        "isoflop",
+        "IsoFLOP parabolas",
+        "At each budget the loss must have its minimum inside the sizes trained (star), and the minimum must move "
+        "to larger N as C grows.",
+        _parabolas,
+    ),
+    Entry(
+        "frontier",
+        "Compute-optimal N and D",
+        "The three approaches must agree within their bands (of the slope alone for 1 and 2, of the whole fit for "
+        "3); thin lines show the published slopes through the middle, their level is not a claim.",
+        _from_analysis(lambda analysis, labels: frontier.frontier(analysis.approaches, labels)),
+    ),
+    Entry(
+        "contours",
+        "The parametric law",
+        "The efficient frontier must cross the cloud of runs, not leave it, and the curves at each budget must pass "
+        "through the points (means over seeds) without a trend in what they miss.",
+        _from_analysis(
+            lambda analysis, labels: surface.contours(analysis.approaches.parametric, analysis.approaches.cells, labels)
+        ),
+    ),
+    Entry(
+        "power_laws",
+        "Kaplan's one-variable laws",
+        "A straight line is a pure power law; points that bend above it at the right end speak for an irreducible "
+        "loss E (dashed), and its exponent is then not comparable with the straight one.",
+        _from_analysis(lambda analysis, labels: power_laws.one_variable(analysis.kaplan, labels)),
+    ),
+    Entry(
+        "residuals",
+        "Residuals of the parametric law",
+        "Points must scatter without trend (colour is N), and 95 % of them inside the grey band if the law misses "
+        "nothing but seed noise.",
+        _from_analysis(
+            lambda analysis, labels: checks.residuals(
+                analysis.approaches.parametric, analysis.approaches.cells, analysis.approaches.noise, labels
+            )
+        ),
+    ),
+    Entry(
+        "forecast",
+        "Forecast of runs the fit has not seen",
+        "The measured losses must lie in the band and far from the grey line, and the law's error must be well "
+        "below those of the two simpler forecasts.",
+        _from_analysis(_forecast),
+    ),
+    Entry(
+        "offset_profile",
+        "Profile of the irreducible loss E",
+        "E is known where the curve leaves the interval steeply on both sides; a curve flat down to zero means "
+        "these runs do not show an irreducible loss.",
+        _from_analysis(lambda analysis, labels: checks.offset_profile(analysis.profile, labels)),
+    ),
+    Entry(
+        "noise_scale",
+        "Gradient noise scale",
+        "B_simple must grow as the loss falls: beyond it a larger batch saves few steps; the batch of least loss at "
+        "one D may lie far below, as fewer tokens a step are more steps.",
+        _noise_scale,
+    ),
+)
+
+
+def draw_all(material: Material) -> Iterator[tuple[Entry, Figure | str]]:
+    """Each entry with its figure, or with the sentence that says why there is none."""
+    for entry in CATALOGUE:
+        yield entry, entry.draw(material)

@@ -1,0 +1,1 @@
+"""A table of anyone, understood as it is written: files, columns, numbers, states, and what tells rows apart."""

@@ -1,0 +1,183 @@
+"""Options that several verbs share, and how a command line is parsed and composed."""
+
+import argparse
+import importlib
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from scaling_harness.errors import UserError
+
+if TYPE_CHECKING:
+    from scaling_harness.record.store import Store
+    from sweeps.planning.manifest import Manifest
+
+COUNTS = ("non_embedding", "with_head", "total")
+_RUNS_DIR = "runtime.runs_dir="
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, with exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}; see `{self.prog} --help`\n")
+
+
+def add_verbs(parser: argparse.ArgumentParser, modules: Mapping[str, str], level: str) -> None:
+    """Give a parser the verbs of a table, each with the options of its module; the chosen name is `args.<level>`."""
+    children = parser.add_subparsers(dest=level, required=True, metavar=level.upper())
+    for name, path in modules.items():
+        module = importlib.import_module(path)
+        child = children.add_parser(name, help=module.HELP, description=module.HELP)
+        child.set_defaults(parser=child)
+        module.add_options(child)
+
+
+def parse(root: Parser, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Let overrides and names stand before and after options, which argparse alone does not."""
+    args, rest = root.parse_known_args(arguments)
+    if rest and ("more" not in args or any(word.startswith("-") for word in rest)):
+        hint = " (say where runs are with --runs-dir)" if rest[0].startswith(_RUNS_DIR) else ""
+        args.parser.error(f"unrecognised arguments: {' '.join(rest)}{hint}")
+    if rest:
+        getattr(args, args.more).extend(rest)
+    return args
+
+
+def add_words(parser: argparse.ArgumentParser, name: str, **options: Any) -> None:
+    """Any number of words, as `args.<name>`, also after options."""
+    parser.add_argument(name, nargs="*", **options)
+    parser.set_defaults(more=name)
+
+
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    """What a configuration is composed of."""
+    add_words(
+        parser, "overrides", metavar="KEY=VALUE", help="Hydra overrides, such as model.d_model=64 runtime.workers=1"
+    )
+    parser.add_argument(
+        "--config-dir",
+        type=Path,
+        metavar="DIR",
+        help="more configuration groups, such as your own sweep/NAME.yaml",
+    )
+
+
+def add_runs_dir(parser: argparse.ArgumentParser) -> None:
+    """Where runs are, of a verb that composes no configuration."""
+    parser.add_argument(
+        "--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="where sweeps are (default: %(default)s)"
+    )
+
+
+def add_composed_runs_dir(parser: argparse.ArgumentParser) -> None:
+    """The same of a verb that composes one, as `runtime.runs_dir`."""
+    parser.add_argument("--runs-dir", metavar="DIR", help="where runs go (default: runtime.runs_dir, which is runs)")
+
+
+def add_sweep_name(parser: argparse.ArgumentParser) -> None:
+    """A sweep to be composed."""
+    parser.add_argument("name", metavar="NAME", help="a file of conf/sweep, without .yaml")
+
+
+def add_planned_sweep(parser: argparse.ArgumentParser) -> None:
+    """A sweep to be composed and planned; see `planned`."""
+    add_sweep_name(parser)
+    add_overrides(parser)
+    add_composed_runs_dir(parser)
+    add_tuned(parser)
+
+
+def add_started_sweep(parser: argparse.ArgumentParser) -> None:
+    """A sweep that was started, and where."""
+    parser.add_argument("name", metavar="NAME", help="a sweep that was started")
+    add_runs_dir(parser)
+
+
+def add_runs(parser: argparse.ArgumentParser, what: str = "a sweep (name or folder) or an archive of one") -> None:
+    """Runs that are read, by name or path."""
+    parser.add_argument("runs", metavar="RUNS", help=what)
+    add_runs_dir(parser)
+
+
+def add_columns(parser: argparse.ArgumentParser) -> None:
+    """What the columns of a table are."""
+    parser.add_argument(
+        "--columns",
+        metavar="N=...,D=...,loss=...",
+        help="columns of a table, also run, seed, state, lr; N=size*1e6 brings one to its unit, loss=log(perplexity), "
+        'a name with a comma in double quotes: loss="val, nats"',
+    )
+
+
+def add_best_of(parser: argparse.ArgumentParser) -> None:
+    """Which of several settings at one N and D is read."""
+    parser.add_argument(
+        "--best-of",
+        choices=("loss",),
+        help="of several settings at one N and D the best alone, by its mean over seeds",
+    )
+
+
+def add_count(parser: argparse.ArgumentParser) -> None:
+    """Which N."""
+    parser.add_argument("--count", default="with_head", choices=COUNTS, help="which N (default: with_head)")
+
+
+def add_tuned(parser: argparse.ArgumentParser) -> None:
+    """Settings that a search found."""
+    parser.add_argument("--tuned", metavar="NAME", help="with the settings that `tune NAME` found")
+
+
+def add_mix_versions(parser: argparse.ArgumentParser) -> None:
+    """Consent to several versions of the code in one sweep."""
+    parser.add_argument("--mix-versions", action="store_true", help="go on although the code changed meanwhile")
+
+
+def add_json(parser: "argparse._ActionsContainer") -> None:
+    """One document instead of tables."""
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout and nothing else")
+
+
+def find_runs(name: str, runs_dir: Path) -> Path:
+    """Path of a table or an archive, or of a sweep by name or folder."""
+    from scaling_harness.record.archive import PREFIX, locate
+
+    if name.startswith(PREFIX):
+        return locate(name)
+    for path in (Path(name), runs_dir / name):
+        if path.exists():
+            return path
+    raise UserError(f"neither {name} nor {runs_dir / name} exists; name a sweep or a table")
+
+
+def composed(args: argparse.Namespace, *more: str) -> dict[str, Any]:
+    """Compose the configuration that a command line asks for; the user's overrides come last."""
+    from scaling_harness.config.compose import compose
+
+    return compose([*more, *args.overrides, *_runs_dir_override(args)], args.config_dir)
+
+
+def planned(args: argparse.Namespace, name: str) -> "tuple[Manifest, Store]":
+    """Plan a sweep as a command line with `--tuned` asks for it, and find the store of its runs."""
+    from scaling_harness.record.store import Store
+    from sweeps.planning.plan_sweep import plan_sweep
+    from sweeps.tuning.tuned_settings import tuned_overrides
+
+    document = composed(args, f"sweep={name}")
+    if args.tuned:
+        settings = tuned_overrides(Path(document["runtime"]["runs_dir"]), args.tuned)
+        document = composed(args, f"sweep={name}", *settings)
+    manifest = plan_sweep(document)
+    return manifest, Store(Path(manifest.runtime.runs_dir))
+
+
+def _runs_dir_override(args: argparse.Namespace) -> list[str]:
+    """`--runs-dir` as the override that it stands for."""
+    path = getattr(args, "runs_dir", None)
+    if path is None:
+        return []
+    if any(word.startswith(_RUNS_DIR) for word in args.overrides):
+        raise UserError(f"--runs-dir {path} and {_RUNS_DIR} are one setting: give --runs-dir alone")
+    return [_RUNS_DIR + (path if re.fullmatch(r"[\w./+-]+", path) else "'" + path.replace("'", r"\'") + "'")]

@@ -1,0 +1,28 @@
+"""How verbs print: a table, or one JSON document."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scaling_harness.text_table import print_columns
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print rows as a table, the keys of the first as its head."""
+    print_columns(tuple(rows[0]) if rows else (), [[_cell(value) for value in row.values()] for row in rows])
+
+
+def print_document(as_json: bool, document: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print the document as JSON, or the rows as a table."""
+    print(json.dumps(document)) if as_json else print_rows(rows)
+
+
+def say_dropped(dropped: Sequence[Mapping[str, str]]) -> None:
+    """Name every run left out on stderr."""
+    for row in dropped:
+        print(f"left out: {row['run']}: {row['reason']}", file=sys.stderr)
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.5g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value or "")

@@ -1,0 +1,23 @@
+"""The verb `data`: one file an action."""
+
+import importlib
+from argparse import ArgumentParser, Namespace
+
+from scaling_harness.cli._options import add_verbs
+
+HELP = "tokenise a corpus once, list what is there, get a public table of runs"
+ACTIONS = {
+    "prepare": "scaling_harness.cli.data.prepare",
+    "list": "scaling_harness.cli.data.list_data",
+    "get": "scaling_harness.cli.data.get",
+}
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Declare the actions."""
+    add_verbs(parser, ACTIONS, "action")
+
+
+def run(args: Namespace) -> int:
+    """Run an action."""
+    return importlib.import_module(ACTIONS[args.action]).run(args)

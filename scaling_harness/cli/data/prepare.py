@@ -1,0 +1,27 @@
+"""The verb `data prepare`."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from scaling_harness.cli._options import add_json, add_overrides, composed
+from scaling_harness.cli._output import print_document
+from scaling_harness.cli.data._rows import COLUMNS, columns, data_rows
+
+HELP = "tokenise a corpus, once"
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    add_overrides(parser)
+    add_json(parser)
+
+
+def run(args: Namespace) -> int:
+    """Tokenise the corpus of a configuration, or find it tokenised."""
+    from scaling_harness.config.compose import run_config
+    from scaling_harness.data.token_cache import prepare
+
+    config = run_config(composed(args))
+    rows = data_rows([prepare(config.data, config.evaluation.extra_sets, Path(config.runtime.data_dir))])
+    print_document(args.json, rows, columns(rows, COLUMNS))
+    return 0

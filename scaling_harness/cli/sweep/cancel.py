@@ -1,0 +1,23 @@
+"""The verb `sweep cancel`."""
+
+from argparse import ArgumentParser, Namespace
+
+from scaling_harness.cli._options import add_started_sweep
+
+HELP = "have every worker save its runs and leave"
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    add_started_sweep(parser)
+
+
+def run(args: Namespace) -> int:
+    """Have every worker save its runs and leave; `sweep run` goes on from there."""
+    from scaling_harness.record.store import Store
+    from sweeps.launchers.control import cancel
+    from sweeps.planning.manifest import read_listing
+
+    store = Store(args.runs_dir)
+    print(cancel(read_listing(store.sweep_dir(args.name)), store))
+    return 0

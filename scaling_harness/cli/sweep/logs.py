@@ -1,0 +1,36 @@
+"""The verb `sweep logs`."""
+
+import json
+from argparse import ArgumentParser, Namespace
+
+from scaling_harness.cli._options import add_json, add_started_sweep, add_words
+from scaling_harness.errors import UserError
+
+HELP = "attempts of a run and the last lines of its output, or the last line of every worker"
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    add_started_sweep(parser)
+    add_words(parser, "names", metavar="RUN", help="a part of a run's name")
+    add_json(parser)
+
+
+def run(args: Namespace) -> int:
+    """Show what runs left in files."""
+    from scaling_harness.record.store import Store
+    from sweeps.planning.manifest import LOGS, read_listing
+    from sweeps.status.logs import find_run, log_files, output, print_output
+    from sweeps.status.run_status import status
+
+    if wrong := [name for name in args.names if "=" in name]:
+        raise UserError(f"{wrong[0]} is no part of a run's name: say where runs are with --runs-dir")
+    store = Store(args.runs_dir)
+    sweep_dir = store.sweep_dir(args.name)
+    rows = status(read_listing(sweep_dir).jobs, store)
+    found = [output(find_run(rows, name), store) for name in args.names] or [{"files": log_files(sweep_dir / LOGS)}]
+    if args.json:
+        print(json.dumps(found if args.names else found[0]))
+    else:
+        print_output(found)
+    return 0

@@ -1,0 +1,31 @@
+"""The verb `sweep run`."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from scaling_harness.cli._options import add_mix_versions, add_planned_sweep, planned
+
+HELP = "train a sweep, or what is left of it"
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    add_planned_sweep(parser)
+    add_mix_versions(parser)
+
+
+def run(args: Namespace) -> int:
+    """Train a sweep, or what is left of it."""
+    return run_sweep(args, args.name)[0]
+
+
+def run_sweep(args: Namespace, name: str) -> tuple[int, Path]:
+    """Train a sweep as a command line asks for it; the exit code, and the sweep's folder."""
+    from sweeps.launchers.launch import begin_or_resume, is_started
+    from sweeps.tuning.tuned_settings import keep_effort
+
+    manifest, store = planned(args, name)
+    sweep_dir = store.sweep_dir(manifest.name)
+    if args.tuned and not is_started(manifest.name, store):
+        keep_effort(sweep_dir, args.tuned)
+    return begin_or_resume(manifest, store, args.mix_versions), sweep_dir

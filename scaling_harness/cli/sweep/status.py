@@ -1,0 +1,38 @@
+"""The verb `sweep status`."""
+
+import json
+from argparse import ArgumentParser, Namespace
+
+from scaling_harness.cli._options import add_json, add_started_sweep
+
+HELP = "who trains what, what is done, what failed and why"
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    add_started_sweep(parser)
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--watch", action="store_true", help="again and again, until every run is finished")
+    add_json(how)
+
+
+def run(args: Namespace) -> int:
+    """Say how the runs of a sweep stand."""
+    from scaling_harness.record.provenance import now
+    from scaling_harness.record.store import Store
+    from sweeps.planning.manifest import read_listing
+    from sweeps.status.overview import print_status, totals, watch
+    from sweeps.status.run_status import status
+
+    store = Store(args.runs_dir)
+    listing = read_listing(store.sweep_dir(args.name))
+    if args.watch:
+        watch(listing, store)
+        return 0
+    rows = status(listing.jobs, store)
+    if args.json:
+        sums = totals(listing, rows, now())
+        print(json.dumps({"name": listing.name, "totals": sums, "runs": [vars(row) for row in rows]}))
+    else:
+        print_status(listing, rows)
+    return 0

@@ -1,0 +1,40 @@
+"""The verb `table`."""
+
+import json
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from scaling_harness.cli._options import add_columns, add_count, add_json, add_runs, find_runs
+from scaling_harness.cli._output import print_document, say_dropped
+
+HELP = "every run as one tidy row"
+_SHOWN = ("run_id", "status", "N", "D", "C", "L", "seed", "wall_s")
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    add_runs(
+        parser, "a sweep (name or folder), an archive (F.runs.zst, archive:NAME), or a CSV, JSONL or Parquet table"
+    )
+    add_count(parser)
+    add_columns(parser)
+    parser.add_argument("--csv", type=Path, metavar="F", help="write the table there")
+    add_json(parser)
+
+
+def run(args: Namespace) -> int:
+    """Print every run as one tidy row."""
+    from analysis.runs.load import load_runs
+    from analysis.runs.selection import Selection
+    from scaling_harness.record.atomic_files import write_text
+
+    runs = load_runs(
+        find_runs(args.runs, args.runs_dir), Selection(args.count, keep_recipes=True), columns=args.columns
+    )
+    say_dropped(runs.dropped)
+    if args.csv:
+        write_text(args.csv, runs.frame.to_csv(index=False))
+    rows = json.loads(str(runs.frame.to_json(orient="records")))
+    shown = [name for name in _SHOWN if name in runs.frame]
+    print_document(args.json, rows, [{name: row[name] for name in shown} for row in rows])
+    return 0

@@ -1,0 +1,21 @@
+"""The verb `train`."""
+
+from argparse import ArgumentParser, Namespace
+
+from scaling_harness.cli._options import add_composed_runs_dir, add_overrides, composed
+
+HELP = "train one run"
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    add_overrides(parser)
+    add_composed_runs_dir(parser)
+
+
+def run(args: Namespace) -> int:
+    """Train one run and print where its record is."""
+    from scaling_harness.config.compose import run_config
+    from scaling_harness.train import train_one
+
+    return train_one(run_config(composed(args)))

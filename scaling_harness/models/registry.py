@@ -1,0 +1,171 @@
+"""Every architecture by its name: built in, or a user's own as `module:function`. No torch until one is built."""
+
+import functools
+import hashlib
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from scaling_harness.config.schema import PRESETS, ModelConfig
+from scaling_harness.errors import UserError
+from scaling_harness.models.architecture import Architecture
+from scaling_harness.models.param_flop_counts import (
+    GROUPS,
+    decoder_params,
+    matmul_flops_per_token,
+    transformer_flops,
+)
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from scaling_harness.models.decoder import Decoder
+
+Describe = Callable[[ModelConfig, int], Architecture]
+"""Takes the configuration and V."""
+
+
+def _decoder(model: ModelConfig, vocab_size: int) -> Architecture:
+    """Describe the transformer of `decoder`, several runs of which train in lockstep."""
+
+    def build(seeds: Sequence[int]) -> "Decoder":
+        from scaling_harness.models.decoder import Decoder
+
+        return Decoder(model, vocab_size, seeds)
+
+    return _transformer(model, vocab_size, build, stackable=True)
+
+
+def _gpt2(model: ModelConfig, vocab_size: int) -> Architecture:
+    """Describe the plain modules of `gpt2`: the decoder of `model=standard`, as researchers write it."""
+    if model.parametrisation != "standard" or model.parts != PRESETS["standard"] or model.token_shift != 1:
+        raise UserError(
+            "the architecture gpt2 has the norm, positions and activation of model.parametrisation=standard and no "
+            "token_shift: leave these as conf/model/gpt2.yaml has them, or use model=standard"
+        )
+
+    def build() -> "nn.Module":
+        from scaling_harness.models.gpt2 import GPT2
+
+        return GPT2(model.n_layer, model.d_model, model.d_ff, model.n_ctx, vocab_size, model.heads)
+
+    return _transformer(model, vocab_size, build)
+
+
+def _transformer(
+    model: ModelConfig, vocab_size: int, build: Callable[..., object], stackable: bool = False
+) -> Architecture:
+    shape = (model.n_layer, model.d_model, model.d_ff, model.n_ctx, vocab_size)
+    return Architecture(
+        params=decoder_params(
+            *shape,
+            learned_positions=model.parts.positions == "learned",
+            gains=model.parts.norm == "layer",
+            tied_head=model.parametrisation == "standard",
+        ),
+        flops_per_token=matmul_flops_per_token(*shape),
+        build=build,
+        head_weights=vocab_size * model.d_model,
+        other_flops=transformer_flops(*shape, model.heads),
+        stackable=stackable,
+    )
+
+
+@dataclass(frozen=True)
+class _BuiltIn:
+    describe: Describe
+    recorded_as: str | None
+    """`model.target` in the identity of its runs: as the first version that had it said."""
+
+
+BUILT_IN = {
+    "decoder": _BuiltIn(_decoder, None),
+    "gpt2": _BuiltIn(_gpt2, "scaling_harness.bench.gpt2:gpt2"),
+}
+"""By `model.target`; null is `decoder`. A new one is recorded under its own name."""
+
+
+def describe(model: ModelConfig, vocab_size: int) -> Architecture:
+    """Look up the architecture that `model.target` names, and let it describe itself.
+
+    Parameters
+    ----------
+    model : ModelConfig
+        Its `target` is null, a name in `BUILT_IN`, or `module:function` of a function that takes this configuration
+        and V.
+    vocab_size : int
+        V.
+
+    Returns
+    -------
+    Architecture
+        Its `params` have every group, 0 if it has none of it.
+
+    Raises
+    ------
+    UserError
+        There is no such architecture, it is no `Architecture` with known groups, or it does not read one of
+        `model.options`.
+    """
+    built_in = _built_in(model.target)
+    function = built_in.describe if built_in else _own(model.target or "")
+    architecture = function(model, vocab_size)
+    name = model.target or "decoder"
+    if not isinstance(architecture, Architecture):
+        raise UserError(f"model.target {name!r} returned {type(architecture).__name__}, not an Architecture")
+    if odd := set(architecture.params) - set(GROUPS):
+        raise UserError(f"model.target {name!r} has unknown parameter groups {sorted(odd)}; use {list(GROUPS)}")
+    if unread := sorted(set(model.options) - set(architecture.options)):
+        readable = ", ".join(sorted(architecture.options)) or "none"
+        raise UserError(f"the architecture {name} does not read model.options.{unread[0]}; it reads {readable}")
+    return architecture
+
+
+def recorded_target(target: str | None) -> str | None:
+    """Give the `model.target` that stands in a run's identity."""
+    built_in = _built_in(target)
+    return built_in.recorded_as if built_in else target
+
+
+def source_hash(target: str | None) -> str | None:
+    """Hash the code of a user's own architecture.
+
+    Parameters
+    ----------
+    target : str or None
+        `model.target`.
+
+    Returns
+    -------
+    str or None
+        SHA-256 of the module's own file, as it was when first asked for in this process; what the module imports is
+        not in it. None for a built-in one, whose code is the harness's, or if the module has no file.
+    """
+    if _built_in(target):
+        return None
+    return _file_hash(importlib.import_module((target or "").partition(":")[0]))
+
+
+def _built_in(target: str | None) -> _BuiltIn | None:
+    matching = (known for name, known in BUILT_IN.items() if target in (name, known.recorded_as))
+    return next(matching, None)
+
+
+def _own(target: str) -> Describe:
+    module_name, _, function_name = target.partition(":")
+    if not function_name:
+        raise UserError(f"model.target {target!r} is none of {', '.join(BUILT_IN)}, and not module:function either")
+    try:
+        return getattr(importlib.import_module(module_name), function_name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(f"model.target {target!r} cannot be imported as module:function ({error})") from error
+
+
+@functools.cache
+def _file_hash(module: ModuleType) -> str | None:
+    """By module object: a file that is edited after its import is not the code that runs."""
+    path = getattr(module, "__file__", None)
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else None

@@ -1,0 +1,18 @@
+"""The launchers by their names.
+
+To add one, write a file here that follows `protocol.Launcher` and its class in `sweeps.config`, and name it below.
+"""
+
+from collections.abc import Mapping
+
+from sweeps.config import LauncherConfig
+from sweeps.launchers.local import LocalLauncher
+from sweeps.launchers.protocol import Launcher
+from sweeps.launchers.slurm.launcher import SlurmLauncher
+
+LAUNCHERS: Mapping[str, type[Launcher]] = {"local": LocalLauncher, "slurm": SlurmLauncher}
+
+
+def launcher_of(config: LauncherConfig) -> Launcher:
+    """Make the launcher that a configuration names."""
+    return LAUNCHERS[config.kind](config)

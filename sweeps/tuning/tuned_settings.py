@@ -1,0 +1,147 @@
+"""What `tune NAME` found, as a file of the sweep NAME, and how a later sweep takes it."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scaling_harness.errors import UserError
+from scaling_harness.record.atomic_files import write_text
+from scaling_harness.record.store import TUNED_FILE
+from sweeps.tuning.tune import Tuned
+
+TUNE_FILE = "tune.json"
+"""What `tune NAME` found, in the folder of the sweep."""
+RULED = ("optim.lr", "budget.batch_tokens")
+"""Fields that take a rule."""
+FitRule = Callable[[Sequence[tuple[float, float]], Sequence[float]], dict[str, Any]]
+"""From N and D of groups and their best values to a `choice`, which is a rule, or a `reason`."""
+
+
+def describe_tuned(
+    name: str, fields: Sequence[str], trials: int, tuned: Sequence[Tuned], fit_rule: FitRule
+) -> dict[str, Any]:
+    """Describe a search: its effort, every group, and the value or rule that stands for all groups.
+
+    Parameters
+    ----------
+    name : str
+        Of the sweep.
+    fields : sequence of str
+        That were searched.
+    trials : int
+        Settings a group.
+    tuned : sequence of Tuned
+        What was found.
+    fit_rule : callable
+        Fits a rule in N and D to the groups' best values.
+
+    Returns
+    -------
+    dict
+    """
+    groups = [group.to_dict() for group in tuned]
+    n_runs = sum(group["n_runs"] for group in groups)
+    tries = sorted({group["n_trials"] for group in groups})
+    effort = (
+        f"{' to '.join(map(str, tries))} trials of {', '.join(fields)} for each of {len(groups)} groups, "
+        f"{n_runs} runs in all"
+    )
+    return {
+        "name": name,
+        "over": list(fields),
+        "trials": trials,
+        "effort": effort,
+        "choices": {field: _choice(field, groups, fit_rule) for field in fields},
+        "groups": groups,
+    }
+
+
+def _choice(field: str, groups: Sequence[Mapping[str, Any]], fit_rule: FitRule) -> dict[str, Any]:
+    """The value or rule that stands for all groups, with the law it comes of, or the reason why there is none."""
+    values = [group["best"]["settings"][field] for group in groups]
+    if len(set(values)) == 1:
+        return {"choice": values[0]}
+    if field not in RULED:
+        return {"reason": f"the groups differ, and a rule exists for {' and '.join(RULED)} alone"}
+    if len({(group["architecture"], group["data"]) for group in groups}) > 1:
+        return {"reason": "a rule holds for one architecture and data set; these groups have several"}
+    return fit_rule([(group["n_params_with_head"], group["n_tokens"]) for group in groups], values)
+
+
+def write_tuned(sweep_dir: Path, document: Mapping[str, Any]) -> None:
+    """Keep what `describe_tuned` says in the folder of the sweep."""
+    write_text(sweep_dir / TUNE_FILE, json.dumps(document, allow_nan=False))
+
+
+def read_tuned(runs_dir: Path, name: str) -> dict[str, Any]:
+    """Read what a search found.
+
+    Parameters
+    ----------
+    runs_dir : Path
+        Where sweeps are.
+    name : str
+        The sweep that was tuned.
+
+    Returns
+    -------
+    dict
+        See `describe_tuned`.
+
+    Raises
+    ------
+    UserError
+        There is no such search, or its file is damaged.
+    """
+    path = runs_dir / name / TUNE_FILE
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist: run `scaling-harness tune {name} --over optim.lr` first") from error
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: delete it and run `scaling-harness tune {name}` again") from error
+
+
+def tuned_overrides(runs_dir: Path, name: str) -> list[str]:
+    """Make the overrides that choose what a search found.
+
+    Parameters
+    ----------
+    runs_dir, name
+        See `read_tuned`.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    UserError
+        See `read_tuned`; or it came to no value or rule for a field.
+    """
+    choices = read_tuned(runs_dir, name)["choices"]
+    if missing := [f"{field} ({choice['reason']})" for field, choice in choices.items() if "choice" not in choice]:
+        raise UserError(f"tune {name} gave no rule for {'; '.join(missing)}: choose one yourself")
+    return [override(field, choice["choice"]) for field, choice in choices.items()]
+
+
+def override(field: str, choice: Any) -> str:
+    """Write a value or a rule as the Hydra override that sets it."""
+    if isinstance(choice, Mapping):
+        return f"{field}={{{', '.join(f'{key}: {value}' for key, value in choice.items())}}}"
+    return f"{field}={choice}"
+
+
+def keep_effort(sweep_dir: Path, name: str) -> None:
+    """Write beside a new sweep with how much effort its settings were tuned, for `fit` and `compare`.
+
+    Parameters
+    ----------
+    sweep_dir : Path
+        Folder of the new sweep.
+    name : str
+        The sweep that was tuned.
+    """
+    effort = {"by": name, "effort": read_tuned(sweep_dir.parent, name)["effort"]}
+    write_text(sweep_dir / TUNED_FILE, json.dumps(effort))

@@ -1,0 +1,30 @@
+from analysis.runs.from_records import recipe as recipe_of
+from analysis.runs.load import load_runs
+
+
+def reasons(runs):
+    return {row["run"]: row["reason"] for row in runs.dropped}
+
+
+def test_a_half_written_record_is_dropped_with_its_reason(make_sweep, record, tmp_path):
+    sweep = make_sweep([record("a", 1000, 51200, 3.0), record("torn", 2000, 51200, 3.0)])
+    (tmp_path / "store" / "torn" / "record.json").write_text('{"schema_version": 1, ')
+    runs = load_runs(sweep)
+    assert list(runs.frame.run_id) == ["a"]
+    assert "not JSON" in reasons(runs)["torn"]
+
+
+def test_shape_seed_and_length_do_not_change_the_recipe(make_sweep, record):
+    other = record("b", 2000, 512000, 2.8, seed=5)
+    other.config["model"]["n_layer"] = 7
+    assert len(load_runs(make_sweep([record("a", 1000, 51200, 3.0), other]))) == 2
+
+
+def test_a_rule_for_the_batch_is_one_recipe_whatever_it_gives(record):
+    def recipe(batch, **more):
+        config = record("x", 10**5, 10**6, 3.0).config
+        return recipe_of(config | {"budget": {"batch_tokens": batch, "n_steps": 9, **more}})
+
+    assert recipe(128, batch_rule={"rule": "r"}) == recipe(256, batch_rule={"rule": "r", "horizon": 1e6})
+    assert recipe(128, batch_rule={"rule": "r"}) != recipe(128, batch_rule={"rule": "s"})
+    assert recipe(128) != recipe(256)

@@ -1,0 +1,72 @@
+"""`runs export` and `runs merge`, and the verbs that read what they write."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from scaling_harness.cli import main
+from scaling_harness.record.archive import SUFFIX, locate, read_archive
+
+
+@pytest.fixture
+def store(monkeypatch, tmp_path, capsys):
+    """The runs of a committed archive as folders, in `runs` of the working directory."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["runs", "merge", "archive:reproduce-mini", "--runs-dir", "runs"]) == 0
+    said = capsys.readouterr().out
+    assert said == "runs: 32 runs of reproduce-mini (32 completed), 32 of them new here\n"
+
+
+def test_a_sweep_goes_from_a_store_into_an_archive(store, capsys):
+    shutil.rmtree("runs/store/mup-l1-d8-D142k-s0-1cfd0250")
+    assert main(["runs", "export", "reproduce-mini", "-o", f"mini{SUFFIX}", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["status"] == {"completed": 31, "not finished": 1}
+    assert main(["table", f"mini{SUFFIX}", "--json"]) == 0
+    read = capsys.readouterr()
+    assert read.err == "left out: mup-l1-d8-D142k-s0-1cfd0250: not finished\n"
+    assert main(["table", "reproduce-mini", "--json"]) == 0
+    whole = capsys.readouterr()
+    assert [without_path(row) for row in json.loads(read.out)] == [without_path(row) for row in json.loads(whole.out)]
+    assert main(["runs", "merge", f"mini{SUFFIX}", "archive:reproduce-mini", "-o", f"joined{SUFFIX}"]) == 0
+    assert read_archive(Path(f"joined{SUFFIX}")) == read_archive(locate("archive:reproduce-mini"))
+
+
+def without_path(row):
+    return {key: value for key, value in row.items() if key != "curve_path"}
+
+
+def test_a_sweep_that_came_from_an_archive_says_how_to_go_on(store, capsys):
+    assert main(["sweep", "status", "reproduce-mini"]) == 2
+    assert "delete it and start the sweep again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["runs", "export", "nowhere", "-o", f"x{SUFFIX}"], "sweep.json does not exist"),
+        (["runs", "merge", f"nowhere{SUFFIX}", "-o", f"x{SUFFIX}"], "does not exist"),
+        (["table", "archive:nowhere"], "there is no archive 'nowhere'"),
+    ],
+)
+def test_what_is_not_there_is_a_sentence(arguments, sentence, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["export", "mine"], ["merge", "a"], ["merge", "a", "-o", "b", "--runs-dir", "c"], ["export", "--merge"]],
+)
+def test_options_of_the_other_action_are_errors(arguments, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["runs", *arguments])
+    assert "error:" in capsys.readouterr().err
+
+
+def test_an_archive_is_named_as_one(capsys):
+    assert main(["runs", "export", "mine", "-o", "mine.zip"]) == 2
+    assert f"-o mine.zip{SUFFIX}" in capsys.readouterr().err

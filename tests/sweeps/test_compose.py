@@ -1,0 +1,49 @@
+import pytest
+
+from scaling_harness.config.compose import compose
+from scaling_harness.errors import UserError
+from sweeps.compose import launcher_config, sweep_config
+
+
+def test_one_run_is_not_a_sweep():
+    with pytest.raises(UserError, match="name a file of conf/sweep"):
+        sweep_config(compose([]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"hold_uot": 1}, "^sweep.hold_uot is not a known key; did you mean hold_out"),
+        ({"aims": {"decade": 2}}, "^sweep.aims.decade"),
+        ({"grids": []}, "^sweep.grids"),
+        (
+            {"grids": {"shapes": [], "trunk": True}},
+            "^sweep.grids: a list of grids, or names with a list .* trunk is no",
+        ),
+        ({"stack": 0}, "^sweep.stack is 0"),
+    ],
+)
+def test_a_bad_sweep_is_a_sentence(changes, sentence):
+    grid = {"shapes": [[1, 16]], "budgets": {"n_tokens": [320]}, "seeds": [0]}
+    with pytest.raises(UserError, match=sentence):
+        sweep_config({"sweep": {"name": "mine", "question": "?", "grids": [grid], **changes}})
+
+
+def test_a_sweep_adds_grids_to_those_of_the_sweep_it_extends(tmp_path):
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "mine.yaml").write_text(
+        "# @package _global_\ndefaults: [reproduce-quick]\nsweep:\n  name: mine\n  question: more?\n"
+        "  grids: {mine: [{shapes: [[1, 16]], budgets: {n_tokens: [320]}, seeds: [9]}]}\n"
+    )
+    quick, mine = (sweep_config(compose([f"sweep={name}"], tmp_path)) for name in ("reproduce-quick", "mine"))
+    assert mine.grids[:-1] == quick.grids
+    assert mine.grids[-1].seeds == (9,)
+    assert (mine.name, mine.stack, mine.aims) == ("mine", quick.stack, quick.aims)
+    (tmp_path / "sweep" / "mine.yaml").write_text("# @package _global_\ndefaults: [reproduce-slow]\n")
+    with pytest.raises(UserError, match="reproduce-slow"):
+        compose(["sweep=mine"], tmp_path)
+
+
+def test_the_name_of_a_launcher_is_no_part_of_the_path_that_is_wrong():
+    with pytest.raises(UserError, match=r"^launcher\.gpus_per_run is 0"):
+        launcher_config(compose(["launcher.gpus_per_run=0"]))
