@@ -71,7 +71,7 @@ def typed(desk: Path, command: list[str], monkeypatch) -> None:
 
 def checked(command: list[str]) -> None:
     """Parse a command that is not run, and compose what it says of a run."""
-    options = cli._parse(command[1:])
+    options = cli.parse(cli.build_parser(), command[1:])
     overrides = [word for word in getattr(options, "overrides", []) if "=" in word]
     sweep = getattr(options, "name", "")
     known = [f"sweep={sweep}"] if (CONF_DIR / "sweep" / f"{sweep}.yaml").exists() else []
