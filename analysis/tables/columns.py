@@ -254,7 +254,8 @@ def _name(letter: str) -> str:
 
 
 def _comma_notes(frame: pd.DataFrame, kept: Mapping[str, _Source], comma: Comma) -> list[str]:
-    names = [s.column for s in kept.values() if frame[s.column].map(lambda x: isinstance(x, str) and "," in x).any()]
+    columns = [source.column for source in kept.values()]
+    names = [name for name in columns if any(isinstance(cell, str) and "," in cell for cell in frame[name])]
     if not names:
         return []
     meaning = "decimal points" if comma == "point" else "marks between thousands"
