@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from analysis.comparing.paired_runs import read_records
-from analysis.frontier import approach1_envelope
+from analysis.runs import curves
 from analysis.runs.curves import load_curve
 from analysis.runs.load import load_runs, read_all
 from analysis.runs.selection import Selection
@@ -54,16 +54,14 @@ def test_the_losses_of_approach_1_and_the_noise_of_gradients_stay_whole(sweep, t
     for (_, folder), (_, file) in zip(load_runs(sweep).frame.iterrows(), runs.frame.iterrows(), strict=True):
         whole, thinned = load_curve(folder), load_curve(file)
         assert len(thinned) < len(whole) / 5
-        for one, other in zip(
-            approach1_envelope.curve_points(thinned), approach1_envelope.curve_points(whole), strict=True
-        ):
+        for one, other in zip(curves.curve_points(thinned), curves.curve_points(whole), strict=True):
             np.testing.assert_array_equal(one, other)
         measured = [each.dropna(subset=["grad_sq"]).reset_index(drop=True) for each in (thinned, whole)]
         pd.testing.assert_frame_equal(*measured)
 
 
 def test_a_curve_that_approach_1_smooths_is_never_thinned():
-    assert archives.MIN_EVALUATIONS >= approach1_envelope.MIN_POINTS
+    assert archives.MIN_EVALUATIONS >= curves.MIN_POINTS
 
 
 def test_a_file_that_was_written_again_is_read_again(make_sweep, record, tmp_path):
