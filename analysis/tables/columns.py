@@ -16,7 +16,7 @@ from scaling_harness.errors import UserError
 LETTERS = ("N", "D", "C", "L", "U", "S")
 SETTINGS = ("lr", "batch_tokens", "d_model", "n_layer", "n_ctx")
 ROLES = ("run", "seed", "state", "finished", *SETTINGS)
-"""What else `--columns` may name, beside the letters: see the README."""
+"""What else `--columns` may name, beside the letters; see README.md of this room."""
 MACHINE = ("science", "curve_path", "setting_id", "train_flops_matmul", "spent_flops", "wall_s", "peak_memory_bytes")
 MACHINE += ("loss_stderr_nats", "loss_nats", "n_params_with_head", "n_params_non_embedding", "n_params_total")
 """Columns that analyses read from records alone; a table's own of that name are no such thing."""
