@@ -9,7 +9,7 @@ from scaling_harness.record.atomic_files import explain_os_errors, write_text
 from scaling_harness.record.provenance import now
 from scaling_harness.record.store import Store
 from sweeps.launchers.table import LAUNCHERS
-from sweeps.planning.manifest import CANCELLED, Listing
+from sweeps.planning.manifest import CANCELLED, PlannedSweep
 from sweeps.status.run_status import RunStatus, states
 
 _GRACE_S = 120.0
@@ -17,12 +17,12 @@ _GRACE_S = 120.0
 _POLL_S = poll_s(1.0)
 
 
-def cancel(listing: Listing, store: Store) -> str:
+def cancel(listing: PlannedSweep, store: Store) -> str:
     """Have every worker of a sweep save its runs and leave, whoever started it; return when they have.
 
     Parameters
     ----------
-    listing : Listing
+    listing : PlannedSweep
         The sweep.
     store : Store
         Where its runs live.
@@ -48,7 +48,7 @@ def cancel(listing: Listing, store: Store) -> str:
     return f"{listing.name} is cancelled: {done} of {len(counts)} runs are finished, `sweep run` goes on from here"
 
 
-def _is_working(listing: Listing, store: Store, sweep_dir: Path) -> bool:
+def _is_working(listing: PlannedSweep, store: Store, sweep_dir: Path) -> bool:
     return _take_back(sweep_dir, force=False) or "running" in states(listing.jobs, store).values()
 
 

@@ -8,7 +8,7 @@ from scaling_harness.record.store import Store
 from sweeps.launchers.control import free_failed
 from sweeps.launchers.preflight import check, check_version, start
 from sweeps.launchers.table import launcher_of
-from sweeps.planning.manifest import MANIFEST_FILE, Manifest, merge, read_manifest, write_manifest
+from sweeps.planning.manifest import MANIFEST_FILE, Manifest, merge_jobs, read_manifest, write_manifest
 from sweeps.status.run_status import status
 from sweeps.timing.probe import Probe, prepare
 
@@ -74,7 +74,7 @@ def extend(added: Manifest, store: Store) -> tuple[int, int]:
     sweep_dir = store.sweep_dir(added.name)
     known = read_manifest(sweep_dir)
     # Launcher and version are those of what was launched, which this is not.
-    jobs = merge(known.jobs, added.jobs)
+    jobs = merge_jobs(known.jobs, added.jobs)
     manifest = dataclasses.replace(added, jobs=jobs, launcher=known.launcher, code=known.code)
     write_manifest(sweep_dir, manifest)
     return len(manifest.runs) - len(known.runs), len(manifest.runs)

@@ -9,7 +9,7 @@ from scaling_harness.execution.intervals import poll_s
 from scaling_harness.record.provenance import now
 from scaling_harness.record.store import Store
 from scaling_harness.text_table import print_columns
-from sweeps.planning.manifest import Listing
+from sweeps.planning.manifest import PlannedSweep
 from sweeps.planning.time_estimate import duration
 from sweeps.status.run_status import FINISHED, RunStatus, status
 from sweeps.status.time_left import seconds_left, seconds_spent
@@ -18,12 +18,12 @@ _EVERY_S = poll_s(2.0)
 _STATES = ("done", "running", "waiting", "diverged", "failed")
 
 
-def totals(listing: Listing, rows: Sequence[RunStatus], at: str) -> dict[str, Any]:
+def totals(listing: PlannedSweep, rows: Sequence[RunStatus], at: str) -> dict[str, Any]:
     """Sum how the runs of a sweep stand.
 
     Parameters
     ----------
-    listing : Listing
+    listing : PlannedSweep
         The sweep.
     rows : sequence of RunStatus
         Its runs, as they stand.
@@ -47,7 +47,7 @@ def totals(listing: Listing, rows: Sequence[RunStatus], at: str) -> dict[str, An
     }
 
 
-def print_status(listing: Listing, rows: Sequence[RunStatus]) -> None:
+def print_status(listing: PlannedSweep, rows: Sequence[RunStatus]) -> None:
     """Print the totals, the runs that run and since when, and those that failed and why."""
     print(_sentence(listing, rows))
     running = [row for row in rows if row.state == "running"]
@@ -59,7 +59,7 @@ def print_status(listing: Listing, rows: Sequence[RunStatus]) -> None:
         print_columns(("run", "state", "why"), [(row.run_id, row.state, row.reason or "") for row in ended])
 
 
-def watch(listing: Listing, store: Store) -> None:
+def watch(listing: PlannedSweep, store: Store) -> None:
     """Print the status again and again until every run is finished; without a terminal, a line for each change."""
     from rich.console import Console
 
@@ -76,7 +76,7 @@ def watch(listing: Listing, store: Store) -> None:
         time.sleep(_EVERY_S)
 
 
-def _sentence(listing: Listing, rows: Sequence[RunStatus]) -> str:
+def _sentence(listing: PlannedSweep, rows: Sequence[RunStatus]) -> str:
     sums = totals(listing, rows, now())
     kind = listing.devices[0]
     parts = [f"{sums[f'n_{state}']} {state}" for state in _STATES if sums[f"n_{state}"] or state in _STATES[:3]]

@@ -13,7 +13,7 @@ from scaling_harness.config.schema import RunConfig
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.plan.plan import Plan, resolve
 from scaling_harness.record.store import Store
-from sweeps.planning.expand import describe
+from sweeps.planning.expand import science_fields
 from sweeps.tuning.pattern_search import Axis, Found, proposals
 
 TUNABLE = ("optim.", "schedule.", "budget.batch_tokens")
@@ -80,7 +80,7 @@ def groups_of(plans: Iterable[Plan]) -> tuple[Group, ...]:
 
 
 def _key(config: RunConfig) -> str:
-    return json.dumps({**describe(config), "seed": None}, sort_keys=True)
+    return json.dumps({**science_fields(config), "seed": None}, sort_keys=True)
 
 
 def fields_named(names: Sequence[str], groups: Sequence[Group]) -> tuple[str, ...]:
@@ -106,7 +106,7 @@ def fields_named(names: Sequence[str], groups: Sequence[Group]) -> tuple[str, ..
 
 
 def _field_named(name: str, groups: Sequence[Group]) -> str:
-    values = [_values(describe(group.plan.config)) for group in groups]
+    values = [_values(science_fields(group.plan.config)) for group in groups]
     tunable = [field for field in values[0] if field.startswith(TUNABLE)]
     found = [field for field in tunable if field == name] or [field for field in tunable if field.startswith(name)]
     if len(found) != 1:
@@ -204,7 +204,7 @@ def _loss(trial: Sequence[Plan], store: Store) -> float:
 def _axis(group: Group, field: str) -> Axis:
     plan = group.plan
     resolved = {"optim.lr": plan.learning_rate, "budget.batch_tokens": plan.batch_tokens}
-    start = resolved.get(field) or _values(describe(plan.config))[field]
+    start = resolved.get(field) or _values(science_fields(plan.config))[field]
     unit = plan.config.model.n_ctx if field == "budget.batch_tokens" else 1
 
     def nearest(value: float) -> float | None:

@@ -8,8 +8,8 @@ from scaling_harness.plan.plan import Plan
 from scaling_harness.record.store import Store
 from sweeps.launchers.launch import launch
 from sweeps.launchers.table import launcher_of
-from sweeps.planning.manifest import Manifest, merge
-from sweeps.planning.stacking import group
+from sweeps.planning.manifest import Manifest, merge_jobs
+from sweeps.planning.stacking import group_into_jobs
 from sweeps.tuning.tune import Tuned, fields_named, groups_of, tune
 
 
@@ -63,7 +63,7 @@ class _Trials:
 
     def train(self, plans: Sequence[Plan]) -> None:
         """Add runs and train them."""
-        jobs = merge(self._manifest.jobs, group(plans, self._stack))
+        jobs = merge_jobs(self._manifest.jobs, group_into_jobs(plans, self._stack))
         self._manifest = dataclasses.replace(self._manifest, jobs=jobs)
         if launch(self._manifest, self._store):
             raise KeyboardInterrupt

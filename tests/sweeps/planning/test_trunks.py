@@ -15,7 +15,7 @@ from scaling_harness.record.store import Store
 from scaling_harness.training.oversight import Interrupted
 from scaling_harness.training.trainer import train
 from sweeps.planning.expand import expand
-from sweeps.planning.manifest import Manifest, merge, read_manifest, write_manifest
+from sweeps.planning.manifest import Manifest, merge_jobs, read_manifest, write_manifest
 from sweeps.planning.plan_table import plan_rows, plan_totals
 from sweeps.tuning.tune import groups_of
 from sweeps.workers import circuit_breaker as breaker
@@ -137,7 +137,7 @@ def test_a_manifest_keeps_trunks_and_merging_adds_branches(document, planned, tm
     write_manifest(tmp_path, manifest)
     assert read_manifest(tmp_path) == manifest
     fewer, _ = planned(stack=2, budgets={"n_tokens": BUDGETS[1:]})
-    merged = merge(fewer, jobs)
+    merged = merge_jobs(fewer, jobs)
     trunk, _ = trunks_and_branches(merged)
     assert [len(run.branches) for run in trunk] == [3, 3]
     assert {run.run_id for run in runs_of(merged)} == {run.run_id for run in runs_of(jobs)}

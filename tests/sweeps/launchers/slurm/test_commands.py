@@ -84,7 +84,7 @@ def test_arrays_are_split_at_the_sites_limit(sweep, slurm):
     [
         (["launcher=slurm", "launcher.partition=debug"], "there is no partition debug: choose one of gpu, main"),
         (["launcher=slurm", "runtime.device=cuda"], "launcher.gpus 0: ask for a GPU"),
-        (["launcher=slurm", "launcher.slots=2", "launcher.gpus=2", "launcher.gpus_per_run=2"], "need 4 GPUs a task"),
+        (["launcher=slurm", "launcher.slots=2", "launcher.gpus=2", "launcher.gpus_per_run=2"], "need 4 GPUs per task"),
         (["launcher=slurm", "launcher.gpus_per_run=3"], "it must divide them"),
         (["launcher=slurm", "launcher.workers=0"], "launcher.workers is 0"),
         (["launcher=slurm", "launcher.wokers=2"], "launcher.wokers"),
