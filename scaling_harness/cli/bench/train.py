@@ -25,14 +25,14 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Measure training on this machine."""
-    from sweeps.bench.training_speed import BATCHES, SIZES, speed
+    from sweeps.bench.training_speed import BATCHES, SIZES, measure_speed
     from sweeps.bench.training_speed_table import as_json, print_speed
 
     sizes = _numbers("--sizes", args.sizes, SIZES)
     batches = [int(batch) for batch in _numbers("--batches", args.batches, BATCHES)]
     if args.rounds < 1 or args.seconds <= 0 or args.stack < 1:
         raise UserError("--rounds and --stack start at 1, --seconds above 0")
-    found = list(speed(args.overrides, args.config_dir, sizes, batches, args.stack, args.rounds, args.seconds))
+    found = list(measure_speed(args.overrides, args.config_dir, sizes, batches, args.stack, args.rounds, args.seconds))
     print(json.dumps(as_json(found))) if args.json else print_speed(found)
     return 0
 

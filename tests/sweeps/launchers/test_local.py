@@ -136,7 +136,7 @@ def test_a_signal_saves_every_run_and_the_next_launch_goes_on(make_manifest, who
     out, err = launcher.communicate(timeout=20)
     assert launcher.returncode == 0, err
     assert "'interrupted': True" in out
-    assert "the same command goes on from here" in err
+    assert "the same command continues from here" in err
     assert "Traceback" not in err
     assert not any(map(is_running, workers))
     assert all(store.checkpoint_path(run_id).exists() for run_id in slow)

@@ -18,8 +18,8 @@ from sweeps.planning.expand import expand
 from sweeps.planning.manifest import Manifest, merge_jobs, read_manifest, write_manifest
 from sweeps.planning.plan_table import plan_rows, plan_totals
 from sweeps.tuning.tune import groups_of
-from sweeps.workers import circuit_breaker as breaker
 from sweeps.workers import worker
+from sweeps.workers.circuit_breaker import LIMIT, check_repeated_error
 
 BUDGETS = [640, 1280, 1920]  # 20, 40, 60 steps; the last quarter decays
 GRID = {"shapes": [[1, 16]], "budgets": {"n_tokens": BUDGETS}, "seeds": [0, 1], "trunk": True}
@@ -225,4 +225,4 @@ def test_branches_of_a_trunk_that_failed_fail_with_its_reason_and_are_no_case_fo
     lost = store.read(branches[1].job_id)
     assert (lost.status, lost.spent_flops) == ("failed", 0.0)
     assert lost.reason == f"its trunk {run.run_id} diverged: {record.reason}"
-    breaker.check([branches[1]] * breaker.LIMIT, store)
+    check_repeated_error([branches[1]] * LIMIT, store)
