@@ -47,10 +47,10 @@ def run(args: Namespace) -> int:
     from analysis.bench.time_to_law import compare, print_comparison
     from analysis.laws.registry import LAWS
     from analysis.to_json import to_json
-    from sweeps.bench.time_to_law import Sides, train_sides
+    from sweeps.bench.time_to_law import TimedSweeps, train_both
     from sweeps.planning.manifest import read_manifest
 
-    sides = Sides(
+    sides = TimedSweeps(
         args.directory,
         args.sweep,
         args.baseline,
@@ -60,7 +60,7 @@ def run(args: Namespace) -> int:
         tuple(args.overrides),
         args.config_dir,
     )
-    effort = train_sides(sides, _spent_s)
+    effort = train_both(sides, _spent_s)
     comparison = compare(sides.ours, sides.theirs, LAWS[read_manifest(sides.ours).law])
     if args.json:
         print(json.dumps(to_json(comparison) | {"baseline_tuned_by": effort}))

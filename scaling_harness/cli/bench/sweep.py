@@ -22,9 +22,9 @@ def run(args: Namespace) -> int:
     """Measure planning, reading the status, claiming and executing on this machine."""
     from tempfile import TemporaryDirectory
 
-    from sweeps.bench.sweep_overhead import bench
+    from sweeps.bench.sweep_overhead import measure_overhead
 
     with TemporaryDirectory(dir=args.directory) as directory:
-        rows = [vars(row) for row in bench(Path(directory), args.runs, args.drained, args.workers)]
+        rows = [vars(row) for row in measure_overhead(Path(directory), args.runs, args.drained, args.workers)]
     print_document(args.json, rows, rows)
     return 0

@@ -31,7 +31,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Measure training on this machine."""
-    from sweeps.bench.training_speed import BATCHES, SIZES, speed
+    from sweeps.bench.training_speed import BATCHES, SIZES, measure_speed
     from sweeps.bench.training_speed_table import as_json, print_speed
 
     sizes = _numbers("--sizes", args.sizes, SIZES)
@@ -41,7 +41,7 @@ def run(args: Namespace) -> int:
             f"--rounds is {args.rounds}, --stack {args.stack}, --seconds {args.seconds:g}: give --rounds and --stack "
             "of at least 1, and --seconds above 0"
         )
-    found = list(speed(args.overrides, args.config_dir, sizes, batches, args.stack, args.rounds, args.seconds))
+    found = list(measure_speed(args.overrides, args.config_dir, sizes, batches, args.stack, args.rounds, args.seconds))
     print(json.dumps(as_json(found))) if args.json else print_speed(found)
     return 0
 

@@ -19,7 +19,7 @@ def add_options(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Print the attempts and the output of runs, or of the workers."""
     from scaling_harness.record.store import Store
-    from sweeps.planning.manifest import LOGS, read_listing
+    from sweeps.planning.manifest import LOGS, read_planned_sweep
     from sweeps.status.logs import find_run, log_files, output, print_output
     from sweeps.status.run_status import status
 
@@ -27,7 +27,7 @@ def run(args: Namespace) -> int:
         raise UserError(f"{wrong[0]} is not part of a run's name: give the folder of runs with --runs-dir")
     store = Store(args.runs_dir)
     sweep_dir = store.sweep_dir(args.name)
-    rows = status(read_listing(sweep_dir).jobs, store)
+    rows = status(read_planned_sweep(sweep_dir).jobs, store)
     found = [output(find_run(rows, name), store) for name in args.names] or [{"files": log_files(sweep_dir / LOGS)}]
     if args.json:
         print(json.dumps(found if args.names else found[0]))

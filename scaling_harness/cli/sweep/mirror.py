@@ -23,10 +23,10 @@ def run(args: Namespace) -> int:
     from scaling_harness.config.schema import WandbConfig
     from scaling_harness.record.store import Store
     from scaling_harness.wandb_mirror import mirror
-    from sweeps.planning.manifest import read_listing
+    from sweeps.planning.manifest import read_planned_sweep
 
     store = Store(args.runs_dir)
-    listing = read_listing(store.sweep_dir(args.name))
+    listing = read_planned_sweep(store.sweep_dir(args.name))
     runs = [run.run_id for job in listing.jobs for run in job.runs]
     copied = mirror(runs, store, WandbConfig(args.mode, args.project or listing.wandb.project), args.name)
     rows = [{"name": args.name, "copied": copied, "finished": sum(map(store.is_finished, runs)), "runs": len(runs)}]

@@ -20,12 +20,12 @@ def run(args: Namespace) -> int:
     """Print the status of the runs of a sweep."""
     from scaling_harness.record.provenance import now
     from scaling_harness.record.store import Store
-    from sweeps.planning.manifest import read_listing
+    from sweeps.planning.manifest import read_planned_sweep
     from sweeps.status.overview import print_status, totals, watch
     from sweeps.status.run_status import status
 
     store = Store(args.runs_dir)
-    listing = read_listing(store.sweep_dir(args.name))
+    listing = read_planned_sweep(store.sweep_dir(args.name))
     if args.watch:
         watch(listing, store)
         return 0
