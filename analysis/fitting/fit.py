@@ -251,16 +251,24 @@ def _fit_warnings(point: Point) -> list[str]:
     certificate, sentences = point.certificate, []
     if not certificate.converged:
         sentences.append("not converged: do not use these parameters")
-    for name in certificate.bounds_hit:
-        zero = name == point.law.offset
-        what = "runs to zero: these runs do not show an irreducible loss" if zero else "stopped at its bound"
-        sentences.append(f"{name} {what}")
+    sentences += [_bound_sentence(point, name) for name in certificate.bounds_hit]
     if certificate.tried > 1 and certificate.agreeing < max(2, certificate.tried // 5):
         sentences.append(
             f"only {certificate.agreeing} of {certificate.tried} starts found this optimum: "
             "others may be as good, give more starts"
         )
     return sentences
+
+
+def _bound_sentence(point: Point, name: str) -> str:
+    """Which bound holds a parameter, and what that says of an irreducible loss."""
+    low, high = point.model.bounds(float(np.exp(point.log_loss.min())))
+    i = point.model.position[name]
+    if name == point.law.offset:  # bounded below alone
+        return f"{name} runs to zero, its lower bound: these runs do not show an irreducible loss"
+    side, bound = ("lower", low[i]) if point.z_P[i] <= low[i] else ("upper", high[i])
+    value = float(np.exp(bound)) if name in point.law.positive else float(bound)
+    return f"{name} stopped at its {side} bound, {value:g}"
 
 
 def _left_out(dropped: tuple[Mapping[str, str], ...]) -> list[str]:

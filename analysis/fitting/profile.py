@@ -19,7 +19,7 @@ from analysis.laws.batched_law import on_rows
 CI_LEVEL = 0.95
 POINTS = 41
 REACH = 6.0  # standard errors on each side
-OFFSET_SHARES = np.concatenate([[1e-6], np.linspace(0.01, 0.995, 59)])  # of the smallest loss
+OFFSET_SHARES = np.concatenate([[1e-6], np.linspace(0.01, 0.995, 59), np.linspace(1.0, 1.1, 11)])  # of the least loss
 OFFSET_STARTS = 2
 
 
@@ -68,8 +68,8 @@ def profile(point: Point, name: str, values: Array | None = None) -> Profile:
     name : str
         One of ``point.law.params``.
     values : array, optional
-        Where to hold it; by default six standard errors to each side, for E from zero to the
-        smallest loss.
+        Where to hold it; by default six standard errors to each side, for E from zero to a tenth
+        above the smallest loss, which noise can put below E.
 
     Returns
     -------

@@ -118,7 +118,10 @@ class PowerSum:
         return total
 
     def bounds(self, smallest_loss: float) -> tuple[Array, Array]:
-        """Lower and upper bounds of the internal vector; coefficients are free."""
+        """Lower and upper bounds of the internal vector; coefficients are free.
+
+        E has no upper bound: noise can put a loss below it.
+        """
         law = self.law
         low, high = np.full(self.n_params, -LOG_LIMIT / 4), np.full(self.n_params, LOG_LIMIT / 4)
         for name in law.exponents:
@@ -130,7 +133,7 @@ class PowerSum:
             low[i], high[i] = np.log(law.bounds.get(name, usual))
         if law.offset:
             i = self.position[law.offset]
-            low[i], high[i] = np.log(OFFSET_FLOOR * smallest_loss), np.log(smallest_loss)
+            low[i] = np.log(OFFSET_FLOOR * smallest_loss)
         return low, high
 
     def log_terms(self, z_KP: Array) -> list[Array]:

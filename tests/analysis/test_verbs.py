@@ -231,7 +231,7 @@ BAD_TABLES = {
     "in millions": ({"N": lambda f: f.N / 1e6}, 0, "millions"),
     "one loss": ({"L": 2.0, "N": lambda f: f.N * (1 + f.index / 1e3)}, 1, "all runs have the same loss, 2"),
     "no numbers": ({"L": "many"}, 1, "L is nan, not a positive number"),
-    "no slope": ({"L": lambda f: 9 - f.L}, 0, "alpha stopped at its bound"),
+    "no slope": ({"L": lambda f: 9 - f.L}, 0, "alpha stopped at its lower bound, 0"),
     "no floor": ({"L": lambda f: (f.L - 1.0999) ** 1.2}, 0, "E runs to zero"),
 }
 
