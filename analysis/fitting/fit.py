@@ -17,7 +17,7 @@ from analysis.fitting.profile import Profile, profile, profile_intervals
 from analysis.fitting.resample import Resample, draw_params, method_warnings
 from analysis.fitting.result import FitResult, build_estimates
 from analysis.fitting.sandwich import standard_errors
-from analysis.laws.law import Law
+from analysis.laws.law import FLOPS_PER_PARAM_TOKEN, Law
 from analysis.laws.registry import law_named
 from analysis.runs.replicates import SeedNoise, design_cells, seed_noise
 from scaling_harness.errors import HarnessError, UserError
@@ -116,6 +116,7 @@ def fit(
         warnings=[*sentences, *_left_out(dropped), *_cluster_warnings(labels), *method_warnings(point, method)],
         checks=_checks(point, labels, profiles) | _noise_check(point, frame, noise) if draws else {},
         offset=_offset_profile(point) if draws else None,
+        spent=_spent(frame, inputs),
     )
 
 
@@ -151,13 +152,18 @@ def assemble(
     warnings: Sequence[str] = (),
     checks: Mapping[str, Any] | None = None,
     offset: Profile | None = None,
+    spent: Array | None = None,
 ) -> FitResult:
-    """The result of a certified optimum and its resampled parameters; E without interval if unidentified."""
+    """The result of a certified optimum and its resampled parameters; E without interval if unidentified.
+
+    ``spent`` is the compute of each run: how far beyond the runs a budget lies is told by it.
+    """
     params, derived = build_estimates(point.law, point.params, draws)
     unidentified = _unidentified(offset)
     if unidentified and offset:
         params[offset.name] = Estimate(params[offset.name].value)
-    ranges = {name: (float(x.min()), float(x.max())) for name, x in point.inputs.items()}
+    spans = point.inputs if spent is None else {**point.inputs, "C": spent}
+    ranges = {name: (float(x.min()), float(x.max())) for name, x in spans.items()}
     return FitResult(
         law=point.law,
         params=params,
@@ -201,6 +207,14 @@ def _columns(law: Law, frame: pd.DataFrame) -> tuple[dict[str, Array], Array]:
             "name it with --columns, as in N=params,D=tokens,loss=loss"
         )
     return {name: _numbers(frame, name) for name in law.inputs}, _numbers(frame, "L")
+
+
+def _spent(frame: pd.DataFrame, inputs: Mapping[str, Array]) -> Array | None:
+    """C of each run, 6 N D if the table has none; None if it cannot be told."""
+    given = _numbers(frame, "C") if "C" in frame else np.array([np.nan])
+    if (np.isfinite(given) & (given > 0)).all():
+        return given
+    return FLOPS_PER_PARAM_TOKEN * inputs["N"] * inputs["D"] if {"N", "D"} <= set(inputs) else None
 
 
 def _numbers(frame: pd.DataFrame, name: str) -> Array:

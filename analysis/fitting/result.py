@@ -41,7 +41,7 @@ class FitResult:
     certificate : Certificate
     n_runs : int
     input_ranges : mapping of str to (low, high)
-        Range of each input in the fit: forecasts say how far beyond they reach.
+        Range of each input of the runs fitted, and of their C: forecasts say how far beyond they reach.
     dropped : tuple of {"run", "reason"}
     warnings : tuple of str
     settings : mapping

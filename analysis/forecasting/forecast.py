@@ -39,7 +39,7 @@ class Forecast:
         train_flops, n_params, n_tokens, tokens_per_param, loss_nats; n_steps and batch_tokens for a law in steps:
         those the source can tell.
     decades_beyond : float or None
-        Distance from the range of the runs, the worst input; None if it is not known.
+        Distance from the range of the runs, the worst of N, D and C; None if it is not known.
     warnings : tuple of str
     wrong_sizes : tuple of WrongSize
         At an optimum under C = 6 N D: what 1/3, 1/2, 2 and 3 times the best N cost at that budget.
@@ -252,7 +252,7 @@ def _warnings(source: Source, beyond: float | None, drawn: Mapping[str, Array]) 
 
 
 def decades_beyond(source: Source, inputs: Mapping[str, float]) -> float | None:
-    """Decades by which the inputs lie outside the range of the runs, the worst; None without a common input."""
+    """Decades by which the worst of the inputs lies outside the range of the runs; None without a common input."""
     outside = [
         max(0.0, float(np.log10(inputs[name] / high)), float(np.log10(low / inputs[name])))
         for name, (low, high) in source.input_ranges.items()

@@ -2,6 +2,7 @@ import dataclasses
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.optimize import minimize_scalar
 
@@ -124,6 +125,26 @@ def test_distance_beyond_the_fit_is_in_decades_of_the_worst_input(fitted):
     (_, n), (_, d) = (fitted.input_ranges[name] for name in ("N", "D"))
     assert decades_beyond(fitted, {"N": 10 * n, "D": d}) == pytest.approx(1.0)
     assert decades_beyond(fitted, {"N": n / 2, "D": d}) == 0.0
+
+
+def test_distance_counts_compute_though_n_and_d_are_within_the_runs():
+    """Public runs up to 3e21 FLOP, whose N and D of 1e23 were trained, each with little of the other."""
+    N, C = (values.ravel() for values in np.meshgrid(np.geomspace(1e7, 1e12, 8), np.geomspace(6e18, 3e21, 4)))
+    law = {"E": 2.69, "A": 1606.4, "B": 3210.7, "alpha": 0.34, "beta": 0.36}
+    frame = pd.DataFrame({"N": N, "D": C / (6 * N), "C": C})
+    frame["L"] = chinchilla.predict(law, N=frame.N, D=frame.D)
+    for runs in (frame, frame.drop(columns="C")):
+        source = from_fit(fit("chinchilla", runs, resample="none"))
+        near, far = (forecast(source, train_flops=c) for c in (1e23, 1e24))
+        assert near.decades_beyond == pytest.approx(1.52, abs=5e-3)
+        assert far.decades_beyond == pytest.approx(2.52, abs=5e-3)
+        assert not any("decades beyond" in sentence for sentence in near.warnings)
+        assert any("decades beyond" in sentence for sentence in far.warnings)
+
+
+def test_a_fit_without_n_or_c_says_nothing_of_compute():
+    frame = pd.DataFrame({"D": np.geomspace(1e6, 1e9, 8)}).assign(L=lambda f: 2 + 500 / f.D**0.4)
+    assert set(fit("kaplan_ld_offset", frame, resample="none").input_ranges) == {"D"}
 
 
 def test_intervals_are_percentiles_of_the_draws_and_widen_with_distance(fitted):
