@@ -108,6 +108,7 @@ def fit(
     draws = draw_params(point, method, resamples, np.random.default_rng(seed), labels, noise)
     settings = {"loss": loss, "delta": delta, "count": count, "weights": weights, "clusters": clusters}
     settings |= {"resample": method, "resamples": resamples, "seed": seed}
+    settings |= {name: value for name in ("fixed", "tied") if (value := getattr(law, name))}
     return assemble(
         point,
         draws,
@@ -138,7 +139,7 @@ def _noise_check(point: Point, frame: pd.DataFrame, noise: SeedNoise | None) -> 
 
 def _offset_profile(point: Point) -> Profile | None:
     """Profile of E, if the law has one and the rows are few enough for it to matter."""
-    if not point.law.offset or point.n_rows > MANY_ROWS:
+    if not point.law.offset or point.law.offset in point.law.fixed or point.n_rows > MANY_ROWS:
         return None
     return profile(point, point.law.offset)
 

@@ -97,7 +97,7 @@ def three_approaches(
     cells = design_cells(runs.frame)
     noise = seed_noise(cells)
     point, sentences = _parametric_point(cells, law)
-    dof = noise.dof if noise else max(1, len(cells) - len(law.params))
+    dof = noise.dof if noise else max(1, len(cells) - law.n_free)
     draws = unit_draws(len(cells), resamples, dof, np.random.default_rng(seed))
     pieces = isoflop.slices(cells)
     scatter = isoflop.scatter_rms(cells, pieces)

@@ -351,7 +351,7 @@ _ENTRIES = (
         n_opt_coefficient=1 / (6 * 0.29),
         d_opt_coefficient=0.29,
         input_ranges={"N": (4e7, 1.6e10), "C": (6e18, 1e22)},
-        precision="2 digits: at 3.8e25 FLOP they give 10.5T tokens, not the 16.55T (402B parameters) printed beside them",
+        precision="2 digits: at 3.8e25 FLOP they give 10.5T tokens, not the 16.55T printed beside them",
         note="its N* is tokens; a = 1 - b and N by C = 6 N D; which N is not said",
     ),
     Published(

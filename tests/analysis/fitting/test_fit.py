@@ -165,9 +165,8 @@ def test_a_loss_below_the_floor_does_not_hold_e_down():
 
 
 def test_a_smaller_threshold_gives_the_row_below_the_floor_less_weight():
-    assert fit("chinchilla", below_the_floor(), delta=5e-5, resample="none").values["E"] == pytest.approx(
-        1.9999, abs=5e-5
-    )
+    found = fit("chinchilla", below_the_floor(), delta=5e-5, resample="none")
+    assert found.values["E"] == pytest.approx(1.9999, abs=5e-5)
 
 
 def test_noise_below_the_floor_leaves_e_its_interval():
