@@ -24,6 +24,14 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"error: {message}; see `{self.prog} --help`\n")
 
 
+def flops(text: str) -> float:
+    """A budget in FLOP, from a number or from one with PF-days after it."""
+    from analysis.laws.published import PF_DAY
+
+    number = re.sub(r"\s*(PF-?days?|PFd)$", "", text.strip(), flags=re.IGNORECASE)
+    return float(number) * (PF_DAY if number != text.strip() else 1.0)
+
+
 def add_verbs(parser: argparse.ArgumentParser, modules: Mapping[str, str], level: str) -> None:
     """Add the verbs of a table to a parser, each with the options of its module; the chosen name is `args.<level>`."""
     children = parser.add_subparsers(dest=level, required=True, metavar=level.upper())

@@ -46,6 +46,8 @@ def _add_choice_of_runs(parser: ArgumentParser) -> None:
 
 def _add_choice_of_fit(parser: ArgumentParser) -> None:
     parser.add_argument("--law", default="chinchilla", help="comma-separated laws (default: %(default)s)")
+    parser.add_argument("--fix", metavar="E=X,...", help="parameters held at a value, as in E=1.6")
+    parser.add_argument("--tie", action="append", default=[], metavar="X=Y", help="two exponents made one: alpha=beta")
     parser.add_argument(
         "--resamples", type=int, default=1000, metavar="K", help="bootstrap resamples (default: %(default)s)"
     )
@@ -106,6 +108,7 @@ def _fits(args: Namespace) -> Iterator[tuple["FitResult", "Runs"]]:
 
     from analysis.fitting.fit import fit
     from analysis.fitting.saved_fit import describe
+    from analysis.laws.constrained import constrained
     from analysis.laws.registry import law_named
     from analysis.runs.from_records import is_sweep
     from analysis.runs.reload import reload_runs
@@ -114,7 +117,8 @@ def _fits(args: Namespace) -> Iterator[tuple["FitResult", "Runs"]]:
     path = find_runs(args.runs, args.runs_dir)
     counts = args.count.split(",") if args.count else ["with_head" if is_sweep(path) else None]
     reported: set[tuple[str, str]] = set()
-    for law in map(law_named, args.law.split(",")):
+    fixed, tied = _constraints(args)
+    for law in (constrained(law_named(name), fixed, tied) for name in args.law.split(",")):
         for count in counts:
             source: dict[str, Any] = {"columns": args.columns, "drop_worst": args.drop_worst}
             source |= {"path": str(path.resolve()), "keep_repeats": bool(law.repeats), "best_of": args.best_of}
@@ -125,6 +129,17 @@ def _fits(args: Namespace) -> Iterator[tuple["FitResult", "Runs"]]:
             notes = (*runs.notes, *result.warnings)
             holdout = check_holdout(runs.frame, result.law)
             yield dataclasses.replace(result, warnings=notes, holdout=holdout), runs
+
+
+def _constraints(args: Namespace) -> tuple[dict[str, float], list[list[str]]]:
+    """Parameters to be held, and pairs of exponents to be tied."""
+    from analysis.laws.constrained import parse_values
+
+    tied = [[name.strip() for name in pair.split("=")] for pair in args.tie]
+    for pair in tied:
+        if len(pair) != 2:
+            raise UserError(f"--tie is {'='.join(pair)!r}: write two exponents, as in alpha=beta")
+    return parse_values(args.fix, "--fix") if args.fix else {}, tied
 
 
 def _fit_settings(args: Namespace, designed: bool) -> dict[str, Any]:

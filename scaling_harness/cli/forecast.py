@@ -3,8 +3,9 @@
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
-from scaling_harness.cli._options import add_json
+from scaling_harness.cli._options import add_json, flops
 from scaling_harness.cli._output import print_document, print_rows
+from scaling_harness.errors import UserError
 
 if TYPE_CHECKING:
     from analysis.fitting.estimate import Estimate
@@ -15,8 +16,11 @@ HELP = "predict from a fit: the best N and D for a budget, a loss, or the comput
 
 def add_options(parser: ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("source", metavar="FIT", help="a file of `fit --out`, or published:NAME")
-    parser.add_argument("--flops", type=float, metavar="C", help="budget to predict the best N and D for")
+    parser.add_argument("source", metavar="FIT", nargs="?", help="a file of `fit --out`, or published:NAME")
+    parser.add_argument("--params", metavar="E=X,A=X,...", help="constants of your own; LAW:A=X,... names their law")
+    parser.add_argument(
+        "--flops", type=flops, metavar="C", help="budget to predict the best N and D for, also in PF-days: 12PF-days"
+    )
     parser.add_argument(
         "--n-params",
         type=float,
@@ -33,22 +37,27 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--batch", metavar="B", help="for L(N,S): tokens per step, or kaplan2020 for its critical batch at each loss"
     )
+    parser.add_argument("--unique-tokens", type=float, metavar="U", help="with N and D: the unique ones of D tokens")
     add_json(parser)
 
 
 def run(args: Namespace) -> int:
     """Print what a fit, or a published law, predicts for a budget, a shape or a loss."""
     from analysis.forecasting.forecast import forecast
-    from analysis.forecasting.source import open_source, with_batch
+    from analysis.forecasting.source import from_params, open_source, with_batch
+    from analysis.laws.published import PF_DAY
     from analysis.to_json import to_json
 
-    source = open_source(args.source)
+    if (args.source is None) == (args.params is None):
+        raise UserError("name one source: a file of `fit --out`, published:NAME, or --params E=..,A=..")
+    source = open_source(args.source) if args.params is None else from_params(args.params)
     prediction = forecast(
         source if args.batch is None else with_batch(source, args.batch),
         train_flops=args.flops,
         n_params=args.n_params,
         n_tokens=args.n_tokens,
         loss=args.loss,
+        unique_tokens=args.unique_tokens,
     )
     rows = [
         {"quantity": name, "value": e.value, "2.5 %": (e.ci95 or ("", ""))[0], "97.5 %": (e.ci95 or ("", ""))[1]}
@@ -60,6 +69,8 @@ def run(args: Namespace) -> int:
     if not args.json:
         _print_cost(prediction)
         distance = "unknown" if prediction.decades_beyond is None else f"{prediction.decades_beyond:.2f} decades"
+        if "train_flops" in prediction.quantities:
+            print(f"compute in PF-days: {prediction.quantities['train_flops'].value / PF_DAY:.5g}")
         print(f"distance from the runs: {distance}", *(f"note: {warning}" for warning in prediction.warnings), sep="\n")
     return 0
 

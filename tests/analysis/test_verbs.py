@@ -231,7 +231,7 @@ BAD_TABLES = {
     "in millions": ({"N": lambda f: f.N / 1e6}, 0, "millions"),
     "one loss": ({"L": 2.0, "N": lambda f: f.N * (1 + f.index / 1e3)}, 1, "all runs have the same loss, 2"),
     "no numbers": ({"L": "many"}, 1, "column 'L' holds 'many', which is no number for the loss"),
-    "no slope": ({"L": lambda f: 9 - f.L}, 0, "alpha stopped at its bound"),
+    "no slope": ({"L": lambda f: 9 - f.L}, 0, "alpha stopped at its lower bound, 0"),
     "no floor": ({"L": lambda f: (f.L - 1.0999) ** 1.2}, 0, "E runs to zero"),
 }
 
@@ -289,3 +289,29 @@ def test_too_few_rows_and_rows_given_twice(attempt, tmp_path):
     code, _, err = attempt("fit", path, *COLUMNS, "--resamples", 20)
     assert code == 0
     assert err.count("the same run is in the table twice") == 2
+
+
+def test_budgets_in_petaflop_days_and_constants_of_ones_own(attempt):
+    own = ("--params", "kaplan_lc:A=10,alpha=0.05")
+    code, out, _ = attempt("forecast", *own, "--flops", "12 PF-days", "--json")
+    assert code == 0
+    assert json.loads(out)["train_flops"]["value"] == pytest.approx(12 * 8.64e19)
+    code, out, _ = attempt("forecast", *own, "--flops", 8.64e20)
+    assert "compute in PF-days: 10" in out
+    code, out, err = attempt("forecast", "--flops", 1e20)
+    assert (code, out) == (2, "")
+    assert "name one source" in err
+    code, out, _ = attempt("compare", *own, "published:kaplan2020_lc_min", "--flops", "1PFd", "--json")
+    assert any(row["quantity"].startswith("ln(C2/C1)") for row in json.loads(out)["differences"])
+
+
+def test_parameters_are_held_and_tied_from_the_command_line(attempt, tmp_path):
+    table = write_table(tmp_path / "t.csv", budgets=4)
+    code, out, _ = attempt("fit", table, *COLUMNS, "--fix", "E=1.1", "--tie", "alpha=beta", "--resamples", 0, "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["params"]["E"]["value"] == 1.1
+    assert set(found["params"]) == {"E", "A", "B", "alpha"}
+    assert found["settings"]["fixed"] == {"E": 1.1}
+    assert attempt("fit", table, *COLUMNS, "--fix", "gamma=1")[0] == 2
+    assert attempt("fit", table, *COLUMNS, "--tie", "alpha")[0] == 2
