@@ -51,7 +51,7 @@ def _candidates(model: PowerSum, log_loss: Array, rows: Rows) -> Array:
     law, loss = model.law, np.exp(log_loss[rows])
     small = model.subset(rows)
     offsets = OFFSET_GRID if law.offset else (0.0,)
-    if law.offset in law.fixed:
+    if law.offset and law.offset in law.fixed:
         offsets = (law.fixed[law.offset] / loss.min(),)
     axes = {name: _within(law, name) for name in law.exponents}
     axes |= {name: OUTER_GRID for name in (law.outer,) if name}
