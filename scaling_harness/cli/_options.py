@@ -29,7 +29,10 @@ def flops(text: str) -> float:
     from analysis.laws.published import PF_DAY
 
     number = re.sub(r"\s*(PF-?days?|PFd)$", "", text.strip(), flags=re.IGNORECASE)
-    return float(number) * (PF_DAY if number != text.strip() else 1.0)
+    try:
+        return float(number) * (PF_DAY if number != text.strip() else 1.0)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no budget: write FLOP, as in 1e18, or 12PF-days") from error
 
 
 def add_verbs(parser: argparse.ArgumentParser, modules: Mapping[str, str], level: str) -> None:

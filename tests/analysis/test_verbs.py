@@ -142,7 +142,7 @@ def test_forecasts_are_printed_with_distance_and_intervals(attempt, saved):
         (("one.json", "--loss", "0.1"), 1, "irreducible loss E"),
         (("nothing.json", "--flops", "1e18"), 2, "cannot read nothing.json"),
         (("published:nobody", "--flops", "1e18"), 2, "published:nobody is not known"),
-        (("one.json", "--flops", "many"), 2, "invalid float"),
+        (("one.json", "--flops", "many"), 2, "'many' is no budget"),
     ],
 )
 def test_forecasts_that_cannot_be_made_are_one_sentence(attempt, saved, arguments, code, words):
