@@ -1,10 +1,11 @@
 """The cost model of a table: 6 N D if its C is that, else a smooth C(N, D) fitted to its columns."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import least_squares
+from scipy.optimize import minimize_scalar
 
 from analysis.arrays import Array
 from analysis.laws.cost_model import SIX_ND, CostModel
@@ -23,7 +24,7 @@ OTHER_COUNTS = {
     8 / 6: "a forward pass computed twice, as with activation checkpointing",
 }
 SAME_FACTOR = 0.02
-POWERS = (0.1, 0.25, 0.5, 0.9)  # starts of the power of the overhead
+POWERS = np.linspace(0.02, 1.0, 50)  # of the overhead: the best of them is refined
 
 
 def cost_of(frame: pd.DataFrame) -> CostModel:
@@ -45,13 +46,13 @@ def cost_of(frame: pd.DataFrame) -> CostModel:
     N, D, C = (np.asarray(pd.to_numeric(frame[name], errors="coerce"), float) for name in "NDC")
     known = np.all([np.isfinite(x) & (x > 0) for x in (N, D, C)], axis=0)
     n, d, c = (np.log(x[known]) for x in (N, D, C))
-    off = np.expm1(c - np.log(6.0) - n - d)
-    if not known.any() or np.abs(off).max() <= A_FEW_PER_CENT:
+    ratio = np.exp(c - np.log(SIX_ND.k) - n - d)
+    if not known.any() or np.abs(ratio - 1).max() <= A_FEW_PER_CENT:
         return SIX_ND
     described = [_described(cost, n, d, c) for cost in (SIX_ND, *_fitted(n, d, c))]
     best, _ = min(described, key=lambda each: each[1])
     budgets = _budgets(np.exp(c))
-    return replace(best, departure=(float(off.min()), float(off.max())), budgets=budgets)
+    return replace(best, ratio=(float(ratio.min()), float(ratio.max())), budgets=budgets)
 
 
 def cost_sentences(cost: CostModel) -> list[str]:
@@ -67,11 +68,11 @@ def cost_sentences(cost: CostModel) -> list[str]:
     list of str
         Empty for 6 N D.
     """
-    low, high = cost.departure
-    if low == high == 0.0:
+    low, high = cost.ratio
+    if low == high == 1.0:
         return []
     error = f"rms error {cost.rms_error:.2%}, largest {cost.largest_error:.2%}"
-    sentence = f"C is not 6 N D but {1 + low:.3g} to {1 + high:.3g} times it; taken as C = {cost.formula} ({error})"
+    sentence = f"C is not 6 N D but {low:.3g} to {high:.3g} times it; taken as C = {cost.formula} ({error})"
     if cost.formula == SIX_ND.formula:
         sentence += ": nothing smooth in N and D describes it better; look at the rows that are off"
     elif not cost.proportional:
@@ -82,7 +83,7 @@ def cost_sentences(cost: CostModel) -> list[str]:
 
 def _unit_sentences(cost: CostModel) -> list[str]:
     """Whether C is counted in something else than FLOP."""
-    ratio = float(np.sqrt((1 + cost.departure[0]) * (1 + cost.departure[1])))
+    ratio = float(np.sqrt(cost.ratio[0] * cost.ratio[1]))
     if 1 / ANOTHER_UNIT < ratio < ANOTHER_UNIT:
         counts = [words for factor, words in OTHER_COUNTS.items() if abs(ratio / factor - 1) < SAME_FACTOR]
         return [f"C = {cost.formula} may be {words}" for words in counts if cost.proportional]
@@ -121,18 +122,26 @@ def _fitted(n: Array, d: Array, c: Array) -> list[CostModel]:
 
 
 def _overhead(n: Array, ratio: Array, side: int, free_k: bool) -> CostModel | None:
-    """K (1 + overhead N^-power)^side through ln C/ND, k 6 unless it is free."""
-    x = n - n.mean()
+    """Fit k (1 + overhead N^-power)^side through ln C/ND, k 6 unless it is free; None if nothing falls with N.
 
-    def residuals(theta: Array) -> Array:
-        extra = np.log1p(np.exp(theta[0] - theta[1] * x))
-        return ratio - (theta[2] if free_k else np.log(SIX_ND.k)) - side * extra
+    (C/ND)^side is linear in N^-power: relative errors are solved for at every power, and the best power refined.
+    """
+    y, x = np.exp(side * ratio), n - n.mean()
 
-    low, high = [-20.0, 1e-3, -60.0], [20.0, 1.0, 60.0]
-    n_free = 2 + free_k
-    starts = [np.array([0.0, power, ratio.mean()])[:n_free] for power in POWERS]
-    found = [least_squares(residuals, start, bounds=(low[:n_free], high[:n_free]), x_scale="jac") for start in starts]
-    theta = min(found, key=lambda each: each.cost).x
-    k = float(np.exp(theta[2])) if free_k else SIX_ND.k
-    overhead = float(np.exp(theta[0] + theta[1] * n.mean()))
-    return CostModel(k, overhead=overhead, overhead_power=float(theta[1]), side=side)
+    def solved(power: float) -> tuple[float, Array]:
+        columns, fixed = np.exp(-power * x) / y, SIX_ND.k**side / y
+        X = np.stack([1 / y, columns], axis=1) if free_k else columns[:, None]
+        target = np.ones(len(y)) if free_k else 1 - fixed
+        theta = np.linalg.lstsq(X, target, rcond=None)[0]
+        return float(((X @ theta - target) ** 2).sum()), theta
+
+    step = float(POWERS[1] - POWERS[0])
+    start = min(POWERS.tolist(), key=lambda power: solved(power)[0])
+    span = (max(start - step, step / 2), min(start + step, 1.0))
+    refined: Any = minimize_scalar(lambda p: solved(p)[0], bounds=span, method="bounded", options={"xatol": 1e-9})
+    power = float(refined.x)
+    level, extra = solved(power)[1] if free_k else (SIX_ND.k**side, *solved(power)[1])
+    if level <= 0 or extra <= 0:
+        return None
+    k = float(level**side) if free_k else SIX_ND.k
+    return CostModel(k, overhead=float(extra / level * np.exp(power * n.mean())), overhead_power=power, side=side)

@@ -31,8 +31,8 @@ class CostModel:
         What small models cost beyond k N D, such as attention, embedding or a head that N does not count.
     side : 1 or -1
         -1: small models cost less, such as an embedding that N counts and C does not.
-    departure : (float, float)
-        Least and largest C / 6 N D - 1 of the runs.
+    ratio : (float, float)
+        Least and largest C / 6 N D of the runs.
     rms_error, largest_error : float
         Of ln C of the runs.
     budgets : tuple of float
@@ -45,7 +45,7 @@ class CostModel:
     overhead: float = 0.0
     overhead_power: float = 0.0
     side: int = 1
-    departure: tuple[float, float] = (0.0, 0.0)
+    ratio: tuple[float, float] = (1.0, 1.0)
     rms_error: float = 0.0
     largest_error: float = 0.0
     budgets: tuple[float, ...] = ()
@@ -109,9 +109,9 @@ def cost_from(saved: Mapping[str, Any] | None) -> CostModel:
     """A cost model from its JSON; 6 N D for fits saved before there was one."""
     if saved is None:
         return SIX_ND
-    numbers = {name: value for name, value in saved.items() if name != "formula"}
-    pairs = {name: tuple(saved[name]) for name in ("departure", "budgets")}
-    return CostModel(**(numbers | pairs))
+    fields: dict[str, Any] = {name: value for name, value in saved.items() if name != "formula"}
+    fields |= {name: tuple(saved[name]) for name in ("ratio", "budgets")}
+    return CostModel(**fields)
 
 
 def _power(value: float) -> str:
