@@ -1,1 +1,1 @@
-"""Train ladders of small decoder-only transformers and record what happened."""
+"""Train ladders of small decoder-only transformers and record the results."""

@@ -1,4 +1,4 @@
-"""`python -m scaling_harness` is the console command."""
+"""Run the console command as `python -m scaling_harness`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The two failures a user may meet. The message is the sentence they read; the CLI prints nothing else."""
+"""Errors that a user may see. The command line prints the message, a sentence, and nothing else."""
 
 
 class HarnessError(Exception):
@@ -8,6 +8,6 @@ class HarnessError(Exception):
 
 
 class UserError(HarnessError):
-    """The arguments, the configuration or the data given cannot be used as they are."""
+    """The arguments, the configuration or the data cannot be used as they are."""
 
     exit_code = 2

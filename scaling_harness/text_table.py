@@ -1,4 +1,4 @@
-"""Rows of cells as aligned text, quick also where there are ten thousand. Standard library only."""
+"""Print rows of cells as aligned text, fast enough for ten thousand rows."""
 
 import shutil
 import sys
@@ -6,16 +6,16 @@ from collections.abc import Collection, Sequence
 
 
 def print_columns(header: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str] = ()) -> None:
-    """Print a table on stdout; a terminal cuts its lines, a file gets them whole.
+    """Print a table on stdout; lines are cut to the width of a terminal, but not in a file.
 
     Parameters
     ----------
     header : sequence of str
         Names of the columns.
     rows : sequence of sequences of str
-        One cell a column.
+        One cell per column.
     right : collection of str
-        Columns set flush right.
+        Names of the columns that are aligned right.
     """
     limit = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     table = [header, *rows]

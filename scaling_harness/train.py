@@ -1,4 +1,4 @@
-"""One run as a Hydra application: `python -m scaling_harness.train model.d_model=64`."""
+"""Train one run, also as a Hydra application: `python -m scaling_harness.train model.d_model=64`."""
 
 import os
 import sys
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 
 def train_one(config: RunConfig) -> int:
-    """Train one run, or find it trained, and print its record.
+    """Train one run unless it is finished already, and print its result.
 
     Parameters
     ----------
     config : RunConfig
-        As the user describes the run.
+        Configuration of the run.
 
     Returns
     -------
     int
-        0 where the run completed, 1 where it diverged or failed.
+        0 if the run completed, 1 if it diverged or failed.
     """
     from scaling_harness.data.token_cache import prepare
     from scaling_harness.execution.execute import execute_alone
@@ -43,18 +43,20 @@ def train_one(config: RunConfig) -> int:
     plan = resolve(config, info)
     store = Store(Path(config.runtime.runs_dir))
     if int(os.environ.get("RANK", "0")):
-        return 0 if store.is_finished(plan.run_id) else _follow(Job((plan,)), config, store)
-    execute_alone(Job((plan,)), config.runtime, store, train_shown)
+        return 0 if store.is_finished(plan.run_id) else _train_as_follower(Job((plan,)), config, store)
+    execute_alone(Job((plan,)), config.runtime, store, train_with_progress_bar)
     mirror([plan.run_id], store, config.wandb)
     record = store.read(plan.run_id)
     loss = record.losses.get("valid")
-    said = f"{record.status}: {record.reason}" if record.reason or loss is None else f"{loss.loss_nats:.4f} nats/token"
-    print(f"{plan.run_id}  {said}  {store.record_path(plan.run_id)}")
+    result = (
+        f"{record.status}: {record.reason}" if record.reason or loss is None else f"{loss.loss_nats:.4f} nats/token"
+    )
+    print(f"{plan.run_id}  {result}  {store.record_path(plan.run_id)}")
     return 0 if record.status == "completed" else 1
 
 
-class _Unwatched:
-    """Oversight of a process that torchrun started beside the first one, which holds the claim and writes."""
+class _NoOversight:
+    """Oversight that does nothing, for torchrun's other processes: the first one holds the claim and writes."""
 
     def tick(self, step: int) -> None:
         pass
@@ -63,8 +65,8 @@ class _Unwatched:
         pass
 
 
-class _Bar:
-    """Oversight that shows the steps done; `show` is a no-op where stderr is not a terminal."""
+class _BarOversight:
+    """Oversight that also shows the steps done in a progress bar."""
 
     def __init__(self, inner: "Oversight", show: Callable[[int], None]) -> None:
         self._inner, self._show = inner, show
@@ -77,8 +79,10 @@ class _Bar:
         self._inner.confirm()
 
 
-def train_shown(job: "Job", runtime: RuntimeConfig, store: "Store", oversight: "Oversight") -> "list[RunRecord]":
-    """Train a job under a progress bar; see `trainer.train`."""
+def train_with_progress_bar(
+    job: "Job", runtime: RuntimeConfig, store: "Store", oversight: "Oversight"
+) -> "list[RunRecord]":
+    """Train a job and show a progress bar if stderr is a terminal; see `trainer.train`."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -88,19 +92,19 @@ def train_shown(job: "Job", runtime: RuntimeConfig, store: "Store", oversight: "
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(job.job_id, total=job.runs[0].n_steps)
-        return train(job, runtime, store, _Bar(oversight, lambda step: progress.update(task, completed=step)))
+        return train(job, runtime, store, _BarOversight(oversight, lambda step: progress.update(task, completed=step)))
 
 
-def _follow(job: "Job", config: RunConfig, store: "Store") -> int:
+def _train_as_follower(job: "Job", config: RunConfig, store: "Store") -> int:
     from scaling_harness.training.trainer import train
 
-    train(job, config.runtime, store, _Unwatched())
+    train(job, config.runtime, store, _NoOversight())
     return 0
 
 
 @hydra.main(config_path=str(CONF_DIR), config_name="train", version_base="1.3")
 def main(composed: DictConfig) -> None:
-    """Train the composed run; a run that did not complete, or cannot start, ends the process with a sentence."""
+    """Train the composed run; if it cannot start or does not complete, print a sentence and exit."""
     try:
         config = run_config(plain(OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)))
         code = train_one(config)

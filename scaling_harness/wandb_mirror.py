@@ -1,4 +1,4 @@
-"""Finished runs copied to wandb, whole and once each. The run store stays the truth; an error here ends nothing."""
+"""Copy finished runs to wandb, each once and as a whole. The run store stays the source; an error here stops no run."""
 
 import json
 import logging
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import wandb
 
 MARKER = "wandb.jsonl"
-"""Where a run was copied to, a line each time."""
+"""File in a run's folder with a line for each copy."""
 _log = logging.getLogger(__name__)
 
 
@@ -27,18 +27,18 @@ def mirror(run_ids: Iterable[str], store: Store, config: WandbConfig, group: str
     Parameters
     ----------
     run_ids : iterable of str
-        Runs to copy; unfinished ones are passed over.
+        Runs to copy; unfinished ones are skipped.
     store : Store
-        Where they live.
+        Store of the runs.
     config : WandbConfig
-        `off` copies nothing and imports nothing.
+        Mode and project; `off` copies nothing and does not import wandb.
     group : str, optional
-        The sweep they belong to.
+        Name of their sweep.
 
     Returns
     -------
     int
-        Runs copied. A run that wandb would not take is logged and left for the next time.
+        Number of runs copied. A run that wandb refuses is logged and tried again the next time.
     """
     if config.mode == "off":
         return 0
@@ -50,7 +50,7 @@ def mirror(run_ids: Iterable[str], store: Store, config: WandbConfig, group: str
         except Exception as error:
             if isinstance(error, HarnessError):
                 raise
-            _log.warning("wandb did not take %s (%s: %s)", run_id, type(error).__name__, error)
+            _log.warning("wandb refused %s (%s: %s); it will be tried again", run_id, type(error).__name__, error)
             continue
         with (store.run_dir(run_id) / MARKER).open("a") as file:
             file.write(json.dumps({**vars(config), "at": now()}) + "\n")

@@ -1,1 +1,1 @@
-"""Plan and run many training runs: grids in, one record a run out."""
+"""Plan and run many training runs: grids in, one record per run out."""

@@ -1,4 +1,4 @@
-"""The parts of a composed configuration that describe many runs, checked into frozen dataclasses."""
+"""Check the parts of a composed configuration that describe a sweep, into frozen dataclasses."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -87,8 +87,10 @@ def common_exponent(
     HarnessError
         Fewer than two groups, too few runs, or a law that is not a plain sum of power terms.
     """
-    if len(groups) < 2 or law.outer or law.repeats:
-        raise HarnessError(f"a common exponent needs two groups and a plain sum of power terms, not {law.formula}")
+    if len(groups) < 2 or law.outer or law.repeats or law.fixed:
+        raise HarnessError(
+            f"a common exponent needs two groups and a plain sum of power terms, none held, not {law.formula}"
+        )
     points = {name: _alone(name, frame, law) for name, frame in groups.items()}
     joint = _Joint(law, list(points.values()))
     shared_z = joint.solve(joint.log_loss)

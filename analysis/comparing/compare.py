@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.arrays import Array
 from analysis.fitting.estimate import Estimate
-from analysis.forecasting.inverse import compute_for_loss
+from analysis.forecasting.inverse import compute_for_loss, only_input
 from analysis.forecasting.source import CONVENTIONS, Source
 from analysis.to_json import document
 from scaling_harness.errors import HarnessError, UserError
@@ -236,8 +236,8 @@ def _add_multiplier(
     if unequal:
         reason = "losses of other " + ", ".join(f"{k} ({a} against {b})" for k, (a, b) in unequal.items())
         refused.append({"what": what, "pair": pair, "reason": f"{reason} are not the same quantity"})
-    elif not (first.has_optimum and second.has_optimum):
-        refused.append({"what": what, "pair": pair, "reason": f"{pair}: both need a law with an optimum"})
+    elif not all(source.has_optimum or only_input(source) == "C" for source in (first, second)):
+        refused.append({"what": what, "pair": pair, "reason": f"{pair}: both need a law with an optimum, or in C"})
     else:
         estimate = compute_multiplier(first, second, train_flops, seed)
         pairing = "paired" if paired(first, second) else "independent" if estimate.ci95 else "no errors"
@@ -268,5 +268,8 @@ def compute_multiplier(first: Source, second: Source, train_flops: float, seed: 
 def _log_multiplier(
     first: Source, second: Source, mine: Mapping[str, Array], theirs: Mapping[str, Array], train_flops: float
 ) -> Array:
-    loss = first.optimal(mine, np.full(len(next(iter(mine.values()))), train_flops)).loss_nats
+    if only_input(first) == "C" and first.law is not None:
+        loss = first.law.predict(mine, C=train_flops)
+    else:
+        loss = first.optimal(mine, np.full(len(next(iter(mine.values()))), train_flops)).loss_nats
     return np.log(compute_for_loss(second, theirs, loss)) - np.log(train_flops)

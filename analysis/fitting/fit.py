@@ -19,7 +19,7 @@ from analysis.fitting.resample import Resample, draw_params, method_warnings
 from analysis.fitting.result import FitResult, build_estimates
 from analysis.fitting.sandwich import standard_errors
 from analysis.laws.cost_model import SIX_ND, CostModel
-from analysis.laws.law import Law
+from analysis.laws.law import FLOPS_PER_PARAM_TOKEN, Law
 from analysis.laws.registry import law_named
 from analysis.runs.replicates import SeedNoise, design_cells, seed_noise
 from scaling_harness.errors import HarnessError, UserError
@@ -111,6 +111,7 @@ def fit(
     cost = cost_of(frame)
     settings = {"loss": loss, "delta": delta, "count": count, "weights": weights, "clusters": clusters}
     settings |= {"resample": method, "resamples": resamples, "seed": seed}
+    settings |= {name: value for name in ("fixed", "tied") if (value := getattr(law, name))}
     return assemble(
         point,
         draws,
@@ -126,6 +127,7 @@ def fit(
         checks=_checks(point, labels, profiles) | _noise_check(point, frame, noise) if draws else {},
         offset=_offset_profile(point) if draws else None,
         cost=cost,
+        spent=_spent(frame, inputs),
     )
 
 
@@ -147,7 +149,7 @@ def _noise_check(point: Point, frame: pd.DataFrame, noise: SeedNoise | None) -> 
 
 def _offset_profile(point: Point) -> Profile | None:
     """Profile of E, if the law has one and the rows are few enough for it to matter."""
-    if not point.law.offset or point.n_rows > MANY_ROWS:
+    if not point.law.offset or point.law.offset in point.law.fixed or point.n_rows > MANY_ROWS:
         return None
     return profile(point, point.law.offset)
 
@@ -162,13 +164,18 @@ def assemble(
     checks: Mapping[str, Any] | None = None,
     offset: Profile | None = None,
     cost: CostModel = SIX_ND,
+    spent: Array | None = None,
 ) -> FitResult:
-    """The result of a certified optimum and its resampled parameters; E without interval if unidentified."""
+    """The result of a certified optimum and its resampled parameters; E without interval if unidentified.
+
+    ``spent`` is the compute of each run: how far beyond the runs a budget lies is told by it.
+    """
     params, derived = build_estimates(point.law, point.params, draws, cost)
     unidentified = _unidentified(offset)
     if unidentified and offset:
         params[offset.name] = Estimate(params[offset.name].value)
-    ranges = {name: (float(x.min()), float(x.max())) for name, x in point.inputs.items()}
+    spans = point.inputs if spent is None else {**point.inputs, "C": spent}
+    ranges = {name: (float(x.min()), float(x.max())) for name, x in spans.items()}
     return FitResult(
         law=point.law,
         params=params,
@@ -213,6 +220,14 @@ def _columns(law: Law, frame: pd.DataFrame) -> tuple[dict[str, Array], Array]:
             "name it with --columns, as in N=params,D=tokens,loss=loss"
         )
     return {name: _numbers(frame, name) for name in law.inputs}, _numbers(frame, "L")
+
+
+def _spent(frame: pd.DataFrame, inputs: Mapping[str, Array]) -> Array | None:
+    """C of each run, 6 N D if the table has none; None if it cannot be told."""
+    given = _numbers(frame, "C") if "C" in frame else np.array([np.nan])
+    if (np.isfinite(given) & (given > 0)).all():
+        return given
+    return FLOPS_PER_PARAM_TOKEN * inputs["N"] * inputs["D"] if {"N", "D"} <= set(inputs) else None
 
 
 def _numbers(frame: pd.DataFrame, name: str) -> Array:
@@ -263,16 +278,24 @@ def _fit_warnings(point: Point) -> list[str]:
     certificate, sentences = point.certificate, []
     if not certificate.converged:
         sentences.append("not converged: do not use these parameters")
-    for name in certificate.bounds_hit:
-        zero = name == point.law.offset
-        what = "runs to zero: these runs do not show an irreducible loss" if zero else "stopped at its bound"
-        sentences.append(f"{name} {what}")
+    sentences += [_bound_sentence(point, name) for name in certificate.bounds_hit]
     if certificate.tried > 1 and certificate.agreeing < max(2, certificate.tried // 5):
         sentences.append(
             f"only {certificate.agreeing} of {certificate.tried} starts found this optimum: "
             "others may be as good, give more starts"
         )
     return sentences
+
+
+def _bound_sentence(point: Point, name: str) -> str:
+    """Which bound holds a parameter, and what that says of an irreducible loss."""
+    low, high = point.model.bounds(float(np.exp(point.log_loss.min())))
+    i = point.model.position[name]
+    if name == point.law.offset:  # bounded below alone
+        return f"{name} runs to zero, its lower bound: these runs do not show an irreducible loss"
+    side, bound = ("lower", low[i]) if point.z_P[i] <= low[i] else ("upper", high[i])
+    value = float(np.exp(bound)) if name in point.law.positive else float(bound)
+    return f"{name} stopped at its {side} bound, {value:g}"
 
 
 def _left_out(dropped: tuple[Mapping[str, str], ...]) -> list[str]:

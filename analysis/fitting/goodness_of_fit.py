@@ -45,7 +45,7 @@ def fit_quality(law: Law, cells: pd.DataFrame, noise: SeedNoise | None, residual
     variance = noise.at(cells.N.to_numpy()) ** 2 / cells.n_seeds.to_numpy()
     seed_rms = float(np.sqrt(variance.mean()))
     squares = law_point(law, cells).residuals ** 2
-    dof = len(cells) - len(law.params)
+    dof = len(cells) - law.n_free
     lack = (squares / variance).sum() / max(1, dof)
     p_value = float(stats.f.sf(lack, dof, noise.dof)) if dof > 0 else None
     return FitQuality(residual_rms, seed_rms, residual_rms / seed_rms, p_value)

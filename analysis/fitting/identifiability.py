@@ -45,18 +45,17 @@ def check_rows(law: Law, inputs: Mapping[str, Array], loss: Array) -> list[str]:
         bad = int((~np.isfinite(values) | (values <= 0)).sum())
         if bad:
             raise HarnessError(f"{bad} of {len(values)} rows have a {name} that is not a positive number: drop them")
-    if len(loss) < len(law.params):
+    if len(loss) < law.n_free:
         raise HarnessError(
-            f"{len(loss)} runs cannot fix the {len(law.params)} parameters of {law.formula}: "
-            f"give at least {len(law.params) + 1}"
+            f"{len(loss)} runs cannot fix the {law.n_free} parameters of {law.formula}: give at least {law.n_free + 1}"
         )
     if loss.max() <= loss.min() * (1 + SAME_LOSS):
         raise HarnessError(f"all runs have the same loss, {loss[0]:.7g}: no exponent is identified")
-    powers = {name: inputs[name] for name in law.power_inputs}
+    powers = {name: inputs[name] for name in law.power_inputs if _is_free(law, name)}
     _check_levels(law, powers)
     sentences = _check_rank(law, powers, loss)
     _check_repeats(law, inputs)
-    if len(loss) == len(law.params):
+    if len(loss) == law.n_free:
         sentences.append(f"{len(loss)} runs for {len(loss)} parameters: the law runs through all, nothing tells errors")
     return [*sentences, *_level_warnings(inputs), *_unit_warnings(inputs, loss)]
 
@@ -66,6 +65,12 @@ def n_levels(values: Array) -> int:
     logs = np.sort(np.log(values))
     stretches = np.split(logs, np.flatnonzero(np.diff(logs) > SAME_LEVEL) + 1)
     return sum(1 + int((stretch[-1] - stretch[0]) / (2 * SAME_LEVEL)) for stretch in stretches)
+
+
+def _is_free(law: Law, name: str) -> bool:
+    """Whether an exponent of the input is fitted, or its coefficient alone is."""
+    powers = [term.exponents[name] for term in law.terms if name in term.exponents]
+    return any(power not in law.fixed for power in powers)
 
 
 def _check_levels(law: Law, inputs: Mapping[str, Array]) -> None:

@@ -78,7 +78,7 @@ class Point:
     def residual_rms(self) -> float:
         """Root mean square log residual with n - P degrees of freedom."""
         squares = (self.weights * self.residuals**2).sum() / self.weights.mean()
-        return float(np.sqrt(squares / max(1, self.n_rows - len(self.law.params))))
+        return float(np.sqrt(squares / max(1, self.n_rows - self.law.n_free)))
 
     @property
     def residuals(self) -> Array:
@@ -155,7 +155,9 @@ def fit_point(
         gradient_norm=float(final.gradient_norm_K[0]),
         condition=_condition(model, final.z_KP, weights),
         distance_moved=float(np.linalg.norm(final.z_KP[0] - starts_KP[best])),
-        bounds_hit=tuple(np.array(law.params)[final.at_bound_KP[0]].tolist()),
+        bounds_hit=tuple(
+            name for name, held in zip(law.params, final.at_bound_KP[0], strict=True) if held and name not in law.fixed
+        ),
         converged=bool(final.converged_K[0]),
     )
     value = float(final.objective_K[0])
@@ -164,5 +166,5 @@ def fit_point(
 
 def _condition(model: PowerSum, z_1P: Array, weights: Array) -> float:
     """Condition number of J' W J."""
-    J_Pn = model.jacobian(model.evaluate(z_1P))[0]
+    J_Pn = model.jacobian(model.evaluate(z_1P))[0][[name not in model.law.fixed for name in model.law.params]]
     return float(np.linalg.cond((J_Pn * weights) @ J_Pn.T))

@@ -19,7 +19,7 @@ from analysis.laws.batched_law import on_rows
 CI_LEVEL = 0.95
 POINTS = 41
 REACH = 6.0  # standard errors on each side
-OFFSET_SHARES = np.concatenate([[1e-6], np.linspace(0.01, 0.995, 59)])  # of the smallest loss
+OFFSET_SHARES = np.concatenate([[1e-6], np.linspace(0.01, 0.995, 59), np.linspace(1.0, 1.1, 11)])  # of the least loss
 OFFSET_STARTS = 2
 
 
@@ -68,8 +68,8 @@ def profile(point: Point, name: str, values: Array | None = None) -> Profile:
     name : str
         One of ``point.law.params``.
     values : array, optional
-        Where to hold it; by default six standard errors to each side, for E from zero to the
-        smallest loss.
+        Where to hold it; by default six standard errors to each side, for E from zero to a tenth
+        above the smallest loss, which noise can put below E.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def profile(point: Point, name: str, values: Array | None = None) -> Profile:
     objective_G = _held(point, position, held, OFFSET_STARTS if offset else 0)
     best = min(point.value, float(objective_G.min()))
     statistic = 2 * (objective_G - best) * _quasi_scale(point)
-    threshold = float(stats.f.ppf(CI_LEVEL, 1, max(1, point.n_rows - len(point.law.params))))
+    threshold = float(stats.f.ppf(CI_LEVEL, 1, max(1, point.n_rows - point.law.n_free)))
     natural = np.exp if positive else np.asarray
     at = point.z_P[position]
     low = _crossing(held, statistic, at, threshold, -1)
@@ -103,7 +103,7 @@ def profile(point: Point, name: str, values: Array | None = None) -> Profile:
 
 def profile_intervals(point: Point) -> dict[str, tuple[float, float] | None]:
     """Interval of every parameter by its profile; None if the data do not bound it."""
-    profiles = {name: profile(point, name) for name in point.law.params}
+    profiles = {name: profile(point, name) for name in point.law.params if name not in point.law.fixed}
     return {name: each.interval for name, each in profiles.items()}
 
 
@@ -152,7 +152,7 @@ def _along(point: Point, position: int) -> Array:
 def _quasi_scale(point: Point) -> float:
     """E[rho''] / E[rho'^2], the latter with n - P degrees of freedom."""
     psi = np.clip(point.objective_residuals, -point.objective.delta, point.objective.delta)
-    variance = (point.weights * psi**2).sum() / max(1, point.n_rows - len(point.law.params))
+    variance = (point.weights * psi**2).sum() / max(1, point.n_rows - point.law.n_free)
     curvature = (point.weights * expected_curvature(point)).sum() / point.weights.sum()
     return float(curvature / max(variance, 1e-300))
 

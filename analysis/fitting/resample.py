@@ -112,7 +112,7 @@ def residual_draws(point: Point, resamples: int, rng: np.random.Generator) -> Ar
     """
     weight = point.weights / point.weights.mean()
     signed = point.residuals * np.sqrt(weight)
-    n_rows, n_params = point.n_rows, len(point.law.params)
+    n_rows, n_params = point.n_rows, point.law.n_free
     if np.median(np.abs(signed)) > point.objective.delta:
         pool = signed[np.argsort(np.abs(signed))[n_params:]]
     else:
@@ -142,7 +142,7 @@ def noise_sd(point: Point, noise: SeedNoise | None) -> tuple[Array, int]:
     """Standard deviation of each row's ln L, and the degrees of freedom it rests on."""
     scatter = point.residual_rms
     if noise is None:
-        dof = max(1, point.n_rows - len(point.law.params))
+        dof = max(1, point.n_rows - point.law.n_free)
         return scatter / np.sqrt(point.weights / point.weights.mean()), dof
     sd = noise.at(point.inputs["N"]) if "N" in point.inputs else np.full(point.n_rows, noise.sd)
     implied = float(np.sqrt((sd**2).mean()))

@@ -42,7 +42,7 @@ class FitResult:
     certificate : Certificate
     n_runs : int
     input_ranges : mapping of str to (low, high)
-        Range of each input in the fit: forecasts say how far beyond they reach.
+        Range of each input of the runs fitted, and of their C: forecasts say how far beyond they reach.
     dropped : tuple of {"run", "reason"}
     warnings : tuple of str
     settings : mapping
@@ -156,7 +156,7 @@ def build_estimates(
     derived, drawn = derive_under(cost, law, point), derive_under(cost, law, draws) if draws else {}
     none = np.array([])
     return (
-        {name: Estimate.from_draws(value, draws.get(name, none)) for name, value in point.items()},
+        {n: Estimate.from_draws(x, none if n in law.fixed else draws.get(n, none)) for n, x in point.items()},
         {name: Estimate.from_draws(float(value), drawn.get(name, none)) for name, value in derived.items()},
     )
 
@@ -177,7 +177,7 @@ def fit_table(result: FitResult) -> str:
         "-" * WIDTH,
         f"{'':10}{'value':>14}{'std. error':>14}{'[2.5 %':>16}{'97.5 %]':>16}",
         "-" * WIDTH,
-        *(_row(name, estimate) for name, estimate in result.params.items()),
+        *(_row(name, estimate, name in result.law.fixed) for name, estimate in result.params.items()),
         "-" * WIDTH,
         *(_row(name, estimate) for name, estimate in result.derived.items()),
         "=" * WIDTH,
@@ -200,8 +200,8 @@ def _pair(left: str, left_value: str, right: str, right_value: str) -> str:
     return f"{left + ':':12}{left_value:<32}{right + ':':18}{right_value}"
 
 
-def _row(name: str, estimate: Estimate) -> str:
-    error = "" if estimate.stderr is None else f"{estimate.stderr:.4g}"
+def _row(name: str, estimate: Estimate, held: bool = False) -> str:
+    error = "held" if held else "" if estimate.stderr is None else f"{estimate.stderr:.4g}"
     low, high = ("", "") if estimate.ci95 is None else (f"{bound:.6g}" for bound in estimate.ci95)
     return f"{name:10}{estimate.value:>14.7g}{error:>14}{low:>16}{high:>16}"
 

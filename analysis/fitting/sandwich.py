@@ -21,7 +21,7 @@ def expected_curvature(point: Point) -> Array:
     delta, residuals = point.objective.delta, point.objective_residuals
     if np.isinf(delta):
         return np.ones(point.n_rows)
-    dof = max(1, point.n_rows - len(point.law.params))
+    dof = max(1, point.n_rows - point.law.n_free)
     spread = NORMAL_MAD * np.median(np.abs(residuals)) * np.sqrt(point.n_rows / dof)
     width = max(BANDWIDTH * spread * point.n_rows**-0.2, 1e-300)
     return stats.norm.cdf((delta - residuals) / width) - stats.norm.cdf((-delta - residuals) / width)
@@ -35,7 +35,8 @@ def sandwich(point: Point, labels: Rows | None = None) -> Array:
     """
     J_Pn = point.model.jacobian(point.model.evaluate(point.z_P[None]))[0]
     scale_n = np.ones(point.n_rows) if point.objective.residual == "log" else np.exp(point.log_loss - point.residuals)
-    free = np.array([name not in point.certificate.bounds_hit for name in point.law.params])
+    held = {*point.certificate.bounds_hit, *point.law.fixed}
+    free = np.array([name not in held for name in point.law.params])
     J_Pn = (J_Pn * scale_n)[free]
     psi = np.clip(point.objective_residuals, -point.objective.delta, point.objective.delta)
     scores_Pn = J_Pn * (point.weights * psi)
@@ -55,7 +56,7 @@ def normal_draws(point: Point, draws: int, rng: np.random.Generator, labels: Row
     """Internal parameters (K, P) drawn from the sandwich, Student-t for the degrees of freedom left."""
     covariance = sandwich(point, labels)
     units = point.n_rows if labels is None else len(np.unique(labels))
-    dof = max(1, units - len(point.law.params))
+    dof = max(1, units - point.law.n_free)
     normal = rng.multivariate_normal(np.zeros(len(covariance)), covariance, draws, method="eigh")
     z_KP = point.z_P + normal * np.sqrt(dof / rng.chisquare(dof, (draws, 1)))
     return np.clip(z_KP, *point.model.bounds(float(np.exp(point.log_loss.min()))))
@@ -68,6 +69,8 @@ def standard_errors(point: Point, labels: Rows | None = None) -> dict[str, float
     ahead, behind = point.model.to_natural(point.z_P + steps), point.model.to_natural(point.z_P - steps)
     errors = {}
     for name in point.law.params:
+        if name in point.law.fixed:
+            continue
         slope = (ahead[name] - behind[name]) / (2 * STEP)
         errors[name] = float(np.sqrt(max(0.0, slope @ covariance @ slope)))
     return errors

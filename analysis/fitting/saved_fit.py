@@ -11,6 +11,7 @@ import numpy as np
 from analysis.fitting.estimate import Estimate
 from analysis.fitting.optimum import Certificate
 from analysis.fitting.result import FILE_VERSION, FitResult
+from analysis.laws.constrained import constrained
 from analysis.laws.cost_model import cost_from
 from analysis.laws.law import Law
 from analysis.laws.registry import LAWS
@@ -62,7 +63,10 @@ def load_fit(path: Path | str, law: Law | None = None) -> FitResult:
         document = json.loads(Path(path).read_text())
         if document["file_version"] != FILE_VERSION:
             raise UserError(f"{path} has fit version {document['file_version']}, not {FILE_VERSION}: fit again")
-        return _from_document(document, _law_of(document["law"], law, path))
+        settings = document["settings"]
+        known = _law_of(document["law"], law, path)
+        as_fitted = constrained(known, settings.get("fixed") or {}, settings.get("tied") or ())
+        return _from_document(document, known if law else as_fitted)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:

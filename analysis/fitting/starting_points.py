@@ -51,9 +51,12 @@ def _candidates(model: PowerSum, log_loss: Array, rows: Rows) -> Array:
     law, loss = model.law, np.exp(log_loss[rows])
     small = model.subset(rows)
     offsets = OFFSET_GRID if law.offset else (0.0,)
+    if law.offset and law.offset in law.fixed:
+        offsets = (law.fixed[law.offset] / loss.min(),)
     axes = {name: _within(law, name) for name in law.exponents}
     axes |= {name: OUTER_GRID for name in (law.outer,) if name}
     axes |= dict.fromkeys(law.repeats or (), REPEAT_GRID)
+    axes |= {name: (value,) for name, value in law.fixed.items() if name in axes}
     points = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
     return np.array([_solve_linear(small, loss, offset, point) for offset in offsets for point in points])
 
@@ -72,7 +75,8 @@ def _solve_linear(model: PowerSum, loss: Array, offset: float, point: Mapping[st
         z[model.position[name]] = np.log(value) if name in law.positive else value
     log_columns = np.stack(model.log_terms(z[None])[: len(law.terms)])[:, 0]
     irreducible = offset * loss.min()
-    target = (loss - irreducible) ** (1 / point.get(law.outer or "", 1.0))
+    reducible = np.maximum(loss - irreducible, SMALLEST_SHARE * loss)  # E may be held above a loss
+    target = reducible ** (1 / point.get(law.outer or "", 1.0))
     columns = np.exp(log_columns) / target
     gram = columns @ columns.T + 1e-9 * np.eye(len(columns)) * (columns**2).sum()
     solved = np.linalg.solve(gram, columns.sum(axis=1))

@@ -38,7 +38,7 @@ class Forecast:
         train_flops, n_params, n_tokens, tokens_per_param, loss_nats; n_steps and batch_tokens for a law in steps:
         those the source can tell.
     decades_beyond : float or None
-        Distance from the range of the runs, the worst input; None if it is not known.
+        Distance from the range of the runs, the worst of N, D and C; None if it is not known.
     warnings : tuple of str
     wrong_sizes : tuple of WrongSize
         At an optimum under a cost C(N, D): what 1/3, 1/2, 2 and 3 times the best N cost at that budget.
@@ -75,6 +75,7 @@ def forecast(
     n_params: float | None = None,
     n_tokens: float | None = None,
     loss: float | None = None,
+    unique_tokens: float | None = None,
 ) -> Forecast:
     """Forecast from one question.
 
@@ -88,6 +89,8 @@ def forecast(
         Both: the loss there. One alone: the budget it is optimal for; or the loss, for a law in it alone.
     loss : float, optional
         Nats per token: the least compute that reaches it.
+    unique_tokens : float, optional
+        With both N and D, for a law of repeated data: how many of the D tokens are unique; all by default.
 
     Returns
     -------
@@ -105,6 +108,9 @@ def forecast(
     given = [name for name, value in (("C", train_flops), ("shape", shape or None), ("L", loss)) if value is not None]
     if len(given) != 1:
         raise UserError("ask one thing: --flops, or --n-params and --n-tokens, or --loss")
+    if unique_tokens is not None:
+        _check_unique(source, shape)
+        shape["U"] = unique_tokens
     for value in (train_flops, loss, *shape.values()):
         if value is not None and not (np.isfinite(value) and value > 0):
             raise UserError(f"{value} is not a positive number")
@@ -112,6 +118,14 @@ def forecast(
         if train_flops is not None:
             return _at_budget(source, train_flops)
         return _at_shape(source, shape) if loss is None else _for_loss(source, loss)
+
+
+def _check_unique(source: Source, shape: Mapping[str, float]) -> None:
+    """Refuse unique tokens for a law or a question that has no use for them."""
+    if source.law is None or not source.law.repeats:
+        raise UserError(f"--unique-tokens is for a law of repeated data; {source.name} has none: leave it out")
+    if set(shape) != {"N", "D"}:
+        raise UserError("--unique-tokens needs both --n-params and --n-tokens: the optimum is known for unique tokens")
 
 
 def _at_budget(source: Source, train_flops: float) -> Forecast:
@@ -211,6 +225,7 @@ def _drawn(source: Source, train_flops: float) -> dict[str, Array]:
 
 
 NAMES = {"C": "train_flops", "N": "n_params", "D": "n_tokens", "L": "loss_nats", "S": "n_steps", "B": "batch_tokens"}
+NAMES |= {"U": "unique_tokens"}
 
 
 def _build(source: Source, asked: str, by_letter: Mapping[str, Array], drawn: Mapping[str, Array]) -> Forecast:
@@ -221,8 +236,11 @@ def _build(source: Source, asked: str, by_letter: Mapping[str, Array], drawn: Ma
     if {"N", "D"} <= set(by_letter):
         ratio = drawn["D"] / drawn["N"] if {"N", "D"} <= set(drawn) else np.array([])
         quantities["tokens_per_param"] = _estimate(float(by_letter["D"][0] / by_letter["N"][0]), ratio)
-    beyond = decades_beyond(source, {name: float(by_letter[name][0]) for name in "NDCS" if name in by_letter})
-    return Forecast(source.name, asked, quantities, beyond, tuple(_warnings(source, beyond, drawn)))
+    beyond = decades_beyond(source, {name: float(by_letter[name][0]) for name in "NDCSU" if name in by_letter})
+    warnings = _warnings(source, beyond, drawn)
+    if source.law and source.law.repeats and "U" not in by_letter:
+        warnings.insert(0, "all tokens are taken as unique; of repeated data say how many are (--unique-tokens)")
+    return Forecast(source.name, asked, quantities, beyond, tuple(warnings))
 
 
 def _estimate(value: float, draws: Array) -> Estimate:
@@ -253,7 +271,7 @@ def _warnings(source: Source, beyond: float | None, drawn: Mapping[str, Array]) 
 
 
 def decades_beyond(source: Source, inputs: Mapping[str, float]) -> float | None:
-    """Decades by which the inputs lie outside the range of the runs, the worst; None without a common input."""
+    """Decades by which the worst of the inputs lies outside the range of the runs; None without a common input."""
     outside = [
         max(0.0, float(np.log10(inputs[name] / high)), float(np.log10(low / inputs[name])))
         for name, (low, high) in source.input_ranges.items()

@@ -12,11 +12,12 @@ from analysis.arrays import Array
 from analysis.fitting.estimate import CI_LEVEL, Estimate
 from analysis.fitting.result import FitResult
 from analysis.fitting.saved_fit import load_fit
+from analysis.laws.constrained import parse_values
 from analysis.laws.cost_model import SIX_ND, CostModel, derive_under, optimal_under
 from analysis.laws.kaplan import Batch, batch_named, optimal_steps
 from analysis.laws.law import FLOPS_PER_PARAM_TOKEN, Law, Optimum, derive
 from analysis.laws.published import PUBLISHED, Published
-from analysis.laws.registry import LAWS
+from analysis.laws.registry import LAWS, law_named
 from analysis.runs.conventions import unit_of
 from scaling_harness.errors import UserError
 
@@ -136,6 +137,32 @@ def open_source(text: str) -> Source:
     if key not in PUBLISHED:
         raise UserError(f"{text} is not known; published constants are {', '.join(PUBLISHED)}")
     return from_published(PUBLISHED[key])
+
+
+def from_params(text: str) -> Source:
+    """A source from constants of one's own, "E=1.9,A=420,B=1900,alpha=.345,beta=.36", a law before a colon.
+
+    Without a law it is the one that has just these parameters.
+
+    Raises
+    ------
+    UserError
+        No numbers, no such law, or not all of its parameters and no others.
+    """
+    name, colon, given = text.rpartition(":")
+    values = parse_values(given, "--params")
+    fitting = [law for law in ([law_named(name.strip())] if colon else LAWS.values()) if set(law.params) == set(values)]
+    if len(fitting) != 1:
+        laws = ", ".join(law.name for law in fitting) or "none"
+        needs = f"{name} takes {', '.join(law_named(name.strip()).params)}" if colon else f"laws of these: {laws}"
+        raise UserError(f"--params has {', '.join(values)}; {needs}; write LAW:NAME=NUMBER,..., as in kaplan_lc:A=..")
+    (law,) = fitting
+    bad = [key for key in law.positive if not (values[key] > 0 or (key == law.offset and values[key] == 0))]
+    if bad:
+        raise UserError(f"--params has {bad[0]} = {values[bad[0]]:g}: {law.formula} needs a positive number")
+    exponents = {key: Estimate(values[key]) for key in law.exponents}
+    exponents |= {key: Estimate(float(x)) for key, x in derive(law, values).items() if key in ("a", "b")}
+    return Source(f"{law.name}:{given}", law, values, {}, exponents, published=True)
 
 
 def from_fit(result: FitResult, name: str = "fit") -> Source:

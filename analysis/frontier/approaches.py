@@ -106,7 +106,7 @@ def three_approaches(
     cells = design_cells(runs.frame)
     noise = seed_noise(cells)
     point, sentences = _parametric_point(cells, law)
-    dof = noise.dof if noise else max(1, len(cells) - len(law.params))
+    dof = noise.dof if noise else max(1, len(cells) - law.n_free)
     draws = unit_draws(len(cells), resamples, dof, np.random.default_rng(seed))
     pieces = isoflop.slices(cells)
     scatter = isoflop.scatter_rms(cells, pieces)
@@ -155,7 +155,10 @@ def _third(
     resampled = point.model.to_natural(refitted.z_KP)
     settings = {"loss": "log_huber", "delta": point.objective.delta, "count": runs.count}
     settings |= {"resample": "noise", "resamples": len(draws), "rows": "cells, weighted by seeds"}
-    result = assemble(point, resampled, dropped=runs.dropped, settings=settings, warnings=sentences, cost=cost)
+    spent = cells.C.to_numpy(float)
+    result = assemble(
+        point, resampled, dropped=runs.dropped, settings=settings, warnings=sentences, spent=spent, cost=cost
+    )
     budgets = np.array([cells.C.iloc[rows].mean() for rows in budget_groups(cells.C.to_numpy())])
     best = result.optimal(budgets)
     points = pd.DataFrame({"C": budgets, "N_opt": best.n_params, "D_opt": best.n_tokens, "loss": best.loss_nats})

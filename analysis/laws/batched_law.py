@@ -56,6 +56,9 @@ class PowerSum:
         self.n_params = len(law.params)
         self._logs = {name: np.log(np.asarray(inputs[name], float)) for name in law.inputs}
         self.centre = dict(centre or {name: float(values.mean()) for name, values in self._logs.items()})
+        for term in law.terms:
+            if term.coefficient in law.fixed:  # the one held is that at N = D = 1
+                self.centre |= dict.fromkeys(term.exponents, 0.0)
         self.n_rows = len(next(iter(self._logs.values())))
         self.position = {name: i for i, name in enumerate(law.params)}
         built = [self._design(term.coefficient, term.exponents) for term in law.terms]
@@ -97,6 +100,7 @@ class PowerSum:
                 columns[name] = np.log(columns[name])
         for term in law.terms:
             columns[term.coefficient] = columns[term.coefficient] - self._shift(term, params)
+        columns |= self._fixed()
         return np.stack(np.broadcast_arrays(*columns.values()), axis=-1)
 
     def to_natural(self, z: Array) -> dict[str, Array]:
@@ -107,7 +111,15 @@ class PowerSum:
             params[term.coefficient] = params[term.coefficient] + self._shift(term, params)
         for name in law.positive:
             params[name] = np.exp(params[name])
-        return params
+        return params | {name: np.full(z.shape[:-1], value) for name, value in law.fixed.items()}
+
+    def _fixed(self) -> dict[str, Array]:
+        """Internal values of the parameters that are held."""
+        with np.errstate(divide="ignore"):
+            logs = {
+                name: np.log(value) if name in self.law.positive else value for name, value in self.law.fixed.items()
+            }
+        return {name: np.asarray(max(value, -LOG_LIMIT / 4), float) for name, value in logs.items()}
 
     def _shift(self, term: Term, params: Mapping[str, ArrayLike]) -> Array:
         """Ln coefficient minus its value at the centre of the data."""
@@ -118,7 +130,10 @@ class PowerSum:
         return total
 
     def bounds(self, smallest_loss: float) -> tuple[Array, Array]:
-        """Lower and upper bounds of the internal vector; coefficients are free."""
+        """Lower and upper bounds of the internal vector; coefficients are free.
+
+        E has no upper bound: noise can put a loss below it.
+        """
         law = self.law
         low, high = np.full(self.n_params, -LOG_LIMIT / 4), np.full(self.n_params, LOG_LIMIT / 4)
         for name in law.exponents:
@@ -130,7 +145,9 @@ class PowerSum:
             low[i], high[i] = np.log(law.bounds.get(name, usual))
         if law.offset:
             i = self.position[law.offset]
-            low[i], high[i] = np.log(OFFSET_FLOOR * smallest_loss), np.log(smallest_loss)
+            low[i] = np.log(OFFSET_FLOOR * smallest_loss)
+        for name, value in self._fixed().items():
+            low[self.position[name]] = high[self.position[name]] = value
         return low, high
 
     def log_terms(self, z_KP: Array) -> list[Array]:

@@ -147,7 +147,8 @@ def optimal_steps(law: Law, params: Mapping[str, ArrayLike], train_flops: ArrayL
     """
     if law.inputs != ("N", "S") or law.offset or law.outer:
         raise ValueError(f"{law.name} is no law in N and S: {law.formula}")
-    A, B, alpha, beta = (np.asarray(params[name], float) for name in ("A", "B", "alpha", "beta"))
+    exponents = (term.exponents[x] for term, x in zip(law.terms, law.inputs, strict=True))
+    A, B, alpha, beta = (np.asarray(params[name], float) for name in (*law.coefficients, *map(str, exponents)))
     ratio = alpha / beta
     log_loss_1 = np.log((1 + ratio) * A)  # of N = 1; falls as N^-alpha
     log_steps_1 = np.log(B / (ratio * A)) / beta  # of N = 1; rises as N^(alpha / beta)

@@ -93,6 +93,10 @@ class Law:
         Exponent name -> (low, high), if other than (0, 10).
     derived : callable
         Parameters -> other quantities the paper prints (G, a, b, N_c, ...).
+    fixed : mapping
+        Parameters that are held -> their values (see ``constrained.hold``).
+    tied : tuple of (str, str)
+        Exponents that stand for two (see ``constrained.tie``).
     """
 
     name: str
@@ -106,6 +110,13 @@ class Law:
     batched: Callable[..., Any] | None = None
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     derived: Derived | None = None
+    fixed: Mapping[str, float] = field(default_factory=dict)
+    tied: tuple[tuple[str, str], ...] = ()
+
+    @cached_property
+    def n_free(self) -> int:
+        """Number of the parameters that are fitted, not held."""
+        return len(self.params) - len(self.fixed)
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ def reload_runs(source: Mapping[str, Any], count: str | None) -> Runs:
     """
     if count is not None and count not in COUNTS:
         raise UserError(f"count {count!r} is not one of {', '.join(COUNTS)}")
-    taken = {name: source.get(name) for name in ("drop_worst", "keep_repeats", "best_of")}
+    taken: dict[str, Any] = {name: source.get(name) for name in ("drop_worst", "keep_repeats", "best_of")}
     selection = Selection(count or "with_head", **taken)
     runs = load_runs(source["path"], selection, columns=source["columns"])
     return dataclasses.replace(runs, count=count)

@@ -216,7 +216,8 @@ def _labels(frame: pd.DataFrame) -> dict[Any, str]:
     """Name of each run, with the number of its row where several have one name."""
     if "run" not in frame:
         return {}
-    names, shared = frame["run"].map(str), frame["run"].duplicated(keep=False)
+    column: Any = frame["run"]
+    names, shared = column.map(str), column.duplicated(keep=False)
     return {i: f"{name} (row {i + 1})" if shared[i] else name for i, name in names.items()}
 
 

@@ -16,7 +16,7 @@ from scaling_harness.errors import UserError
 LETTERS = ("N", "D", "C", "L", "U", "S")
 SETTINGS = ("lr", "batch_tokens", "d_model", "n_layer", "n_ctx")
 ROLES = ("run", "seed", "state", "finished", *SETTINGS)
-"""What else `--columns` may name, beside the letters: see the README."""
+"""What else `--columns` may name, beside the letters; see README.md of this room."""
 MACHINE = ("science", "curve_path", "setting_id", "train_flops_matmul", "spent_flops", "wall_s", "peak_memory_bytes")
 MACHINE += ("loss_stderr_nats", "loss_nats", "n_params_with_head", "n_params_non_embedding", "n_params_total")
 """Columns that analyses read from records alone; a table's own of that name are no such thing."""
@@ -254,7 +254,8 @@ def _name(letter: str) -> str:
 
 
 def _comma_notes(frame: pd.DataFrame, kept: Mapping[str, _Source], comma: Comma) -> list[str]:
-    names = [s.column for s in kept.values() if frame[s.column].map(lambda x: isinstance(x, str) and "," in x).any()]
+    columns = [source.column for source in kept.values()]
+    names = [name for name in columns if any(isinstance(cell, str) and "," in cell for cell in frame[name])]
     if not names:
         return []
     meaning = "decimal points" if comma == "point" else "marks between thousands"

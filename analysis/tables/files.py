@@ -156,7 +156,8 @@ def _twice(names: list[str]) -> tuple[str, ...]:
 
 def _read_lines(content: bytes) -> tuple[pd.DataFrame, tuple[str, ...], bool]:
     content.decode()
-    frame = pd.read_json(io.BytesIO(content), lines=True, dtype=False)  # or a number called updated_at becomes a date
+    as_it_is: Any = False  # else a number called updated_at becomes a date
+    frame = pd.read_json(io.BytesIO(content), lines=True, dtype=as_it_is)
     if list(frame.columns) == list(range(frame.shape[1])):
         raise ValueError("its lines are no objects of names and values")
     return frame, (), False

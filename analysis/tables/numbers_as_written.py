@@ -96,7 +96,7 @@ def _power_of(words: str) -> int | None:
     return 0 if first in UNITS else POWERS.get(first)
 
 
-def comma_of(columns: Iterable["pd.Series[Any]"], decimal_table: bool) -> Comma:
+def comma_of(columns: Iterable[Any], decimal_table: bool) -> Comma:
     """What commas mean in a table: what the cells leave open, the separator decides.
 
     Parameters
@@ -114,7 +114,7 @@ def comma_of(columns: Iterable["pd.Series[Any]"], decimal_table: bool) -> Comma:
     return "point" if decimal_table else "thousands"
 
 
-def read_column(column: "pd.Series[Any]", comma: Comma = "thousands") -> tuple[Array, dict[Any, str]]:
+def read_column(column: Any, comma: Comma = "thousands") -> tuple[Array, dict[Any, str]]:
     """Read a column of numbers.
 
     Parameters

@@ -80,14 +80,14 @@ def _known(word: str) -> bool:
     return word in FINISHED or word in UNFINISHED
 
 
-def _shown(column: "pd.Series[Any]", rows: Iterable[Any]) -> str:
+def _shown(column: Any, rows: Iterable[Any]) -> str:
     words = list(dict.fromkeys(repr(str(column[index])) for index in rows))
     return ", ".join(words[:WORDS_SHOWN]) + (
         f" and {len(words) - WORDS_SHOWN} others" if len(words) > WORDS_SHOWN else ""
     )
 
 
-def _question(name: str, column: "pd.Series[Any]", strange: list[Any]) -> str:
+def _question(name: str, column: Any, strange: list[Any]) -> str:
     first = str(column[strange[0]])
     return (
         f"column {name!r} says {_shown(column, strange)} of {len(strange)} runs: are they finished? "

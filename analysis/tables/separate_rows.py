@@ -29,12 +29,12 @@ NOT_BEST = "another setting has a lower mean loss at this N and D (--best-of los
 
 def copies(file: pd.DataFrame) -> list[Any]:
     """Index labels of the rows that repeat an earlier one in every cell; numbers of rows do not count."""
-    compared = file[[name for name in file.columns if not is_index(name)]]
+    compared: Any = file[[name for name in file.columns if not is_index(name)]]
     hashable = {name: compared[name].map(str) for name in compared if compared[name].dtype == object}
     return list(file.index[compared.assign(**hashable).duplicated()])
 
 
-def settings_of(file: pd.DataFrame, cells: "pd.Series[Any]", taken: Collection[str]) -> list[str]:
+def settings_of(file: pd.DataFrame, cells: Any, taken: Collection[str]) -> list[str]:
     """Columns in which rows of one N and D differ and that are no seeds, names, states, steps or results.
 
     Parameters
@@ -63,12 +63,12 @@ def _known_setting(name: str) -> bool:
     return plain(name) in SETTINGS or last_part(name) in SETTINGS
 
 
-def _varies(values: "pd.Series[Any]", cells: "pd.Series[Any]", known: bool) -> bool:
+def _varies(values: Any, cells: Any, known: bool) -> bool:
     """Whether a column differs within a cell, with values that are met at least twice on average."""
     return bool((values.groupby(cells).nunique() > 1).any()) and (known or 2 * values.nunique() <= len(values))
 
 
-def number_settings(file: pd.DataFrame, settings: Sequence[str]) -> "pd.Series[Any]":
+def number_settings(file: pd.DataFrame, settings: Sequence[str]) -> Any:
     """Number of each row's combination of settings."""
     return file[list(settings)].map(str).groupby(list(settings), sort=False).ngroup()
 
@@ -82,7 +82,7 @@ def settings_sentence(file: pd.DataFrame, settings: Sequence[str]) -> str:
     )
 
 
-def _values(column: "pd.Series[Any]") -> str:
+def _values(column: Any) -> str:
     values = [str(value) for value in column.drop_duplicates()]
     return ", ".join(values[:VALUES_SHOWN]) + (", ..." if len(values) > VALUES_SHOWN else "")
 
@@ -105,7 +105,7 @@ def best_settings(frame: pd.DataFrame, setting: str) -> tuple[list[Any], list[st
     list of str
         Of how many settings the best is taken, and by how much that reads low.
     """
-    log_loss = np.log(frame["L"].astype(float))
+    log_loss: Any = np.log(frame["L"].astype(float))
     others, tried, seeds = [], [], []
     for rows in frame.groupby(["N", "D"]).groups.values():
         by_setting = log_loss[rows].groupby(frame.loc[rows, setting])
@@ -144,7 +144,7 @@ def checkpoint_column(frame: pd.DataFrame, names: Iterable[str]) -> str | None:
 
 
 def _are_checkpoints(frame: pd.DataFrame, name: str) -> bool:
-    named = frame[frame[name].notna()]
+    named: Any = frame[frame[name].notna()]
     runs = named.groupby(named[name].map(str))
     several = runs.size()
     if several.max() < 2 or len(several) < 2:
@@ -161,7 +161,7 @@ def checkpoint_sentence(frame: pd.DataFrame, column: str) -> str:
     )
 
 
-def maybe_checkpoints(file: pd.DataFrame, frame: pd.DataFrame) -> list[str]:
+def maybe_checkpoints(file: pd.DataFrame, frame: Any) -> list[str]:
     """A sentence where steps rise with D at one N and no column names the runs."""
     steps = [name for name in all_called(file.columns, PROGRESS) if pd.api.types.is_numeric_dtype(file[name])]
     if not steps or not (frame.groupby("N")["D"].nunique() > 1).any():

@@ -151,8 +151,8 @@ def _forecast(law: Law, kept: pd.DataFrame, out: pd.DataFrame) -> Array:
     missing = [name for name in law.inputs if name not in kept]
     if missing:
         raise HarnessError(f"{law.formula} needs {', '.join(missing)}, which these runs have not")
-    if len(kept) < len(law.params):
-        raise HarnessError(f"{len(kept)} cells are left for the {len(law.params)} parameters of {law.formula}")
+    if len(kept) < law.n_free:
+        raise HarnessError(f"{len(kept)} cells are left for the {law.n_free} parameters of {law.formula}")
     point = law_point(law, kept, Objective())
     return law.predict(point.params, **{name: out[name].to_numpy() for name in law.inputs})
 

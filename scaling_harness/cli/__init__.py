@@ -1,6 +1,6 @@
-"""The command line, the roof of the house: one file a verb, and the only room that may import all three packages.
+"""The command line: one file for each verb. It is the only room that may import all three packages.
 
-A verb's module has `HELP`, `add_options(parser)` and `run(args)`. What takes time to import is imported inside `run`.
+A verb's module has `HELP`, `add_options(parser)` and `run(args)`. Modules that import slowly are imported inside `run`.
 """
 
 import importlib
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 done; 1 a run or a fit failed; 2 bad arguments, configuration or data; 130 interrupted.
+        0 success; 1 a run or a fit failed; 2 bad arguments, configuration or data; 130 interrupted.
     """
     if arguments is None:
         _import_from_working_directory()
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"failed: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("stopped; run the same command again to go on", file=sys.stderr)
+        print("stopped; run the same command again to continue", file=sys.stderr)
         return 130
     except BrokenPipeError:
         sys.stderr.close()
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _import_from_working_directory() -> None:
-    """The console script lacks what `python -m` has; last, so that no file there hides an installed package."""
+    """Append the working directory to the import path, which `python -m` has and the console script lacks."""
     here = os.getcwd()
     if not {"", here} & set(sys.path):
-        sys.path.append(here)
+        sys.path.append(here)  # last, so that no file there hides an installed package

@@ -1,4 +1,4 @@
-"""Options that several verbs share, and how a command line is parsed and composed."""
+"""Options that several verbs share, and functions that parse and compose a command line."""
 
 import argparse
 import importlib
@@ -18,14 +18,22 @@ _RUNS_DIR = "runtime.runs_dir="
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence, with exit code 2."""
+    """Parser that reports an error in one sentence and exits with code 2."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"error: {message}; see `{self.prog} --help`\n")
 
 
+def flops(text: str) -> float:
+    """A budget in FLOP, from a number or from one with PF-days after it."""
+    from analysis.laws.published import PF_DAY
+
+    number = re.sub(r"\s*(PF-?days?|PFd)$", "", text.strip(), flags=re.IGNORECASE)
+    return float(number) * (PF_DAY if number != text.strip() else 1.0)
+
+
 def add_verbs(parser: argparse.ArgumentParser, modules: Mapping[str, str], level: str) -> None:
-    """Give a parser the verbs of a table, each with the options of its module; the chosen name is `args.<level>`."""
+    """Add the verbs of a table to a parser, each with the options of its module; the chosen name is `args.<level>`."""
     children = parser.add_subparsers(dest=level, required=True, metavar=level.upper())
     for name, path in modules.items():
         module = importlib.import_module(path)
@@ -35,10 +43,10 @@ def add_verbs(parser: argparse.ArgumentParser, modules: Mapping[str, str], level
 
 
 def parse(root: Parser, arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Let overrides and names stand before and after options, which argparse alone does not."""
+    """Parse a command line with overrides and names before and after options, which argparse alone cannot."""
     args, rest = root.parse_known_args(arguments)
     if rest and ("more" not in args or any(word.startswith("-") for word in rest)):
-        hint = " (say where runs are with --runs-dir)" if rest[0].startswith(_RUNS_DIR) else ""
+        hint = " (give the folder of runs with --runs-dir)" if rest[0].startswith(_RUNS_DIR) else ""
         args.parser.error(f"unrecognised arguments: {' '.join(rest)}{hint}")
     if rest:
         getattr(args, args.more).extend(rest)
@@ -46,13 +54,13 @@ def parse(root: Parser, arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def add_words(parser: argparse.ArgumentParser, name: str, **options: Any) -> None:
-    """Any number of words, as `args.<name>`, also after options."""
+    """Add any number of words as `args.<name>`, also after options."""
     parser.add_argument(name, nargs="*", **options)
     parser.set_defaults(more=name)
 
 
 def add_overrides(parser: argparse.ArgumentParser) -> None:
-    """What a configuration is composed of."""
+    """Add the overrides and the folder that a configuration is composed from."""
     add_words(
         parser, "overrides", metavar="KEY=VALUE", help="Hydra overrides, such as model.d_model=64 runtime.workers=1"
     )
@@ -60,29 +68,29 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
         "--config-dir",
         type=Path,
         metavar="DIR",
-        help="more configuration groups, such as your own sweep/NAME.yaml",
+        help="folder of further configuration groups, such as your own sweep/NAME.yaml",
     )
 
 
 def add_runs_dir(parser: argparse.ArgumentParser) -> None:
-    """Where runs are, of a verb that composes no configuration."""
+    """Add the folder of the runs, for a verb that composes no configuration."""
     parser.add_argument(
-        "--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="where sweeps are (default: %(default)s)"
+        "--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="folder of sweeps (default: %(default)s)"
     )
 
 
 def add_composed_runs_dir(parser: argparse.ArgumentParser) -> None:
-    """The same of a verb that composes one, as `runtime.runs_dir`."""
-    parser.add_argument("--runs-dir", metavar="DIR", help="where runs go (default: runtime.runs_dir, which is runs)")
+    """Add the folder of the runs, for a verb that composes a configuration, as `runtime.runs_dir`."""
+    parser.add_argument("--runs-dir", metavar="DIR", help="folder of runs (default: runtime.runs_dir, which is runs)")
 
 
 def add_sweep_name(parser: argparse.ArgumentParser) -> None:
-    """A sweep to be composed."""
-    parser.add_argument("name", metavar="NAME", help="a file of conf/sweep, without .yaml")
+    """Add the name of a sweep to compose."""
+    parser.add_argument("name", metavar="NAME", help="name of a file in conf/sweep, without .yaml")
 
 
 def add_planned_sweep(parser: argparse.ArgumentParser) -> None:
-    """A sweep to be composed and planned; see `planned`."""
+    """Add a sweep to compose and plan; see `planned`."""
     add_sweep_name(parser)
     add_overrides(parser)
     add_composed_runs_dir(parser)
@@ -90,19 +98,19 @@ def add_planned_sweep(parser: argparse.ArgumentParser) -> None:
 
 
 def add_started_sweep(parser: argparse.ArgumentParser) -> None:
-    """A sweep that was started, and where."""
-    parser.add_argument("name", metavar="NAME", help="a sweep that was started")
+    """Add the name and the folder of a sweep that was started."""
+    parser.add_argument("name", metavar="NAME", help="name of a sweep that was started")
     add_runs_dir(parser)
 
 
 def add_runs(parser: argparse.ArgumentParser, what: str = "a sweep (name or folder) or an archive of one") -> None:
-    """Runs that are read, by name or path."""
+    """Add the runs to read, by name or path."""
     parser.add_argument("runs", metavar="RUNS", help=what)
     add_runs_dir(parser)
 
 
 def add_columns(parser: argparse.ArgumentParser) -> None:
-    """What the columns of a table are."""
+    """Add the meaning of a table's columns."""
     parser.add_argument(
         "--columns",
         metavar="N=...,D=...,loss=...",
@@ -112,36 +120,36 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
 
 
 def add_best_of(parser: argparse.ArgumentParser) -> None:
-    """Which of several settings at one N and D is read."""
+    """Add the choice between several settings at one N and D."""
     parser.add_argument(
         "--best-of",
         choices=("loss",),
-        help="of several settings at one N and D the best alone, by its mean over seeds",
+        help="if several settings were trained at one N and D, keep only the best by its mean over seeds",
     )
 
 
 def add_count(parser: argparse.ArgumentParser) -> None:
-    """Which N."""
-    parser.add_argument("--count", default="with_head", choices=COUNTS, help="which N (default: with_head)")
+    """Add the convention for N."""
+    parser.add_argument("--count", default="with_head", choices=COUNTS, help="convention for N (default: with_head)")
 
 
 def add_tuned(parser: argparse.ArgumentParser) -> None:
-    """Settings that a search found."""
-    parser.add_argument("--tuned", metavar="NAME", help="with the settings that `tune NAME` found")
+    """Add the use of tuned settings."""
+    parser.add_argument("--tuned", metavar="NAME", help="use the settings that `tune NAME` found")
 
 
 def add_mix_versions(parser: argparse.ArgumentParser) -> None:
-    """Consent to several versions of the code in one sweep."""
-    parser.add_argument("--mix-versions", action="store_true", help="go on although the code changed meanwhile")
+    """Add the consent to several versions of the code in one sweep."""
+    parser.add_argument("--mix-versions", action="store_true", help="continue although the code has changed")
 
 
 def add_json(parser: "argparse._ActionsContainer") -> None:
-    """One document instead of tables."""
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout and nothing else")
+    """Add JSON output."""
+    parser.add_argument("--json", action="store_true", help="print one JSON document on stdout instead of tables")
 
 
 def find_runs(name: str, runs_dir: Path) -> Path:
-    """Path of a table or an archive, or of a sweep by name or folder."""
+    """Find the path of a table or an archive, or of a sweep by name or folder."""
     from scaling_harness.record.archive import PREFIX, locate
 
     if name.startswith(PREFIX):
@@ -149,7 +157,7 @@ def find_runs(name: str, runs_dir: Path) -> Path:
     for path in (Path(name), runs_dir / name):
         if path.exists():
             return path
-    raise UserError(f"neither {name} nor {runs_dir / name} exists; name a sweep or a table")
+    raise UserError(f"neither {name} nor {runs_dir / name} exists; name a sweep, an archive or a table")
 
 
 def composed(args: argparse.Namespace, *more: str) -> dict[str, Any]:
@@ -160,7 +168,7 @@ def composed(args: argparse.Namespace, *more: str) -> dict[str, Any]:
 
 
 def planned(args: argparse.Namespace, name: str) -> "tuple[Manifest, Store]":
-    """Plan a sweep as a command line with `--tuned` asks for it, and find the store of its runs."""
+    """Plan the sweep of a command line, with `--tuned` settings if given; return it with the store of its runs."""
     from scaling_harness.record.store import Store
     from sweeps.planning.plan_sweep import plan_sweep
     from sweeps.tuning.tuned_settings import tuned_overrides
@@ -174,10 +182,10 @@ def planned(args: argparse.Namespace, name: str) -> "tuple[Manifest, Store]":
 
 
 def _runs_dir_override(args: argparse.Namespace) -> list[str]:
-    """`--runs-dir` as the override that it stands for."""
+    """Give `--runs-dir` as an override of `runtime.runs_dir`."""
     path = getattr(args, "runs_dir", None)
     if path is None:
         return []
     if any(word.startswith(_RUNS_DIR) for word in args.overrides):
-        raise UserError(f"--runs-dir {path} and {_RUNS_DIR} are one setting: give --runs-dir alone")
+        raise UserError(f"--runs-dir {path} and {_RUNS_DIR} are one setting: give only --runs-dir")
     return [_RUNS_DIR + (path if re.fullmatch(r"[\w./+-]+", path) else "'" + path.replace("'", r"\'") + "'")]

@@ -1,4 +1,4 @@
-"""How verbs print: a table, or one JSON document."""
+"""Print the output of verbs: a table, or one JSON document."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from scaling_harness.text_table import print_columns
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print rows as a table, the keys of the first as its head."""
+    """Print rows as a table; the keys of the first row are its header."""
     print_columns(tuple(rows[0]) if rows else (), [[_cell(value) for value in row.values()] for row in rows])
 
 
@@ -18,8 +18,8 @@ def print_document(as_json: bool, document: Any, rows: Sequence[Mapping[str, Any
     print(json.dumps(document)) if as_json else print_rows(rows)
 
 
-def say_dropped(dropped: Sequence[Mapping[str, str]]) -> None:
-    """Name every run left out on stderr."""
+def print_dropped(dropped: Sequence[Mapping[str, str]]) -> None:
+    """Print every run that is left out on stderr, with the reason."""
     for row in dropped:
         print(f"left out: {row['run']}: {row['reason']}", file=sys.stderr)
 

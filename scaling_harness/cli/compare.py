@@ -4,33 +4,36 @@ import json
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
-from scaling_harness.cli._options import add_json
+from scaling_harness.cli._options import add_json, flops
 from scaling_harness.cli._output import print_rows
 
 if TYPE_CHECKING:
     from analysis.comparing.compare import Difference
 
-HELP = "exponents of fits side by side, and what may not be compared"
+HELP = "compare the exponents of fits, and say which may not be compared"
 
 
 def add_options(parser: ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("sources", nargs="+", metavar="FIT", help="files of `fit --out`, or published:NAME")
-    parser.add_argument("--flops", type=float, metavar="C", help="also the compute for equal loss, at this budget")
+    parser.add_argument("sources", nargs="*", metavar="FIT", help="files of `fit --out`, or published:NAME")
+    parser.add_argument(
+        "--params", action="append", default=[], metavar="E=X,A=X,...", help="constants of your own as a source"
+    )
+    parser.add_argument("--flops", type=flops, metavar="C", help="also compare the compute for equal loss at C")
     parser.add_argument("--common", action="store_true", help="also test common exponents with separate offsets")
     add_json(parser)
 
 
 def run(args: Namespace) -> int:
-    """Exponents of fits side by side, with their differences."""
+    """Print the exponents of fits side by side, with their differences."""
     from analysis.comparing.common_of_fits import common_of_fits
     from analysis.comparing.compare import compare
-    from analysis.forecasting.source import open_source
+    from analysis.forecasting.source import from_params, open_source
     from analysis.to_json import to_json
 
-    sources = [open_source(text) for text in args.sources]
-    found = compare(sources, train_flops=args.flops)
-    document = to_json(found)
+    sources = [open_source(text) for text in args.sources] + [from_params(text) for text in args.params]
+    comparison = compare(sources, train_flops=args.flops)
+    document = to_json(comparison)
     sentences = []
     if args.common:
         common = common_of_fits(sources)
@@ -40,9 +43,9 @@ def run(args: Namespace) -> int:
         print(json.dumps(document))
         return 0
     print_rows([{k: v or "" for k, v in row.items()} for row in document["sources"]])
-    print_rows([_difference_row(difference) for difference in found.differences])
-    sentences += [f"note: not compared: {row['what']} of {row['pair']}: {row['reason']}" for row in found.refused]
-    sentences += [f"note: {warning}" for warning in found.warnings]
+    print_rows([_difference_row(difference) for difference in comparison.differences])
+    sentences += [f"note: not compared: {row['what']} of {row['pair']}: {row['reason']}" for row in comparison.refused]
+    sentences += [f"note: {warning}" for warning in comparison.warnings]
     for sentence in sentences:
         print(sentence)
     return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scaling_harness.cli._options import add_best_of, add_columns, add_json, add_runs, find_runs
-from scaling_harness.cli._output import print_rows, say_dropped
+from scaling_harness.cli._output import print_dropped, print_rows
 from scaling_harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def add_options(parser: ArgumentParser) -> None:
     _add_choice_of_fit(parser)
     _add_checks(parser)
     parser.add_argument(
-        "--out", type=Path, metavar="F", help="save the fit as JSON; several fits get their law and count in the name"
+        "--out", type=Path, metavar="F", help="save the fit as JSON; several fits get law and count in their file names"
     )
     add_json(parser)
 
@@ -36,7 +36,8 @@ def _add_choice_of_runs(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--count",
         metavar="COUNT",
-        help="of non_embedding, with_head, total, comma-separated (default: with_head); for a table: what its N is",
+        help="conventions for N: non_embedding, with_head, total, comma-separated (default: with_head); for a table, "
+        "the convention that its N has",
     )
     add_columns(parser)
     add_best_of(parser)
@@ -45,8 +46,10 @@ def _add_choice_of_runs(parser: ArgumentParser) -> None:
 
 def _add_choice_of_fit(parser: ArgumentParser) -> None:
     parser.add_argument("--law", default="chinchilla", help="comma-separated laws (default: %(default)s)")
+    parser.add_argument("--fix", metavar="E=X,...", help="parameters held at a value, as in E=1.6")
+    parser.add_argument("--tie", action="append", default=[], metavar="X=Y", help="two exponents made one: alpha=beta")
     parser.add_argument(
-        "--resamples", type=int, default=1000, metavar="K", help="of the bootstrap (default: %(default)s)"
+        "--resamples", type=int, default=1000, metavar="K", help="bootstrap resamples (default: %(default)s)"
     )
     parser.add_argument(
         "--objective", default="log_huber", choices=("log_huber", "raw_huber", "log_squares", "raw_squares")
@@ -58,24 +61,24 @@ def _add_choice_of_fit(parser: ArgumentParser) -> None:
         metavar="X",
         help="Huber's threshold, in the residual's unit (default: 1e-3)",
     )
-    parser.add_argument("--weights", metavar="W", help="a column, or noise: one over the variance between seeds")
-    parser.add_argument("--clusters", metavar="COLUMN", help="runs resampled as one, such as checkpoints of a trunk")
+    parser.add_argument("--weights", metavar="W", help="a column, or `noise` for one over the variance between seeds")
+    parser.add_argument(
+        "--clusters", metavar="COLUMN", help="resample runs with equal values together, such as checkpoints of a trunk"
+    )
     parser.add_argument(
         "--resample",
         choices=("cases", "residuals", "noise", "sandwich"),
-        help="default: cases for a table or clusters, residuals for a sweep",
+        help="how intervals are made (default: cases for a table or clusters, residuals for a sweep)",
     )
     parser.add_argument("--profiles", action="store_true", help="also profile every parameter, as a cross-check")
 
 
 def _add_checks(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--influence", type=int, default=0, metavar="K", help="say what leaving out each run does, K rows"
+        "--influence", type=int, default=0, metavar="K", help="also show the K runs that change the fit most"
     )
-    parser.add_argument("--objectives", action="store_true", help="also what each objective makes of the same runs")
-    parser.add_argument(
-        "--approaches", action="store_true", help="also the three approaches side by side, with a verdict"
-    )
+    parser.add_argument("--objectives", action="store_true", help="also fit the same runs with every objective")
+    parser.add_argument("--approaches", action="store_true", help="also compare the three approaches, with a verdict")
 
 
 def run(args: Namespace) -> int:
@@ -83,10 +86,10 @@ def run(args: Namespace) -> int:
     from analysis.to_json import to_json
 
     if args.influence < 0:
-        raise UserError(f"--influence is {args.influence}: give how many runs to show")
+        raise UserError(f"--influence is {args.influence}: give the number of runs to show, 0 or more")
     fits = list(_fits(args))
-    documents = [to_json(result) | _beside(result, runs, args.influence, args.objectives) for result, runs in fits]
-    _add_once_a_count(documents, fits, args.approaches)
+    documents = [to_json(result) | _fit_checks(result, runs, args.influence, args.objectives) for result, runs in fits]
+    _add_checks_of_counts(documents, fits, args.approaches)
     results = [result for result, _ in fits]
     if args.out:
         _save(results, args.out)
@@ -95,16 +98,17 @@ def run(args: Namespace) -> int:
         return 0
     print("\n\n".join(result.summary() for result in results))
     for document in documents:
-        _print_more(document)
+        _print_checks(document)
     return 0
 
 
 def _fits(args: Namespace) -> Iterator[tuple["FitResult", "Runs"]]:
-    """Every law under every count, each described for `compare` and with a forecast of its largest budgets."""
+    """Fit every law under every count, each described for `compare` and with a forecast of its largest budgets."""
     import dataclasses
 
     from analysis.fitting.fit import fit
     from analysis.fitting.saved_fit import describe
+    from analysis.laws.constrained import constrained
     from analysis.laws.registry import law_named
     from analysis.runs.from_records import is_sweep
     from analysis.runs.reload import reload_runs
@@ -112,22 +116,34 @@ def _fits(args: Namespace) -> Iterator[tuple["FitResult", "Runs"]]:
 
     path = find_runs(args.runs, args.runs_dir)
     counts = args.count.split(",") if args.count else ["with_head" if is_sweep(path) else None]
-    said: set[tuple[str, str]] = set()
-    for law in map(law_named, args.law.split(",")):
+    reported: set[tuple[str, str]] = set()
+    fixed, tied = _constraints(args)
+    for law in (constrained(law_named(name), fixed, tied) for name in args.law.split(",")):
         for count in counts:
             source: dict[str, Any] = {"columns": args.columns, "drop_worst": args.drop_worst}
             source |= {"path": str(path.resolve()), "keep_repeats": bool(law.repeats), "best_of": args.best_of}
             runs = reload_runs(source, count)
-            say_dropped([row for row in runs.dropped if (row["run"], row["reason"]) not in said])
-            said |= {(row["run"], row["reason"]) for row in runs.dropped}
-            result = describe(fit(law, runs, **_how(args, runs.columns is None)), runs, source)
+            print_dropped([row for row in runs.dropped if (row["run"], row["reason"]) not in reported])
+            reported |= {(row["run"], row["reason"]) for row in runs.dropped}
+            result = describe(fit(law, runs, **_fit_settings(args, runs.columns is None)), runs, source)
             notes = (*runs.notes, *result.warnings)
             holdout = check_holdout(runs.frame, result.law)
             yield dataclasses.replace(result, warnings=notes, holdout=holdout), runs
 
 
-def _how(args: Namespace, designed: bool) -> dict[str, Any]:
-    """Objective and intervals; a designed sweep draws residuals again, a table its rows."""
+def _constraints(args: Namespace) -> tuple[dict[str, float], list[list[str]]]:
+    """Parameters to be held, and pairs of exponents to be tied."""
+    from analysis.laws.constrained import parse_values
+
+    tied = [[name.strip() for name in pair.split("=")] for pair in args.tie]
+    for pair in tied:
+        if len(pair) != 2:
+            raise UserError(f"--tie is {'='.join(pair)!r}: write two exponents, as in alpha=beta")
+    return parse_values(args.fix, "--fix") if args.fix else {}, tied
+
+
+def _fit_settings(args: Namespace, designed: bool) -> dict[str, Any]:
+    """Settings of objective and intervals; residuals are resampled for a designed sweep, rows for a table."""
     return {
         "loss": args.objective,
         "delta": args.delta,
@@ -139,24 +155,24 @@ def _how(args: Namespace, designed: bool) -> dict[str, Any]:
     }
 
 
-def _beside(result: "FitResult", runs: "Runs", influence: int, objectives: bool) -> dict[str, Any]:
-    """What was asked for beside a fit: the influence of each run, the effect of the objective."""
+def _fit_checks(result: "FitResult", runs: "Runs", influence: int, objectives: bool) -> dict[str, Any]:
+    """Compute the checks of one fit that were asked for: the influence of each run, the effect of the objective."""
     from analysis.to_json import to_json
     from analysis.validation.influence import leave_one_out
     from analysis.validation.objective_comparison import fit_every_way, objective_table
 
-    more = {}
+    checks = {}
     if influence:
-        more["influence"] = to_json(leave_one_out(runs.frame, result.law).top(influence))
+        checks["influence"] = to_json(leave_one_out(runs.frame, result.law).top(influence))
     if objectives:
-        more["objectives"] = to_json(objective_table(fit_every_way(result.law, runs)))
-    return more
+        checks["objectives"] = to_json(objective_table(fit_every_way(result.law, runs)))
+    return checks
 
 
-def _add_once_a_count(
+def _add_checks_of_counts(
     documents: Sequence[dict[str, Any]], fits: "Sequence[tuple[FitResult, Runs]]", approaches: bool
 ) -> None:
-    """The approaches and the ranking of the laws under every count, put into the first document of that count."""
+    """Add the approaches and the ranking of the laws under every count to the first document of that count."""
     from analysis.validation.fit_checks import check_approaches, check_ranking
 
     laws: dict[str | None, list[Any]] = {}
@@ -179,10 +195,10 @@ def _save(results: "Sequence[FitResult]", path: Path) -> None:
         print(f"saved: {target}", file=sys.stderr)
 
 
-def _print_more(document: Mapping[str, Any]) -> None:
-    """What was asked for beside the fit."""
+def _print_checks(document: Mapping[str, Any]) -> None:
+    """Print the checks that were asked for beside the fit."""
     if "influence" in document:
-        print(f"\n{document['law']}: leaving out one run moves the exponents by")
+        print(f"\n{document['law']}: change of the exponents if one run is left out")
         print_rows(document["influence"]["runs"])
     if "objectives" in document:
         print(f"\n{document['law']}: the same runs under every objective")
@@ -201,7 +217,7 @@ def _print_more(document: Mapping[str, Any]) -> None:
 
 
 def _print_ranking(ranking: Mapping[str, Any]) -> None:
-    """Laws by the error of their forecasts over expanding windows, or why they are not ranked."""
+    """Print laws by the error of their forecasts over expanding windows, or why they are not ranked."""
     if "reason" in ranking:
         print(f"\nlaws not ranked: {ranking['reason']}")
         return

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from scaling_harness.cli._options import add_best_of, add_columns, add_count, add_json, add_runs, find_runs
 
-HELP = "figures and report.html, also of a sweep still running"
+HELP = "draw figures and write report.html, also for a sweep that is still running"
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def add_options(parser: ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="DIR",
-        help="write there (default: the folder of the sweep, reports/NAME for an archive)",
+        help="folder to write to (default: the folder of the sweep; reports/NAME for an archive)",
     )
     add_json(parser)
 
@@ -34,6 +34,6 @@ def run(args: Namespace) -> int:
     path = find_runs(args.runs, args.runs_dir)
     paths = write_report(path, args.out, count=args.count, columns=args.columns, best_of=args.best_of)
     if paths.unchanged:
-        print("nothing changed since this report was written; delete it to have it drawn again", file=sys.stderr)
+        print("nothing changed since this report was written; delete it to draw it again", file=sys.stderr)
     print(json.dumps({"html": str(paths.html), "summary": str(paths.summary_json)}) if args.json else paths.html)
     return 0

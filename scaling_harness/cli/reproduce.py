@@ -6,12 +6,14 @@ from pathlib import Path
 from scaling_harness.cli._options import add_composed_runs_dir, add_mix_versions, add_overrides, add_tuned
 from scaling_harness.cli.sweep.run_sweep import run_sweep
 
-HELP = "the main job: sweep, fits, figures, report"
+HELP = "run the main experiment: sweep, fits, figures, report"
 
 
 def add_options(parser: ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--tier", choices=("mini", "quick", "standard"), default="quick")
+    parser.add_argument(
+        "--tier", choices=("mini", "quick", "standard"), default="quick", help="its size (default: %(default)s)"
+    )
     add_overrides(parser)
     add_composed_runs_dir(parser)
     add_tuned(parser)
@@ -19,7 +21,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Run the main job: the tier's sweep, fits, figures, report."""
+    """Run the main experiment: the tier's sweep, fits, figures, report."""
     code, sweep_dir = run_sweep(args, f"reproduce-{args.tier}")
     return code or _report(sweep_dir)
 

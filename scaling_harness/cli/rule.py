@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from scaling_harness.cli._options import add_columns, add_json, add_runs, find_runs
-from scaling_harness.cli._output import print_rows, say_dropped
+from scaling_harness.cli._output import print_dropped, print_rows
 from scaling_harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from analysis.hyperparameters.optima import Best, BestSettings
     from analysis.hyperparameters.power_law_nd import PowerLaw
 
-HELP = "best learning rate and batch of each N and D of a sweep, and their laws"
+HELP = "find the best learning rate and batch at each N and D of a sweep, and fit laws to them"
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -26,28 +26,28 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Best learning rate and batch of every N and D of a sweep, the laws through them, and the published rules."""
+    """Print the best learning rate and batch at every N and D, laws fitted to them, and the published rules."""
     from analysis.hyperparameters.optima import SETTINGS, find_rules
     from analysis.runs.load import load_runs
     from analysis.runs.selection import Selection
     from analysis.to_json import to_json
-    from scaling_harness.plan.lr_batch_rules import RECIPES
+    from scaling_harness.plan.lr_batch_rules import RULE_FORMULAS
 
     path = find_runs(args.runs, args.runs_dir)
     runs = load_runs(path, Selection(may_differ=tuple(SETTINGS.values())), columns=args.columns)
     if missing := {"N", "D"} - set(runs.frame):
         raise UserError(f"{path} has no {', '.join(sorted(missing))}: name it with --columns")
-    say_dropped(runs.dropped)
-    found = find_rules(runs.frame)
-    published = [] if runs.columns is not None else _published(runs.frame, found.optima)
-    sources = {name: recipe.source for name, recipe in RECIPES.items()}
+    print_dropped(runs.dropped)
+    best = find_rules(runs.frame)
+    published = [] if runs.columns is not None else _published(runs.frame, best.optima)
+    sources = {name: formulas.source for name, formulas in RULE_FORMULAS.items()}
     if args.json:
-        print(json.dumps(to_json(found) | {"published": published, "sources": sources}))
+        print(json.dumps(to_json(best) | {"published": published, "sources": sources}))
         return 0
-    print_rows([_optimum_row(optimum) for optimum in found.optima])
-    for name, law in found.laws.items():
+    print_rows([_optimum_row(optimum) for optimum in best.optima])
+    for name, law in best.laws.items():
         print(f"\n{_law_sentence(SETTINGS[name], law)}")
-    for name, reason in found.reasons.items():
+    for name, reason in best.reasons.items():
         print(f"\n{SETTINGS[name]}: no law: {reason}")
     if published:
         print()
@@ -58,7 +58,7 @@ def run(args: Namespace) -> int:
 
 
 def _law_sentence(field: str, law: "PowerLaw") -> str:
-    """Say a fitted power law, its errors, and how to choose it."""
+    """Describe a fitted power law, its errors, and the setting that uses it."""
     exponents = ", ".join(f"{name.replace('_', ' ')} {estimate}" for name, estimate in law.exponents.items())
     text = ", ".join(f"{key}: {value}" for key, value in law.rule().items())
     return (
@@ -81,17 +81,17 @@ def _best_text(best: "Best") -> str:
 
 
 def _published(frame: "pd.DataFrame", optima: "Iterable[BestSettings]") -> list[dict[str, Any]]:
-    """What each published rule gives at the sizes and horizons of the sweep."""
+    """Evaluate each published rule at the sizes and horizons of the sweep."""
     from scaling_harness.models.param_flop_counts import COUNTS
-    from scaling_harness.plan.lr_batch_rules import RECIPES, Scale
+    from scaling_harness.plan.lr_batch_rules import RULE_FORMULAS, Scale
 
     rows = []
     for optimum in optima:
         run: Mapping[Any, Any] = frame[frame["N"] == optimum.n_params].iloc[0].to_dict()
         shape = (int(run[name]) for name in ("n_layer", "d_model", "n_ctx"))
         at = Scale({count: run[f"n_params_{count}"] for count in COUNTS}, optimum.n_tokens, *shape)
-        for name, recipe in RECIPES.items():
-            formulas = {"lr": recipe.learning_rate, "batch_tokens": recipe.batch_tokens}
+        for name, rule in RULE_FORMULAS.items():
+            formulas = {"lr": rule.learning_rate, "batch_tokens": rule.batch_tokens}
             values = {key: formula(at) if formula else None for key, formula in formulas.items()}
             rows.append({"rule": name, "N": int(optimum.n_params), "D": int(optimum.n_tokens), **values})
     return rows

@@ -5,9 +5,9 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from scaling_harness.cli._options import add_columns, add_count, add_json, add_runs, find_runs
-from scaling_harness.cli._output import print_document, say_dropped
+from scaling_harness.cli._output import print_document, print_dropped
 
-HELP = "every run as one tidy row"
+HELP = "print every run as one row"
 _SHOWN = ("run_id", "status", "N", "D", "C", "L", "seed", "wall_s")
 
 
@@ -18,12 +18,12 @@ def add_options(parser: ArgumentParser) -> None:
     )
     add_count(parser)
     add_columns(parser)
-    parser.add_argument("--csv", type=Path, metavar="F", help="write the table there")
+    parser.add_argument("--csv", type=Path, metavar="F", help="also write the table to this file")
     add_json(parser)
 
 
 def run(args: Namespace) -> int:
-    """Print every run as one tidy row."""
+    """Print every run as one row."""
     from analysis.runs.load import load_runs
     from analysis.runs.selection import Selection
     from scaling_harness.record.atomic_files import write_text
@@ -31,7 +31,7 @@ def run(args: Namespace) -> int:
     runs = load_runs(
         find_runs(args.runs, args.runs_dir), Selection(args.count, keep_recipes=True), columns=args.columns
     )
-    say_dropped(runs.dropped)
+    print_dropped(runs.dropped)
     if args.csv:
         write_text(args.csv, runs.frame.to_csv(index=False))
     rows = json.loads(str(runs.frame.to_json(orient="records")))

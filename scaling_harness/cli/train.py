@@ -14,7 +14,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Train one run and print where its record is."""
+    """Train one run and print its loss and the path of its record."""
     from scaling_harness.config.compose import run_config
     from scaling_harness.train import train_one
 

@@ -4,14 +4,14 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
 from scaling_harness.cli._options import add_columns, add_json, add_runs, find_runs
-from scaling_harness.cli._output import print_document, say_dropped
+from scaling_harness.cli._output import print_document, print_dropped
 from scaling_harness.errors import UserError
 
 if TYPE_CHECKING:
     from analysis.fitting.estimate import Estimate
     from analysis.hyperparameters.lr_transfer import Transfer
 
-HELP = "what the learning rate of the smallest width costs at larger ones"
+HELP = "measure what the best learning rate of the smallest width costs at larger widths"
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """What the learning rate found at the smallest width of a sweep costs at the others."""
+    """Print what the best learning rate of the smallest width of a sweep costs at the others."""
     from analysis.hyperparameters.lr_transfer import transfers
     from analysis.hyperparameters.optima import numbers_in
     from analysis.runs.load import load_runs
@@ -34,18 +34,18 @@ def run(args: Namespace) -> int:
     if missing := {"D", "d_model", "lr", "seed"} - set(runs.frame):
         named = ",".join(f"{name}=..." for name in sorted(missing))
         raise UserError(f"{path} has no {', '.join(sorted(missing))}: name them with --columns {named}")
-    say_dropped(runs.dropped)
+    print_dropped(runs.dropped)
     frame = runs.frame.assign(n_tokens=runs.frame["D"].astype(int), **numbers_in(runs.frame, ("d_model", "lr")))
-    found = transfers(frame.astype({"d_model": int}))
-    print_document(args.json, to_json(found), [_row(one) for one in found])
+    costs = transfers(frame.astype({"d_model": int}))
+    print_document(args.json, to_json(costs), [_row(cost) for cost in costs])
     return 0
 
 
-def _row(found: "Transfer") -> dict[str, Any]:
-    row = {"width": found.d_model, "D": found.n_tokens, "seeds": found.n_seeds}
-    row |= {"lr of the smallest": found.lr_smallest, "L": found.loss_smallest}
-    row |= {"lr of this width": found.lr_own, "its L": found.loss_own}
-    return row | {"regret": _percent(found.regret) if found.regret else "unknown", "": found.problem}
+def _row(cost: "Transfer") -> dict[str, Any]:
+    row = {"width": cost.d_model, "D": cost.n_tokens, "seeds": cost.n_seeds}
+    row |= {"lr of the smallest": cost.lr_smallest, "L": cost.loss_smallest}
+    row |= {"lr of this width": cost.lr_own, "its L": cost.loss_own}
+    return row | {"regret": _percent(cost.regret) if cost.regret else "unknown", "": cost.problem}
 
 
 def _percent(estimate: "Estimate") -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from scaling_harness.cli._options import add_composed_runs_dir, add_json, add_overrides, add_sweep_name, composed
 from scaling_harness.cli._output import print_document
 
-HELP = "search settings for each size, architecture and data set of a sweep alike"
+HELP = "search the best settings, with equal effort for each size, architecture and data set of a sweep"
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -16,7 +16,9 @@ def add_options(parser: ArgumentParser) -> None:
     add_sweep_name(parser)
     add_overrides(parser)
     add_composed_runs_dir(parser)
-    parser.add_argument("--over", required=True, metavar="FIELD,...", help="such as optim.lr,budget.batch")
+    parser.add_argument(
+        "--over", required=True, metavar="FIELD,...", help="settings to search, such as optim.lr,budget.batch_tokens"
+    )
     parser.add_argument(
         "--trials", type=int, default=12, metavar="K", help="settings tried for each group (default: %(default)s)"
     )
@@ -24,30 +26,30 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Search settings with the same effort for each size, horizon, architecture and data set of a sweep."""
+    """Search settings with equal effort for each size, horizon, architecture and data set of a sweep."""
     from scaling_harness.record.store import Store
     from sweeps.compose import sweep_config
     from sweeps.planning.plan_sweep import plan_sweep
     from sweeps.tuning.tune_sweep import tune_sweep
     from sweeps.tuning.tuned_settings import describe_tuned, override, write_tuned
 
-    document = composed(args, f"sweep={args.name}")
-    manifest = plan_sweep(document)
+    configuration = composed(args, f"sweep={args.name}")
+    manifest = plan_sweep(configuration)
     store = Store(Path(manifest.runtime.runs_dir))
-    stack = sweep_config(document).stack
+    stack = sweep_config(configuration).stack
     fields, tuned = tune_sweep(manifest, args.over.split(","), args.trials, stack, store)
-    found = describe_tuned(args.name, fields, args.trials, tuned, _fit_rule)
-    write_tuned(store.sweep_dir(manifest.name), found)
-    print_document(args.json, found, [_row(group) for group in found["groups"]])
+    document = describe_tuned(args.name, fields, args.trials, tuned, _fit_rule)
+    write_tuned(store.sweep_dir(manifest.name), document)
+    print_document(args.json, document, [_row(group) for group in document["groups"]])
     if not args.json:
-        for field, choice in found["choices"].items():
+        for field, choice in document["choices"].items():
             print(override(field, choice["choice"]) if "choice" in choice else f"{field}: no rule: {choice['reason']}")
-        print(found["effort"])
+        print(document["effort"])
     return 0
 
 
 def _fit_rule(points: Sequence[tuple[float, float]], values: Sequence[float]) -> dict[str, Any]:
-    """A power law in N and D through the best values of the groups, as a rule."""
+    """Fit a power law in N and D to the best values of the groups, as a rule."""
     from analysis.hyperparameters.power_law_nd import power_law
     from analysis.to_json import to_json
 
@@ -56,7 +58,7 @@ def _fit_rule(points: Sequence[tuple[float, float]], values: Sequence[float]) ->
 
 
 def _row(group: Mapping[str, Any]) -> dict[str, Any]:
-    found = {
+    settings = {
         field: f"{value:.5g}" + ("" if group["bracketed"][field] else " (at the edge)")
         for field, value in group["best"]["settings"].items()
     }
@@ -66,7 +68,7 @@ def _row(group: Mapping[str, Any]) -> dict[str, Any]:
         "N": group["n_params_with_head"],
         "D": group["n_tokens"],
         "trials": group["n_trials"],
-        **found,
+        **settings,
         "L": group["best"]["loss_nats"],
         "L of the default": group["default"]["loss_nats"],
     }

@@ -1,4 +1,4 @@
-"""The edge to Hydra: compose YAML and overrides, hand on plain data checked into frozen dataclasses."""
+"""Compose YAML files and overrides with Hydra, and check the result into frozen dataclasses."""
 
 import difflib
 import functools
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 CONF_DIR = _PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _PACKAGE.parent / "conf"
-"""The YAML files: beside the package in a checkout, inside it in an installed wheel."""
+"""Folder of the YAML files: beside the package in a checkout, inside it in an installed wheel."""
 
 
 _NOT_OF_A_RUN = ("sweep", "launcher")
@@ -32,7 +32,7 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> dict[st
     overrides : sequence of str
         Hydra overrides, such as `model.d_model=64` or `sweep=reproduce-quick`.
     config_dir : Path, optional
-        Another directory of groups, searched besides the built-in one.
+        Another directory of groups, searched in addition to the built-in one.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> dict[st
 
 
 def with_free_options(overrides: Sequence[str]) -> list[str]:
-    """Let `model.options.NAME=VALUE` add a name, which Hydra takes for a mistake unless it is told."""
+    """Mark `model.options.NAME=VALUE` as an addition, because Hydra refuses unknown names otherwise."""
     return [f"++{word}" if word.startswith("model.options.") else word for word in overrides]
 
 
@@ -79,16 +79,16 @@ def run_config(document: Mapping[str, Any]) -> RunConfig:
 
 
 def validate(schema: type[T], document: Any, prefix: str = "") -> T:
-    """Make a frozen dataclass of plain data.
+    """Make a frozen dataclass from plain data.
 
     Parameters
     ----------
     schema : type
-        A pydantic dataclass of `config`.
+        A pydantic dataclass, such as those of `schema`.
     document : object
         Plain data.
     prefix : str
-        Where the document stands, for messages.
+        Key of the document in the whole configuration, for messages.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def validate(schema: type[T], document: Any, prefix: str = "") -> T:
     Raises
     ------
     UserError
-        A sentence for every wrong key, type or value.
+        A key, type or value is wrong; the message has a sentence for each.
     """
     try:
         return _adapter(schema).validate_python(document)
@@ -120,15 +120,15 @@ def _sentence(problem: dict[str, Any], prefix: str, known: Iterable[Any]) -> str
     # Pydantic puts the names of variants into the path of a problem; the user never wrote them.
     tags = _RULE_TAGS | {vars(group).get("kind") for group in _groups(known)}
     path = [str(part) for part in problem["loc"] if part not in tags]
-    where = ".".join([prefix, *path] if prefix else path)
+    key = ".".join([prefix, *path] if prefix else path)
     if problem["type"] == "unexpected_keyword_argument":
-        return f"{where} is not a known key{_suggestion(path[-1], known)}"
+        return f"{key} is not a known key{_suggestion(path[-1], known)}"
     if problem["type"] == "missing":
-        return f"{where} is missing"
+        return f"{key} is missing"
     message = str(problem["msg"]).removeprefix("Value error, ")
     if isinstance(problem["input"], (str, int, float, bool, type(None))):
-        return f"{where} is {problem['input']!r}: {message}"
-    return f"{where}: {message}"
+        return f"{key} is {problem['input']!r}: {message}"
+    return f"{key}: {message}"
 
 
 def _suggestion(key: str, known: Iterable[Any]) -> str:
@@ -141,7 +141,7 @@ def _groups(known: Iterable[Any]) -> Iterator[Any]:
     return (value for value in known if hasattr(value, "__dataclass_fields__"))
 
 
-_SWEEP = """{said} gives several values, and this is one run. Write a sweep: put these lines into FOLDER/sweep/NAME.yaml
+_SWEEP = """{given} gives several values, but this is one run. Write a sweep: put these lines in FOLDER/sweep/NAME.yaml
 # @package _global_
 sweep:
   name: NAME
@@ -151,20 +151,20 @@ sweep:
       budgets: {{ n_tokens: [300032] }}
       seeds: [0]
       over: {{ {key}: [{values}] }}
-and give `scaling-harness sweep run NAME --config-dir FOLDER`"""
+and run `scaling-harness sweep run NAME --config-dir FOLDER`"""
 
 
 def _several_values(text: str, overrides: Sequence[str]) -> str | None:
-    """How to train several values of a key, where Hydra advises an option that no verb has."""
+    """Explain how to train several values of a key, if Hydra advises an option that no verb has."""
     if "--multirun" not in text:
         return None
-    said = next((word for word in overrides if word.partition("=")[0] in text), None)
-    if said is None:
+    given = next((word for word in overrides if word.partition("=")[0] in text), None)
+    if given is None:
         return None
-    key, _, values = said.partition("=")
+    key, _, values = given.partition("=")
     inside = re.fullmatch(r"choice\((.*)\)", values)
     listed = (inside[1] if inside else values).split(",")
-    return _SWEEP.format(said=said, key=key, values=", ".join(value.strip() for value in listed))
+    return _SWEEP.format(given=given, key=key, values=", ".join(value.strip() for value in listed))
 
 
 def _one_line(text: str) -> str:

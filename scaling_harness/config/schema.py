@@ -1,7 +1,7 @@
-"""The schema of every configuration group: frozen dataclasses, checked when made. No Hydra, no torch.
+"""The schema of every configuration group: frozen dataclasses, checked when made.
 
-Science fields (`model`, `data`, `optim`, `schedule`, `budget`, `evaluation`, `seed`) decide the numbers and make a
-run's identity; `runtime` and `wandb` say where and how it runs and never do.
+Science fields (`model`, `data`, `optim`, `schedule`, `budget`, `evaluation`, `seed`) decide the numbers and make up a
+run's identity; `runtime` and `wandb` say where and how it runs and are never part of it.
 """
 
 from typing import Annotated, Any, Literal, NamedTuple
@@ -43,7 +43,7 @@ PRESETS: dict[Parametrisation, Parts] = {
     "mup": Parts("rms", "rotary", "squared_relu"),
     "standard": Parts("layer", "learned", "gelu"),
 }
-"""What a parametrisation comes with, unless said otherwise."""
+"""Kinds of layers of a parametrisation, unless set otherwise."""
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -54,21 +54,21 @@ class ModelConfig:
     d_model: PositiveInt
     n_ctx: PositiveInt
     parametrisation: Parametrisation
-    """How initial scales and learning rates depend on the shape, and whether the head is tied (`standard`) or not."""
+    """Decides how initial scales and learning rates depend on the shape, and whether the head is tied (`standard`)."""
     n_head: PositiveInt | None = None
     d_head: PositiveInt | None = None
     d_ff_ratio: PositiveFloat = 4.0
     token_shift: PositiveInt = 1
-    """Equal parts of the embedding's channels, part j read from the token j positions before; 1 shifts nothing."""
+    """Number of equal parts of the embedding's channels; part j is of the token j positions before. 1: no shift."""
     target: str | None = None
-    """The architecture: null for the built-in decoder, a name in `models.registry.BUILT_IN`, or `module:function` of
-    the user's own; see scaling_harness/models/README.md."""
+    """Architecture: null for the built-in decoder, a name in `models.registry.BUILT_IN`, or `module:function` for the
+    user's own; see scaling_harness/models/README.md."""
     norm: Norm | None = None
-    """Null, as the next two, for that of the parametrisation: see `PRESETS`."""
+    """Null for the norm of the parametrisation, see `PRESETS`; likewise the next two."""
     positions: Positions | None = None
     activation: Activation | None = None
     options: dict[str, Any] = Field(default_factory=dict)
-    """Free settings of an architecture, such as `dropout: 0.1`; one that it does not read is refused."""
+    """Free settings of an architecture, such as `dropout: 0.1`; a setting that it does not read is refused."""
 
     def __post_init__(self) -> None:
         if self.n_head is not None and self.d_head is not None:
@@ -79,7 +79,7 @@ class ModelConfig:
             raise ValueError(f"d_model {self.d_model} is not divisible by {name} {divisor}")
         if (self.parametrisation, self.parts.positions) == ("mup", "learned"):
             raise ValueError(
-                "nobody has worked out how learned positions start and learn under parametrisation mup; "
+                "the initial scale and learning rate of learned positions are not known under parametrisation mup; "
                 "use positions rotary, or parametrisation standard"
             )
         if self.parts.positions == "rotary" and (self.d_model // self.heads) % 2:
@@ -88,17 +88,17 @@ class ModelConfig:
         if self.d_model % self.token_shift:
             raise ValueError(f"d_model {self.d_model} is not divisible by token_shift {self.token_shift}")
         if self.d_ff < 1:
-            raise ValueError(f"d_ff_ratio {self.d_ff_ratio} leaves no hidden unit at d_model {self.d_model}")
+            raise ValueError(f"d_ff_ratio {self.d_ff_ratio} gives no hidden unit at d_model {self.d_model}; raise it")
 
     @property
     def parts(self) -> Parts:
-        """Norm, positions and activation as set, or as the parametrisation has them."""
+        """Norm, positions and activation as set, or else those of the parametrisation."""
         preset = PRESETS[self.parametrisation]
         return Parts(self.norm or preset.norm, self.positions or preset.positions, self.activation or preset.activation)
 
     @property
     def heads(self) -> int:
-        """Number of attention heads: as given, or by the smallest even head size from 16 up that divides d_model."""
+        """Number of attention heads: as set, or by the smallest even head size from 16 up that divides d_model."""
         derived = (size for size in range(16, self.d_model, 2) if self.d_model % size == 0)
         return self.n_head or self.d_model // (self.d_head or next(derived, self.d_model))
 
@@ -117,7 +117,7 @@ class Bytes:
 
 @dataclass(frozen=True, config=_STRICT)
 class Bpe:
-    """Byte-level byte-pair encoding, trained here on the training documents."""
+    """Byte-level byte-pair encoding, trained on the training documents."""
 
     vocab_size: Annotated[int, Field(ge=257, le=65536)]
     kind: Literal["bpe"] = "bpe"
@@ -128,7 +128,7 @@ class _Data:
     tokenizer: Annotated[Bytes | Bpe, Field(discriminator="kind")] = Bytes()
     valid_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.05
     max_epochs: Annotated[float, Field(ge=1.0)] = 1.0
-    """How often a run may see each training token; 1 is the infinite-data regime."""
+    """Largest number of passes over the training tokens; 1 is the infinite-data regime."""
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -140,7 +140,7 @@ class SotuData(_Data):
 
 @dataclass(frozen=True, config=_STRICT)
 class FilesData(_Data):
-    """Local text, JSONL or Parquet: a file, a directory or a glob."""
+    """Local text, JSONL or Parquet files: a file, a directory or a glob."""
 
     path: str
     text_field: str = "text"
@@ -166,12 +166,12 @@ DataConfig = Annotated[SotuData | FilesData | HfData, Field(discriminator="kind"
 @dataclass(frozen=True, config=_STRICT, kw_only=True)
 class _Rule:
     horizon: PositiveFloat | None = None
-    """D at which the rule is taken; null for that of the run."""
+    """D at which the rule is evaluated; null for the run's own D."""
 
 
 @dataclass(frozen=True, config=_STRICT)
 class PowerRule(_Rule):
-    """A power law of one's own: `value` at the reference size and horizon."""
+    """The user's own power law: `value` at the reference size and horizon."""
 
     value: PositiveFloat
     n_exponent: float
@@ -185,7 +185,7 @@ class PowerRule(_Rule):
 
 @dataclass(frozen=True, config=_STRICT)
 class NamedRule(_Rule):
-    """A rule of `recipes.RECIPES`, times a factor."""
+    """A rule of `lr_batch_rules.RULE_FORMULAS`, times a factor."""
 
     rule: Literal["kaplan2020", "deepseek2024", "porian2024", "steplaw2025", "sweep2026"]
     factor: PositiveFloat = 1.0
@@ -213,28 +213,28 @@ IntOrRule = Annotated[
 
 @dataclass(frozen=True, config=_STRICT)
 class OptimConfig:
-    """AdamW. With `mup` the learning rate is that of width 64; see `model.lr_multipliers`."""
+    """Settings of AdamW. With `mup` the learning rate is the one at width 64; see `decoder._roles`."""
 
     lr: FloatOrRule
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)]
     beta2: Annotated[float, Field(ge=0.0, lt=1.0)]
     eps: PositiveFloat
     weight_decay: NonNegativeFloat
-    """Decoupled, multiplied by the learning rate; matrices only."""
+    """Decoupled weight decay, multiplied by the learning rate; matrices only."""
     grad_clip: PositiveFloat | None
-    """Largest global gradient norm; null for none."""
+    """Largest global gradient norm; null for no clipping."""
 
 
 @dataclass(frozen=True, config=_STRICT)
 class Warmup:
-    """Length of the linear warm-up, in the unit said."""
+    """Length of the linear warm-up, in a unit."""
 
     unit: Literal["fraction", "steps", "tokens"]
     amount: NonNegativeFloat
 
     def __post_init__(self) -> None:
         if self.unit == "fraction" and self.amount > 1.0:
-            raise ValueError(f"a warm-up fraction lies between 0 and 1, not {self.amount}")
+            raise ValueError(f"a warm-up fraction is between 0 and 1, not {self.amount}")
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -248,7 +248,7 @@ class CosineSchedule:
 
 @dataclass(frozen=True, config=_STRICT)
 class ConstantSchedule:
-    """The peak learning rate, after the warm-up."""
+    """Constant peak learning rate after the warm-up."""
 
     warmup: Warmup
     kind: Literal["constant"] = "constant"
@@ -256,7 +256,7 @@ class ConstantSchedule:
 
 @dataclass(frozen=True, config=_STRICT)
 class WsdSchedule:
-    """Warm-up, stable, decay over the last `cooldown_fraction` of the steps (Hägele et al. 2024)."""
+    """Warm-up, constant, then decay over the last `cooldown_fraction` of the steps (Hägele et al. 2024)."""
 
     warmup: Warmup
     cooldown_fraction: Fraction
@@ -271,7 +271,7 @@ ScheduleConfig = Annotated[CosineSchedule | ConstantSchedule | WsdSchedule, Fiel
 @dataclass(frozen=True, config=_STRICT, kw_only=True)
 class _Budget:
     batch_tokens: IntOrRule
-    """Tokens a step: whole contexts."""
+    """Tokens per step: a whole number of contexts."""
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -284,7 +284,7 @@ class TokensBudget(_Budget):
 
 @dataclass(frozen=True, config=_STRICT)
 class FlopsBudget(_Budget):
-    """Train on D = C / 6N tokens, N by the count said."""
+    """Train on D = C / 6N tokens, with N by `count`."""
 
     train_flops: PositiveFloat
     count: Count = "with_head"
@@ -293,7 +293,7 @@ class FlopsBudget(_Budget):
 
 @dataclass(frozen=True, config=_STRICT)
 class RatioBudget(_Budget):
-    """Train on D = ratio x N tokens, N by the count said."""
+    """Train on D = `tokens_per_param` x N tokens, with N by `count`."""
 
     tokens_per_param: PositiveFloat
     count: Count = "with_head"
@@ -305,20 +305,20 @@ BudgetConfig = Annotated[TokensBudget | FlopsBudget | RatioBudget, Field(discrim
 
 @dataclass(frozen=True, config=_STRICT)
 class EvaluationConfig:
-    """What is measured, and how often."""
+    """Evaluations of a run, and how often they are made."""
 
     n_points: PositiveInt
-    """Validation losses during training, at log-spaced steps."""
+    """Number of validation losses during training, at log-spaced steps."""
     n_tokens: PositiveInt
-    """Size of the slice used during training."""
+    """Tokens evaluated for each of them."""
     final_n_tokens: PositiveInt
-    """Size of the slice used at the end, for every evaluation set."""
+    """Tokens of every evaluation set evaluated at the end."""
     extra_sets: tuple[str, ...] = ()
     """Other distributions: `code` (the Python standard library), or paths of text files."""
     noise_every: NonNegativeInt = 512
-    """Steps between measurements of the gradient noise scale; 0 for none."""
+    """Steps between measurements of the gradient noise scale; 0 for no measurements."""
     noise_seqs: Annotated[int, Field(ge=2)] = 8
-    """Sequences a measurement takes: with one every 512 steps it costs at most 8/512 of the training."""
+    """Sequences per measurement: with one every 512 steps it costs at most 8/512 of the training."""
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -329,31 +329,31 @@ class RuntimeConfig:
     dtype: Literal["float32", "bfloat16"]
     threads: PositiveInt
     workers: PositiveInt | None
-    """Worker processes of a local sweep; null for one a core."""
+    """Worker processes of a local sweep; null for one per core."""
     micro_batch: PositiveInt | None
     """Contexts in memory at once (gradient accumulation); null for the whole batch."""
     compile: bool
     checkpoint_every_s: PositiveFloat
     max_attempts: PositiveInt
-    """How often a job is started before it is recorded as failed."""
+    """Number of failed attempts after which a job is recorded as failed."""
     runs_dir: str
     data_dir: str
     gpu_share: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
-    """Part of its GPU's memory that a process may take; that of several slots on one GPU is set by the launcher."""
+    """Share of its GPU's memory that a process may use; the launcher sets it if several slots share one GPU."""
     memory_gb: PositiveFloat | None = None
     """Memory of a worker, or of its GPU: a stack that would not fit is split when planned. Null for an equal share of
     the memory of the machine that plans."""
     hang_s: PositiveFloat = 1800.0
-    """Seconds without a step or a checkpoint after which a run is given to another process, and its own is killed."""
+    """Seconds without a step or a checkpoint after which a process is killed and its run given to another one."""
     isolate: bool = False
-    """Whether each job is trained in a fresh process, not in its worker's."""
+    """Whether each job is trained in a fresh process instead of its worker's."""
     mix_versions: bool = False
-    """Whether an architecture of the user's own may be trained although its code has changed since other runs of it."""
+    """Whether a user's own architecture may be trained although its code has changed since other runs of it."""
 
 
 @dataclass(frozen=True, config=_STRICT)
 class WandbConfig:
-    """A mirror of the record; off unless asked for."""
+    """Whether and where records are mirrored to wandb; off by default."""
 
     mode: Literal["off", "offline", "online"] = "off"
     project: str = "scaling-harness"
@@ -361,7 +361,7 @@ class WandbConfig:
 
 @dataclass(frozen=True, config=_STRICT)
 class RunConfig:
-    """One training run as the user describes it."""
+    """Configuration of one training run."""
 
     model: ModelConfig
     data: DataConfig

@@ -1,1 +1,1 @@
-"""From text to batches of tokens."""
+"""Turn text into batches of tokens."""

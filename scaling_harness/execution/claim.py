@@ -1,4 +1,4 @@
-"""Who may train a job: it claims every run of it by a numbered attempt, or none. No torch; see `attempts`."""
+"""Claim a job before training it: every run of it by a numbered attempt, or none; see `attempts`."""
 
 import contextlib
 import dataclasses
@@ -33,43 +33,43 @@ from scaling_harness.training.oversight import ClaimLost
 
 
 class Died(HarnessError):
-    """The process that trained was killed, or ended without a word; its worker lives."""
+    """The training process was killed, or ended without an error message; its worker is still alive."""
 
 
 class Claim:
-    """Runs held by this process; made by `take`."""
+    """Runs that this process alone may train; made by `claim_job`."""
 
     def __init__(self) -> None:
         self._held: list[tuple[Path, int, int]] = []
-        self._began = self._moved = time.monotonic()
+        self._began = self._last_progress = time.monotonic()
 
-    def heartbeat(self) -> None:
-        """Renew the lease. A beat that cannot be written is let pass: `confirm` finds out what it cost."""
+    def renew_lease(self) -> None:
+        """Touch the attempts. A failed write is ignored here: `confirm` finds out whether the claim was lost by it."""
         for _, _, descriptor in self._held:
             with contextlib.suppress(OSError):
                 os.utime(descriptor)
 
-    def move(self) -> None:
-        """Note that the training goes on; see `beating`."""
-        self._moved = time.monotonic()
+    def note_progress(self) -> None:
+        """Note that training made progress; see `heartbeat`."""
+        self._last_progress = time.monotonic()
 
     @contextlib.contextmanager
-    def beating(self, hang_s: float) -> Iterator[None]:
-        """Renew the lease from a thread: a step, an evaluation or a compilation may take longer than it lasts.
+    def heartbeat(self, hang_s: float) -> Iterator[None]:
+        """Renew the lease from a thread, because a step, an evaluation or a compilation may take longer than it lasts.
 
         Parameters
         ----------
         hang_s : float
-            Not where nothing has moved for so many seconds: the lease is to end, and another process to take over.
+            Stop renewing the lease after this many seconds without progress, so that another process takes over.
         """
         done = threading.Event()
 
-        def beat() -> None:
+        def renew_until_done() -> None:
             while not done.wait(HEARTBEAT_S):
-                if time.monotonic() - self._moved <= hang_s:
-                    self.heartbeat()
+                if time.monotonic() - self._last_progress <= hang_s:
+                    self.renew_lease()
 
-        thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+        thread = threading.Thread(target=renew_until_done, name="heartbeat", daemon=True)
         thread.start()
         try:
             yield
@@ -83,22 +83,22 @@ class Claim:
         Raises
         ------
         ClaimLost
-            One does, or the run's folder is gone.
+            A newer one exists, or the run's folder is gone.
         """
-        self.move()
-        self.heartbeat()
+        self.note_progress()
+        self.renew_lease()
         for directory, number, _ in self._held:
             newest = max(attempt_numbers(directory), default=0)
             if newest != number:
                 raise ClaimLost(f"attempt {number} at {directory.name} was overtaken by attempt {newest}")
 
     def end(self, outcome: Ending, reason: str | None = None) -> None:
-        """Say how it ended, and let go of the runs.
+        """Write how the attempts ended, and release the runs.
 
         Raises
         ------
         UserError, HarnessError
-            It could not be written; the runs are let go all the same.
+            It could not be written; the runs are released all the same.
         """
         end = End(outcome, reason, round(time.monotonic() - self._began, 3))
         try:
@@ -110,8 +110,8 @@ class Claim:
                 os.close(descriptor)
             self._held = []
 
-    def hold(self, directory: Path, number: int, attempt: Attempt) -> bool:
-        """Create an attempt; False where another process was first."""
+    def create_attempt(self, directory: Path, number: int, attempt: Attempt) -> bool:
+        """Create the file of an attempt; False if another process was first."""
         path = attempt_path(directory, number)
         with explain_os_errors(directory):
             directory.mkdir(parents=True, exist_ok=True)
@@ -120,7 +120,7 @@ class Claim:
             except FileExistsError:
                 return False
             try:
-                # Locked first, written second: whoever finds it unlocked and readable finds a dead owner.
+                # Locked before it is written: an attempt that is readable and not locked has a dead owner.
                 locked = dataclasses.replace(attempt, locked=lock(descriptor, fcntl.LOCK_EX))
                 os.write(descriptor, json.dumps(vars(locked)).encode())
             except OSError:
@@ -131,24 +131,24 @@ class Claim:
         return True
 
 
-def take(job_id: str, run_ids: Iterable[str], store: Store, lease_s: float = LEASE_S) -> Claim | None:
+def claim_job(job_id: str, run_ids: Iterable[str], store: Store, lease_s: float = LEASE_S) -> Claim | None:
     """Claim every run of a job, or none.
 
     Parameters
     ----------
     job_id : str
-        Names the checkpoint that an attempt starts from.
+        Name of the checkpoint that an attempt starts from.
     run_ids : iterable of str
         Runs without a record.
     store : Store
-        Where the runs live.
+        Store of the runs.
     lease_s : float
-        Seconds without a heartbeat after which an owner that cannot be looked at counts as dead.
+        Seconds without a heartbeat after which an owner whose lock cannot be tested counts as dead.
 
     Returns
     -------
     Claim or None
-        None where another process holds one of the runs.
+        None if another process holds one of the runs.
 
     Raises
     ------
@@ -175,7 +175,7 @@ def take(job_id: str, run_ids: Iterable[str], store: Store, lease_s: float = LEA
     )
     claim = Claim()
     try:
-        if all(claim.hold(directory, n, attempt) for directory, n in zip(directories, numbers, strict=True)):
+        if all(claim.create_attempt(directory, n, attempt) for directory, n in zip(directories, numbers, strict=True)):
             return claim
     except HarnessError:
         with contextlib.suppress(HarnessError):
@@ -186,12 +186,12 @@ def take(job_id: str, run_ids: Iterable[str], store: Store, lease_s: float = LEA
 
 
 def is_held(run_ids: Iterable[str], store: Store) -> bool:
-    """Whether `take` would find a run held; nothing is written."""
+    """Whether another process holds one of the runs; nothing is written."""
     return any(_free_number(store.run_dir(run_id), LEASE_S) is None for run_id in run_ids)
 
 
 def _free_number(directory: Path, lease_s: float) -> int | None:
-    """Number that the next attempt may take, or None while the newest one lives."""
+    """Number of the next attempt, or None while the owner of the newest one is alive."""
     newest = max(attempt_numbers(directory), default=0)
     if newest and is_alive(directory, newest, lease_s):
         return None

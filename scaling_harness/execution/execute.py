@@ -1,4 +1,4 @@
-"""The life of a job: claim it, train it, say how it ended. No torch until it trains."""
+"""Execute a job: claim it, train it, write how that ended. Torch is imported when training starts."""
 
 import contextlib
 import dataclasses
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Literal
 from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.errors import HarnessError
 from scaling_harness.execution.attempts import End, counted_failures, ran_out_of_memory
-from scaling_harness.execution.claim import Claim, Died, is_held, take
+from scaling_harness.execution.claim import Claim, Died, claim_job, is_held
 from scaling_harness.execution.device_lock import place_on_device
-from scaling_harness.execution.orphaned_branches import orphans, record_orphans
+from scaling_harness.execution.orphaned_branches import orphan_reasons, record_orphans
 from scaling_harness.execution.signals import Stop, stop_on_signals
 from scaling_harness.execution.source_check import check_source
 from scaling_harness.record.atomic_files import explain_os_errors, write_text
@@ -38,10 +38,10 @@ _STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of executing a job."""
+    """How the execution of a job ended."""
 
     kind: Literal["completed", "diverged", "failed", "gave_up", "interrupted", "taken", "finished"]
-    """`taken`: another process has it; `finished`: nothing was left to do; `failed`: it may be tried again."""
+    """`taken`: another process holds it; `finished`: nothing was left to do; `failed`: it may be tried again."""
     reason: str | None = None
 
 
@@ -52,7 +52,7 @@ def load_train(target: str = TRAINER) -> Train:
 
 
 def execute(job: "Job", runtime: RuntimeConfig, store: Store, stop: Stop, train: Train | None = None) -> Outcome:
-    """Train what is left of a job, unless another process does.
+    """Train the unfinished runs of a job, unless another process trains them.
 
     Parameters
     ----------
@@ -61,23 +61,24 @@ def execute(job: "Job", runtime: RuntimeConfig, store: Store, stop: Stop, train:
     runtime : RuntimeConfig
         Where and how to train.
     store : Store
-        Where the runs live.
+        Store of the runs.
     stop : Stop
-        Asked after every step; True ends the attempt with a checkpoint.
+        Called after every step; True ends the attempt with a checkpoint.
     train : callable, optional
-        Instead of `trainer.train`.
+        Function to call instead of `trainer.train`.
 
     Returns
     -------
     Outcome
-        A training that fails is an outcome. After `runtime.max_attempts` its runs get records that say so; one that
-        ran out of memory is tried once more, alone on the device, with all its memory and half the micro-batch.
+        A failed training is an outcome, not an exception. After `runtime.max_attempts` its runs get records that say
+        so; a job that ran out of memory is tried once more, alone on the device, with all its memory and half the
+        micro-batch.
 
     Raises
     ------
     UserError, HarnessError
-        The store cannot be written, or other code of the architecture trained runs of the same cell: no fault of the
-        job, which keeps its attempts.
+        The store cannot be written, or other code of the architecture trained runs of the same cell. This is not the
+        job's fault and does not count as an attempt.
     """
     check_source(job.runs, store, runtime.mix_versions)
     rest = _unfinished(job, store)
@@ -90,16 +91,16 @@ def execute(job: "Job", runtime: RuntimeConfig, store: Store, stop: Stop, train:
         crowded = any(ran_out_of_memory(store.run_dir(run.run_id)) for run in rest.runs)
         with place_on_device(store.runs_dir, alone=crowded) as granted:
             if not granted:
-                return Outcome("taken", "it waits until its device is free of other runs")
-            claim = take(rest.job_id, (run.run_id for run in rest.runs), store)
+                return Outcome("taken", "it waits until no other run uses its device")
+            claim = claim_job(rest.job_id, (run.run_id for run in rest.runs), store)
             if claim is None:
                 return Outcome("taken", "it is trained by another process")
-            settings = _roomier(rest, runtime) if crowded else runtime
-            return _hold(rest, settings, store, claim, _Watch(claim, stop), train)
+            settings = _with_more_memory(rest, runtime) if crowded else runtime
+            return _execute_claimed(rest, settings, store, claim, _ClaimOversight(claim, stop), train)
 
 
 def execute_alone(job: "Job", runtime: RuntimeConfig, store: Store, train: Train | None = None) -> None:
-    """Execute a job for a user who waits for it; its runs have records afterwards.
+    """Execute a job while the user waits; its runs have records afterwards.
 
     Parameters
     ----------
@@ -108,14 +109,14 @@ def execute_alone(job: "Job", runtime: RuntimeConfig, store: Store, train: Train
     runtime : RuntimeConfig
         Where and how to train.
     store : Store
-        Where the runs live.
+        Store of the runs.
     train : callable, optional
         Instead of `trainer.train`.
 
     Raises
     ------
     UserError, HarnessError
-        It failed, another process trains it now, or see `execute`.
+        The training failed, another process trains the job now, or see `execute`.
     KeyboardInterrupt
         A signal stopped it; the checkpoint is saved.
     """
@@ -125,14 +126,14 @@ def execute_alone(job: "Job", runtime: RuntimeConfig, store: Store, train: Train
     if outcome.kind == "interrupted":
         raise KeyboardInterrupt
     if outcome.kind == "taken":
-        raise HarnessError(f"{job.job_id}: {outcome.reason}; `train` again shows its record")
+        raise HarnessError(f"{job.job_id}: {outcome.reason}; run `train` again later to see its record")
     if outcome.kind == "failed":
         log = store.run_dir(job.runs[0].run_id) / ERROR_FILE
-        raise HarnessError(f"{outcome.reason}; see {log}, and start it again to go on from its last checkpoint")
+        raise HarnessError(f"{outcome.reason}; see {log}, and start it again to resume from its last checkpoint")
 
 
-class _Watch:
-    """The `Oversight` of one attempt."""
+class _ClaimOversight:
+    """The `Oversight` of one attempt: it notes progress, and stops the training if asked to."""
 
     def __init__(self, claim: Claim, stop: Stop) -> None:
         self._claim = claim
@@ -142,7 +143,7 @@ class _Watch:
     def tick(self, step: int) -> None:
         if step != self._step:
             self._step = step
-            self._claim.move()
+            self._claim.note_progress()
         if self._stop():
             raise Interrupted(f"stopped at step {step}")
 
@@ -150,10 +151,10 @@ class _Watch:
         self._claim.confirm()
 
 
-def _hold(
+def _execute_claimed(
     job: "Job", runtime: RuntimeConfig, store: Store, claim: Claim, oversight: Oversight, train: Train
 ) -> Outcome:
-    """Make an attempt, and let go of the claim whatever happens."""
+    """Make an attempt, and release the claim whatever happens."""
     try:
         if _unfinished(job, store) != job:
             raise ClaimLost("another process finished it in the meantime")
@@ -170,33 +171,33 @@ def _hold(
 def _attempt(
     whole: "Job", runtime: RuntimeConfig, store: Store, claim: Claim, oversight: Oversight, train: Train
 ) -> Outcome:
-    lost = orphans(whole, store)
-    job = record_orphans(whole, lost, runtime, store, claim) if lost else whole
+    orphaned = orphan_reasons(whole, store)
+    job = record_orphans(whole, orphaned, runtime, store, claim) if orphaned else whole
     if job is None:
-        reason = next(iter(lost.values()))
+        reason = next(iter(orphaned.values()))
         claim.end("gave_up", reason)
         return Outcome("gave_up", reason)
     past = max((counted_failures(store.run_dir(run.run_id)) for run in job.runs), key=len)
-    if _is_spent(past, runtime):
+    if _was_last_attempt(past, runtime):
         return _give_up(job, runtime, store, claim, past, now(), wall_s=0.0)
     started, clock = now(), time.monotonic()
     try:
-        with claim.beating(runtime.hang_s):
+        with claim.heartbeat(runtime.hang_s):
             records = train(job, runtime, store, oversight)
-    except Interrupted as order:
-        claim.end("interrupted", str(order))
-        return Outcome("interrupted", str(order))
+    except Interrupted as interruption:
+        claim.end("interrupted", str(interruption))
+        return Outcome("interrupted", str(interruption))
     except ClaimLost:
         raise
     except Died as death:
-        # Whether it counts is told by the checkpoint, as when the worker itself dies: see `counted_failures`.
+        # The checkpoint decides whether it counts, as when the worker itself dies: see `counted_failures`.
         claim.end("died", str(death))
         return Outcome("failed", str(death))
     except (Exception, SystemExit) as error:
         _raise_storage_failure(error)
         _write_error(job, store, error)
         end = End("out_of_memory" if is_out_of_memory(error) else "failed", one_line(error))
-        if _is_spent([*past, end], runtime):
+        if _was_last_attempt([*past, end], runtime):
             return _give_up(job, runtime, store, claim, [*past, end], started, time.monotonic() - clock)
         claim.end(end.outcome, end.reason)
         return Outcome("failed", end.reason)
@@ -210,7 +211,7 @@ def _give_up(
 ) -> Outcome:
     attempts = "attempt" if len(past) == 1 else "attempts"
     reason = f"failed after {len(past)} {attempts}: {past[-1].reason}"
-    warnings = ["times are those of the last attempt, as far as known"]
+    warnings = ["times are of the last attempt only, as far as known"]
     claim.confirm()
     rest = _unfinished(job, store)
     for run in rest.runs if rest else ():
@@ -222,12 +223,12 @@ def _give_up(
     return Outcome("gave_up", reason)
 
 
-def _is_spent(past: list[End], runtime: RuntimeConfig) -> bool:
-    """Whether these failures are enough: one more try for want of memory, alone and in smaller pieces, is the last."""
+def _was_last_attempt(past: list[End], runtime: RuntimeConfig) -> bool:
+    """Whether to give up: after `max_attempts` failures, or the second time that memory ran out."""
     return len(past) >= runtime.max_attempts or [end.outcome for end in past].count("out_of_memory") > 1
 
 
-def _roomier(job: "Job", runtime: RuntimeConfig) -> RuntimeConfig:
+def _with_more_memory(job: "Job", runtime: RuntimeConfig) -> RuntimeConfig:
     at_once = runtime.micro_batch or job.runs[0].batch_seqs
     return dataclasses.replace(runtime, micro_batch=(at_once + 1) // 2, gpu_share=1.0)
 
@@ -237,7 +238,7 @@ def _unfinished(job: "Job", store: Store) -> "Job | None":
 
 
 def _raise_storage_failure(error: BaseException) -> None:
-    """Raise what is the disk's fault, not the job's: the sentence there is, or the system's error."""
+    """Raise an error of the disk, which is not the job's fault: as a `HarnessError` if it is one, else as it was."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in _STORAGE:
@@ -252,7 +253,7 @@ def _write_error(job: "Job", store: Store, error: BaseException) -> None:
 
 
 def one_line(error: BaseException) -> str:
-    """Say an error in a sentence."""
+    """Describe an error in one line."""
     text = " ".join(str(error).split())[:500]
     if isinstance(error, HarnessError):
         return text

@@ -1,4 +1,4 @@
-"""Seconds that an environment variable may set: the lease of a claim, and how often a process looks again."""
+"""Durations that an environment variable may set: the lease of a claim, the interval between polls."""
 
 import os
 
@@ -13,9 +13,9 @@ def seconds(variable: str, default: float) -> float:
     Parameters
     ----------
     variable : str
-        Its name.
+        Name of the variable.
     default : float
-        If it is not set.
+        Value if it is not set, in seconds.
 
     Returns
     -------
@@ -24,7 +24,7 @@ def seconds(variable: str, default: float) -> float:
     Raises
     ------
     UserError
-        It is set, and not to a number above 0.
+        It is set to something other than a positive number.
     """
     text = os.environ.get(variable, str(default))
     try:
@@ -37,5 +37,5 @@ def seconds(variable: str, default: float) -> float:
 
 
 def poll_s(default: float) -> float:
-    """Pause between two looks: `default`, or that of `SCALING_HARNESS_POLL_S` if it is shorter."""
+    """Interval between two polls: `default`, or `SCALING_HARNESS_POLL_S` if that is shorter."""
     return min(default, seconds(POLL_VARIABLE, default))

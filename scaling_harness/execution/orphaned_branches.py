@@ -1,4 +1,4 @@
-"""Branches whose trunk ended before they could leave it: recorded as failed, with what became of it. No torch."""
+"""Find branches whose trunk ended before their branch point, and record them as failed with the reason."""
 
 from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.errors import HarnessError
@@ -11,16 +11,16 @@ from scaling_harness.training.make_record import Measured, record_of
 
 
 def is_ready(run: Plan, store: Store) -> bool:
-    """Whether a run can be trained: its trunk has come so far, or comes no further."""
+    """Whether a run can be trained: its trunk has reached the branch point, or has ended."""
     if run.trunk is None:
         return True
     return store.snapshot_path(run.run_id).exists() or store.is_finished(run.trunk) or store.is_finished(run.run_id)
 
 
-def orphans(job: Job, store: Store) -> dict[str, str]:
-    """Say why, by run_id, runs of a job cannot be trained.
+def orphan_reasons(job: Job, store: Store) -> dict[str, str]:
+    """Say why runs of a job cannot be trained, by run_id.
 
-    A trunk that completed, or that nobody has trained, makes no orphan: the run is then trained whole.
+    A run whose trunk completed, or was never trained, is no orphan: it is trained from the beginning.
     """
     waiting = [run for run in job.runs if run.trunk and not store.snapshot_path(run.run_id).exists()]
     if not waiting or store.checkpoint_path(job.job_id).exists():
@@ -30,7 +30,7 @@ def orphans(job: Job, store: Store) -> dict[str, str]:
 
 
 def record_orphans(job: Job, reasons: dict[str, str], runtime: RuntimeConfig, store: Store, claim: Claim) -> Job | None:
-    """Record them as failed; return what is left of the job."""
+    """Record the runs that have a reason as failed; return what is left of the job."""
     for run in job.runs:
         if run.run_id in reasons:
             claim.confirm()

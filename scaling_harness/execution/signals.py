@@ -1,4 +1,4 @@
-"""Leaving in order: a signal asks, the work at hand is saved. Standard library only."""
+"""Stop in order: a signal asks for it, and the work so far is saved first."""
 
 import contextlib
 import ctypes
@@ -11,33 +11,34 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent() -> None:
-    """Have the kernel kill this process when the one that started it ends, however it does; only Linux can."""
+    """Have the kernel kill this process when its parent ends for whatever reason; Linux only."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Stop:
-    """True once a signal asked for it, or the process that started this one is gone."""
+    """Call it to learn whether to stop: a signal asked for it, or the process that started this one is gone."""
 
     def __init__(self, parent: int | None = None) -> None:
         self.requested = False
         self._parent = parent
 
     def __call__(self) -> bool:
-        """Whether to save and leave."""
+        """Whether to save and exit."""
         return self.requested or (self._parent is not None and os.getppid() != self._parent)
 
 
 @contextlib.contextmanager
 def stop_on_signals(parent: int | None = None, patient: bool = False) -> Iterator[Stop]:
-    """Turn the first interrupt, termination or hang-up into an orderly stop; a second one acts as it always does.
+    """Turn the first interrupt, termination or hang-up into an orderly stop; a second one has its usual effect.
 
     Parameters
     ----------
     parent : int, optional
-        Process whose end is a reason to stop as well.
+        Parent process whose end is a reason to stop as well.
     patient : bool
-        For processes that a scheduler may signal several times, and with USR2: only SIGKILL ends them at once.
+        Whether later signals, and USR2, also ask for an orderly stop, as for processes that a scheduler signals
+        several times; only SIGKILL then ends them at once.
     """
     stop = Stop(parent)
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, *((signal.SIGUSR2,) if patient else ()))
@@ -48,7 +49,7 @@ def stop_on_signals(parent: int | None = None, patient: bool = False) -> Iterato
         if not patient:
             signal.signal(number, before[signal.Signals(number)])
 
-    # What was ignored before (nohup, a shell's background) stays ignored.
+    # A signal that was ignored before (nohup, a shell's background) stays ignored.
     caught = [number for number in numbers if before[number] is not signal.SIG_IGN]
     for number in caught:
         signal.signal(number, ask)

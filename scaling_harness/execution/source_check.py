@@ -1,4 +1,4 @@
-"""Seeds of one cell are trained by one version of a user's own architecture. No torch."""
+"""Check that all seeds of one cell are trained by one version of a user's own architecture."""
 
 import contextlib
 import json
@@ -18,26 +18,26 @@ _RUN_ID = re.compile(r"(.+)-s\d+-[0-9a-f]{8}")
 
 
 def check_source(runs: Iterable[Plan], store: Store, mix: bool) -> str | None:
-    """Check that the file of an own architecture is what trained these runs, and the other seeds of their cells.
+    """Check that a user's own architecture has not changed since it trained these runs or other seeds of their cells.
 
     Parameters
     ----------
     runs : iterable of Plan
-        To be trained, or finished.
+        Runs to be trained, or finished ones.
     store : Store
-        Its records say which code trained; those of earlier versions do not, and are let pass.
+        Its records say which code trained a run; records of earlier versions do not, and are not checked.
     mix : bool
-        Whether the user agrees to several versions: `runtime.mix_versions`.
+        Whether the user accepts several versions: `runtime.mix_versions`.
 
     Returns
     -------
     str or None
-        What changed, in a sentence, if the user agreed to it.
+        A sentence that says what changed, if the user accepted it; None if nothing did.
 
     Raises
     ------
     UserError
-        It changed, and the user did not agree.
+        The code changed, and the user has not accepted it.
     """
     others = [(run, record) for run, record in _other_seeds(runs, store) if _differ(run, record)]
     if not others:
@@ -50,13 +50,13 @@ def check_source(runs: Iterable[Plan], store: Store, mix: bool) -> str | None:
     if mix:
         return changed
     raise UserError(
-        f"{changed}, so {run.run_id} would stand beside runs of other code: go back to it, take another "
+        f"{changed}, so {run.run_id} would be compared with runs of other code: restore that code, use another "
         "runtime.runs_dir, or accept both with runtime.mix_versions=true (of a sweep: --mix-versions)"
     )
 
 
 def _other_seeds(runs: Iterable[Plan], store: Store) -> Iterator[tuple[Plan, RunRecord]]:
-    """Each run of an own architecture with every record of its cell, its own among them."""
+    """Pair each run of a user's own architecture with every record of its cell, including its own."""
     own = [run for run in runs if run.architecture_source]
     folders = _folders_by_cell(store) if own else {}
     records: dict[str, RunRecord] = {}
@@ -83,5 +83,5 @@ def _cell(science: Mapping[str, Any]) -> str:
 
 
 def _differ(run: Plan, record: RunRecord) -> bool:
-    """Whether other code gave a record its loss; a run that failed has none, and its code may be put right."""
+    """Whether a record's loss came from other code; a failed run has no loss, and its code may have been fixed."""
     return record.status != "failed" and record.architecture_source not in (None, run.architecture_source)

@@ -1,4 +1,4 @@
-"""A decoder-only transformer in which R runs of one shape train in lockstep, each as it would alone.
+"""A decoder-only transformer in which R runs of one shape train in lockstep, each with the numbers it has alone.
 
 Every parameter has the run axis first; plain training is R = 1. Shapes:
 R run, B batch, T time, N = B T positions, D d_model, H head, K d_head, F d_ff, V vocabulary, S = R B sequences.
@@ -19,7 +19,7 @@ from scaling_harness.models.language_model import LanguageModel, UpdateRule, cro
 
 @dataclass(frozen=True)
 class _Role:
-    """What one kind of parameter is counted as, how it starts, and how fast it learns."""
+    """Parameter group, initial standard deviation and learning rate of one kind of parameter."""
 
     group: str
     std: float
@@ -29,19 +29,20 @@ class _Role:
 _GAIN = "gain"
 _BASE_WIDTH = 64
 _MAX_LOGIT = 8.0
-"""Largest attention logit with q and k normalised: the scale is this over K. At K = 16 the usual 1/sqrt(K) caps
-logits at 4 and cost .075 nats/byte (n_layer 2, d 48, 7.4e5 bytes; sweeps/README.md)."""
+"""Largest attention logit with q and k normalised: the scale is this divided by K. At K = 16 the usual 1/sqrt(K) caps
+logits at 4, which cost .075 nats/byte (n_layer 2, d 48, 7.4e5 bytes; sweeps/README.md)."""
 _ROTARY_BASE = 10_000.0
 _ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {"squared_relu": squared_relu, "gelu": F.gelu}
 _SHORT_CONTEXT = 512
 
 
 def _roles(shape: ModelConfig) -> dict[str, _Role]:
-    """The parametrisation in one table, by parameter name.
+    """Give the role of each parameter, by name, in the parametrisation of a shape.
 
-    `mup` is that of Yang et al. (2022, arXiv 2203.03466, table 8) for Adam, residual projections at zero; a head at
-    zero too costs .04 nats/byte (n_layer 2, d 48, 7.4e5 bytes, two seeds). `standard` is GPT-2's: one rate, .02,
-    residual projections divided by sqrt(2 n_layer) (Radford et al. 2019, 2.3). Gains are vectors: one rate in both.
+    `mup` is that of Yang et al. (2022, arXiv 2203.03466, table 8) for Adam, with residual projections initialised to
+    zero; a zero head as well costs .04 nats/byte (n_layer 2, d 48, 7.4e5 bytes, two seeds). `standard` is GPT-2's: one
+    learning rate, standard deviation .02, divided by sqrt(2 n_layer) for residual projections (Radford et al. 2019,
+    2.3). Gains are vectors, whose learning rate does not depend on the width in either.
     """
     gains = dict.fromkeys(("attention_gain", "mlp_gain", "final_gain"), _Role("norm", 0.0))
     if shape.parametrisation == "mup":
@@ -70,8 +71,8 @@ def _roles(shape: ModelConfig) -> dict[str, _Role]:
 class Decoder(LanguageModel):
     """The built-in architecture: attention and MLP behind norms, no biases.
 
-    `shape.parametrisation` decides how parameters start and learn, and whether the head is its own (`mup`) or tied
-    (`standard`); `shape.parts` the norm, the positions and the activation.
+    `shape.parametrisation` decides initial scales, learning rates, and whether the head has its own weights (`mup`) or
+    is tied (`standard`); `shape.parts` decides the norm, the positions and the activation.
 
     Parameters
     ----------
@@ -80,7 +81,7 @@ class Decoder(LanguageModel):
     vocab_size : int
         V.
     seeds : sequence of int
-        One per run; run r starts from seeds[r] alone, whatever runs beside it.
+        One per run; the initial parameters of run r depend on seeds[r] alone.
     """
 
     rotation_Tk: Tensor | None
@@ -114,23 +115,23 @@ class Decoder(LanguageModel):
 
     def alone(self, run: int) -> "Decoder":  # noqa: D102
         own = {id(p): nn.Parameter(p.detach()[run : run + 1], requires_grad=False) for p in self.parameters()}
-        one = copy.deepcopy(self, own)  # what the memo holds is not copied
+        one = copy.deepcopy(self, own)  # parameters in the memo are not copied
         one.n_runs = 1
         return one
 
     def group_of(self, name: str) -> str:
-        """Which of `counts.GROUPS` a parameter belongs to."""
+        """Group of a parameter, one of `param_flop_counts.GROUPS`."""
         return self._role(name).group
 
     def update_rules(self) -> dict[str, UpdateRule]:
-        """Rates of the parametrisation; decay on matrices."""
+        """Learning rates of the parametrisation; decay on matrices only."""
         return {
             name: UpdateRule(self._role(name).lr_multiplier, decay=parameter.ndim == 3)
             for name, parameter in self.named_parameters()
         }
 
     def hidden(self, tokens_RBT: Tensor) -> Tensor:
-        """States before the head, x_RND."""
+        """Compute the states before the head, x_RND."""
         R, B, T = tokens_RBT.shape
         D = self.embedding.shape[-1]
         rows_R11 = torch.arange(R, device=tokens_RBT.device).view(R, 1, 1) * self.embedding.shape[1]
@@ -145,11 +146,11 @@ class Decoder(LanguageModel):
         return _norm(x_RND, self.final_gain)
 
     def head_RDV(self) -> Tensor:
-        """The head, tied or not."""
+        """Weights of the head, tied or not."""
         return self.embedding.transpose(1, 2) if self.head is None else self.head
 
     def forward(self, tokens_RBT: Tensor) -> Tensor:
-        """Logits, RBTV."""
+        """Compute logits_RBTV."""
         logits_RNV = torch.bmm(self.hidden(tokens_RBT), self.head_RDV())
         return logits_RNV.view(*tokens_RBT.shape, -1)
 
@@ -161,7 +162,7 @@ class Decoder(LanguageModel):
 
 
 class Block(nn.Module):
-    """Attention, then MLP, each added to the stream after a norm."""
+    """Attention, then MLP, each behind a norm and added to the residual stream."""
 
     def __init__(self, shape: ModelConfig, n_runs: int) -> None:
         super().__init__()
@@ -176,7 +177,7 @@ class Block(nn.Module):
         self.mlp_gain = nn.Parameter(torch.empty(R, D)) if norm == "layer" else None
 
     def forward(self, x_RND: Tensor, T: int, rotation_Tk: Tensor | None) -> Tensor:
-        """States after the block; positions come in sequences of T."""
+        """Compute the states after the block; N consists of sequences of T positions."""
         mixed_RND = self._attend(_norm(x_RND, self.attention_gain), T, rotation_Tk)
         x_RND = torch.baddbmm(x_RND, mixed_RND, self.out)
         hidden_RNF = torch.bmm(_norm(x_RND, self.mlp_gain), self.up)
@@ -196,7 +197,7 @@ class Block(nn.Module):
 
 
 def fused_rotary_attention(qkv_ST3HK: Tensor, rotation_Tk: Tensor, scale: float) -> Tensor:
-    """`functions.rotary_attention` by PyTorch's fused kernel: what GPUs and long contexts use."""
+    """Compute `fused_ops.rotary_attention` by PyTorch's fused kernel, for GPUs and long contexts."""
     qk_ST2HK, v_ST1HK = qkv_ST3HK.split((2, 1), 2)
     at_least_fp32 = qk_ST2HK.to(torch.promote_types(qk_ST2HK.dtype, torch.float32))
     pairs = torch.view_as_complex(rms_norm(at_least_fp32).unflatten(-1, (-1, 2)))
@@ -217,7 +218,7 @@ def _norm(x_RND: Tensor, gain_RD: Tensor | None) -> Tensor:
 
 
 def _rotation(n_ctx: int, d_head: int) -> Tensor:
-    """Unit complex numbers, one frequency for each of the k = K / 2 pairs of a head."""
+    """Unit complex numbers rotation_Tk, one frequency for each of the k = K / 2 pairs of a head."""
     frequency_k = _ROTARY_BASE ** (-torch.arange(0, d_head, 2) / d_head)
     angle_Tk = torch.outer(torch.arange(n_ctx), frequency_k)
     return torch.polar(torch.ones_like(angle_Tk), angle_Tk)

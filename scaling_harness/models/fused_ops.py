@@ -1,4 +1,4 @@
-"""Autograd functions with the gradient written out: fewer operations a step, which is where a tiny model's time goes.
+"""Autograd functions with gradients written out, because the number of operations decides a tiny model's step time.
 
 R run, B batch, T time, N = B T positions, S = R B sequences, D d_model, H head, K d_head, V vocabulary.
 """
@@ -12,27 +12,27 @@ from torch.autograd import Function
 
 
 def rms_norm(x: Tensor) -> Tensor:
-    """`RMSNorm`."""
+    """Apply `RMSNorm`."""
     return _apply(RMSNorm, x)
 
 
 def squared_relu(x: Tensor) -> Tensor:
-    """`SquaredReLU`."""
+    """Apply `SquaredReLU`."""
     return _apply(SquaredReLU, x)
 
 
 def rotary_attention(qkv_ST3HK: Tensor, rotation_Tk: Tensor, scale: float) -> Tensor:
-    """`RotaryAttention`: mixed_STHK."""
+    """Apply `RotaryAttention`; returns mixed_STHK."""
     return _apply(RotaryAttention, qkv_ST3HK, rotation_Tk, scale)
 
 
 def token_shift(x_STD: Tensor, n_parts: int) -> Tensor:
-    """`TokenShift`."""
+    """Apply `TokenShift`."""
     return _apply(TokenShift, x_STD, n_parts)
 
 
 def linear_cross_entropy(x_RND: Tensor, head_RDV: Tensor, target_RN: Tensor) -> Tensor:
-    """`LinearCrossEntropy`: loss_R."""
+    """Apply `LinearCrossEntropy`; returns loss_R."""
     return _apply(LinearCrossEntropy, x_RND, head_RDV, target_RN)
 
 
@@ -40,16 +40,16 @@ def _apply(function: type[Function], *arguments: Any) -> Any:
     return function.apply(*arguments)
 
 
-_TINY = 1e-6  # a length no state has; keeps 0 / 0 away
+_TINY = 1e-6  # shorter than any state; avoids 0 / 0
 
 
 def _inverse_rms(x: Tensor) -> Tensor:
-    # By the length: a third of the time of squaring, averaging and adding an eps in separate operations.
+    # From the vector norm, which takes a third of the time of squaring, averaging and adding eps separately.
     return torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min_(_TINY).reciprocal_().mul_(x.shape[-1] ** 0.5)
 
 
 def _through_norm(grad: Tensor, y: Tensor, inverse_rms: Tensor, out: Tensor | None = None) -> Tensor:
-    """From the gradient at y = x * inverse_rms to that at x."""
+    """Turn the gradient with respect to y = x * inverse_rms into the one with respect to x."""
     along = (grad * y).sum(-1, keepdim=True)
     return torch.addcmul(grad, y, along, value=-1 / y.shape[-1], out=out).mul_(inverse_rms)
 
@@ -67,7 +67,7 @@ class RMSNorm(Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        """Take out the direction of y, then rescale."""
+        """Project out the direction of y, then rescale."""
         return _through_norm(grads[0], *ctx.saved_tensors)
 
 
@@ -83,7 +83,7 @@ class SquaredReLU(Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        """2 relu(x)."""
+        """Multiply by 2 relu(x)."""
         (rectified,) = ctx.saved_tensors
         return (grads[0] * rectified).mul_(2.0)
 
@@ -91,27 +91,27 @@ class SquaredReLU(Function):
 def rotate_(x_THK: Tensor, rotation_Tk: Tensor) -> Tensor:
     """Rotate neighbouring pairs of the last axis as complex numbers, in place; k = K / 2.
 
-    Rotary positions (Su et al. 2021, arXiv 2104.09864); the time axis of x is where `rotation` broadcasts to.
+    Rotary positions (Su et al. 2021, arXiv 2104.09864); `rotation` broadcasts along the time axis of x.
     """
     torch.view_as_complex(x_THK.unflatten(-1, (-1, 2))).mul_(rotation_Tk)
     return x_THK
 
 
 def _scaled_bmm(a: Tensor, b: Tensor, scale: float, out: Tensor | None = None) -> Tensor:
-    """One product, the scale inside it."""
+    """Multiply matrices and scale in one operation."""
     return torch.baddbmm(a.new_zeros(()), a, b, beta=0, alpha=scale, out=out)
 
 
 class RotaryAttention(Function):
     """Causal attention from q, k, v side by side, with q and k normalised over the head and rotated by position.
 
-    Normalised q and k bound the logits by K * scale, so exp needs no maximum subtracted: the softmax is the same and
-    costs a third. Keeps the T x T weights: for short contexts.
+    Normalised q and k bound the logits by K * scale, so exp needs no maximum subtracted: the softmax is the same at a
+    third of the cost. The T x T weights are kept for the backward pass, so use it for short contexts.
     """
 
     @staticmethod
     def forward(ctx: Any, qkv_ST3HK: Tensor, rotation_Tk: Tensor, scale: float) -> Tensor:
-        """Give mixed_STHK."""
+        """Return mixed_STHK."""
         qkv_3SHTK = qkv_ST3HK.permute(2, 0, 3, 1, 4).clone(memory_format=torch.contiguous_format)
         qk_2SHTK = qkv_3SHTK[:2]
         inverse_rms = _inverse_rms(qk_2SHTK)
@@ -120,9 +120,9 @@ class RotaryAttention(Function):
         n_heads, T, _ = q.shape
         weights, total, mixed = q.new_empty(n_heads, T, T), q.new_empty(n_heads, T, 1), torch.empty_like(q)
         for part in _parts(n_heads, T):
-            mine = _scaled_bmm(q[part], k[part].transpose(1, 2), scale, out=weights[part]).exp_().tril_()
-            torch.sum(mine, -1, keepdim=True, out=total[part])
-            torch.bmm(mine, v[part], out=mixed[part])
+            weights_part = _scaled_bmm(q[part], k[part].transpose(1, 2), scale, out=weights[part]).exp_().tril_()
+            torch.sum(weights_part, -1, keepdim=True, out=total[part])
+            torch.bmm(weights_part, v[part], out=mixed[part])
         mixed.div_(total)
         ctx.save_for_backward(qkv_3SHTK, inverse_rms, rotation_Tk, weights, total, mixed)
         ctx.scale = scale
@@ -130,7 +130,7 @@ class RotaryAttention(Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        """Through the softmax, the rotation (which leaves dot products alone, so last), the norm."""
+        """Differentiate the softmax, then the rotation, which leaves dot products as they are, then the norm."""
         qkv_3SHTK, inverse_rms, rotation_Tk, weights, total, mixed = ctx.saved_tensors
         q, k, v = qkv_3SHTK.flatten(1, 2)
         grad = grads[0].transpose(1, 2).reshape(mixed.shape) / total
@@ -138,29 +138,29 @@ class RotaryAttention(Function):
         grad_3SHTK = torch.empty_like(qkv_3SHTK)
         grad_q, grad_k, grad_v = grad_3SHTK.flatten(1, 2)
         for part in _parts(*weights.shape[:2]):
-            mine = weights[part]
-            grad_logits = torch.bmm(grad[part], v[part].transpose(1, 2)).sub_(along[part]).mul_(mine)
+            weights_part = weights[part]
+            grad_logits = torch.bmm(grad[part], v[part].transpose(1, 2)).sub_(along[part]).mul_(weights_part)
             _scaled_bmm(grad_logits, k[part], ctx.scale, out=grad_q[part])
             _scaled_bmm(grad_logits.transpose(1, 2), q[part], ctx.scale, out=grad_k[part])
-            torch.bmm(mine.transpose(1, 2), grad[part], out=grad_v[part])
+            torch.bmm(weights_part.transpose(1, 2), grad[part], out=grad_v[part])
         grad_2SHTK = grad_3SHTK[:2]
         rotate_(_through_norm(grad_2SHTK, qkv_3SHTK[:2], inverse_rms, out=grad_2SHTK), rotation_Tk.conj())
         return grad_3SHTK.permute(1, 3, 0, 2, 4), None, None
 
 
 _CACHED_WEIGHTS = 1 << 18
-"""Attention weights worked on at once, 1 MB: a core's own cache holds them and their gradients. Attention over more of
-them took a tenth less time in such parts (2,048 tokens, d 64 and 192), and its numbers stay the same to the bit."""
+"""Number of attention weights computed at once, 1 MB: a core's own cache holds them and their gradients. With more of
+them, working in such parts took a tenth less time (2,048 tokens, d 64 and 192), with the same numbers to the bit."""
 
 
 def _parts(n_heads: int, n_ctx: int) -> Iterator[slice]:
-    """Heads of sequences, as many at once as their weights are cached."""
+    """Slices of the heads of all sequences, each as many as fit in the cache."""
     at_once = max(1, _CACHED_WEIGHTS // n_ctx**2)
     return (slice(start, start + at_once) for start in range(0, n_heads, at_once))
 
 
 class TokenShift(Function):
-    """Channels in equal parts, part j read j positions before, zero before the first."""
+    """Split the channels in equal parts and shift part j by j positions, with zeros before the first."""
 
     @staticmethod
     def forward(ctx: Any, x_STD: Tensor, n_parts: int) -> Tensor:
@@ -181,18 +181,18 @@ class TokenShift(Function):
 
 
 def _shifted(x_STD: Tensor, y_STD: Tensor, n_parts: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """What part j of x and of y have in common where y lies j positions after x."""
+    """Views of part j of x and of y that coincide when y is x shifted by j positions."""
     T = x_STD.shape[1]
     for j, (x, y) in enumerate(zip(x_STD.chunk(n_parts, -1), y_STD.chunk(n_parts, -1), strict=True)):
         yield x[:, : max(0, T - j)], y[:, j:]
 
 
 class LinearCrossEntropy(Function):
-    """Mean cross-entropy of a linear head, per run; its gradients are ready when the loss is, so no logits are kept."""
+    """Mean cross-entropy of a linear head, per run; gradients are computed with the loss, so no logits are kept."""
 
     @staticmethod
     def forward(ctx: Any, x_RND: Tensor, head_RDV: Tensor, target_RN: Tensor) -> Tensor:
-        """Give loss_R, nats a token."""
+        """Return loss_R, nats per token."""
         logp_RNV = torch.bmm(x_RND, head_RDV).log_softmax(-1)
         target_RN1 = target_RN.unsqueeze(-1)
         loss_R = logp_RNV.gather(-1, target_RN1).mean((1, 2)).neg_()
@@ -206,7 +206,7 @@ class LinearCrossEntropy(Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
-        """Scale the saved gradients by that of each run's loss."""
+        """Scale the saved gradients by the gradient of each run's loss."""
         grad_x, grad_head = ctx.saved_tensors
         grad_R11 = (grads[0] / grad_x.shape[1]).view(-1, 1, 1)
         return grad_x * grad_R11, grad_head * grad_R11, None

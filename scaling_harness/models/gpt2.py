@@ -1,4 +1,4 @@
-"""The plain baseline's model: GPT-2 in stock modules, as researchers write it.
+"""GPT-2 in stock modules, as researchers write it: the model of the plain baseline.
 
 `nn.Linear`, learned positions, LayerNorm, GELU, PyTorch's fused attention, a tied head, no biases, no dropout.
 B batch, T time, D d_model, H head, K d_head, V vocabulary.
@@ -12,7 +12,7 @@ _STD = 0.02
 
 
 class LayerNorm(nn.Module):
-    """With a gain, without a bias."""
+    """Layer norm with a gain and without a bias."""
 
     def __init__(self, d_model: int) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class LayerNorm(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then MLP, each added to the stream after a norm."""
+    """Attention, then MLP, each behind a norm and added to the residual stream."""
 
     def __init__(self, d_model: int, d_ff: int, n_head: int) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Block(nn.Module):
         self.down = nn.Linear(d_ff, d_model, bias=False)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
-        """States after the block."""
+        """Compute the states after the block."""
         x_BTD = x_BTD + self.out(self._mix(self.attention_norm(x_BTD)))
         return x_BTD + self.down(F.gelu(self.up(self.mlp_norm(x_BTD))))
 
@@ -47,7 +47,7 @@ class Block(nn.Module):
 
 
 class GPT2(nn.Module):
-    """Token ids (B, T) in, logits (B, T, V) out. Initialised as Radford et al. (2019, 2.3)."""
+    """Token ids (B, T) in, logits (B, T, V) out. Initialised as in Radford et al. (2019, 2.3)."""
 
     def __init__(self, n_layer: int, d_model: int, d_ff: int, n_ctx: int, vocab_size: int, n_head: int) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class GPT2(nn.Module):
                 nn.init.normal_(parameter, std=_STD / (2 * n_layer) ** 0.5 if residual else _STD)
 
     def forward(self, tokens_BT: Tensor) -> Tensor:
-        """Logits."""
+        """Compute the logits."""
         x_BTD = self.embedding(tokens_BT) + self.position(torch.arange(tokens_BT.shape[1]))
         for block in self.blocks:
             x_BTD = block(x_BTD)

@@ -1,4 +1,7 @@
-"""What the trainer needs of a model, and a user's own module as one. R run, B batch, T time, V vocabulary."""
+"""Interface of a model to the trainer, and an adapter for a user's own module.
+
+R run, B batch, T time, V vocabulary.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,41 +12,41 @@ from torch import Tensor, nn
 
 _RANDOM = "random"
 RANDOM_GPU = "random gpu"
-"""In a `running_state` that was saved on a GPU alone."""
+"""Key of a `running_state` that is there only if it was saved on a GPU."""
 
 
 @dataclass(frozen=True)
 class UpdateRule:
-    """How one parameter learns: its learning rate is `lr_multiplier` times the run's; `decay` says if it is decayed."""
+    """How one parameter is updated: `lr_multiplier` times the learning rate, with weight decay or without."""
 
     lr_multiplier: float = 1.0
     decay: bool = True
 
 
 class LanguageModel(nn.Module):
-    """What the trainer needs of a model: losses per run, and how each parameter is updated."""
+    """Interface of a model to the trainer: losses per run, and how each parameter is updated."""
 
     n_runs: int
     has_run_axis = True
     """Whether every parameter has the run axis first."""
 
     def loss(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:
-        """Mean loss of each run, to be differentiated.
+        """Compute the mean loss of each run, for training.
 
         Parameters
         ----------
         tokens_RBT, targets_RBT : Tensor
-            Token ids, int64; targets are the tokens one later.
+            Token ids, int64; targets are the tokens one position later.
 
         Returns
         -------
         Tensor
-            loss_R, nats a token. The gradient of its sum gives every run its own gradient.
+            loss_R, nats per token. The gradient of its sum gives every run its own gradient.
         """
         raise NotImplementedError
 
     def token_losses(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:
-        """Loss of each token, losses_RBT in nats, for evaluation."""
+        """Compute the loss of each token, losses_RBT in nats, for evaluation."""
         raise NotImplementedError
 
     def update_rules(self) -> dict[str, UpdateRule]:
@@ -51,14 +54,14 @@ class LanguageModel(nn.Module):
         raise NotImplementedError
 
     def running_state(self) -> dict[str, Tensor]:
-        """What training changes besides parameters, for a checkpoint: tensors with the run axis first."""
+        """State besides parameters that training changes, for a checkpoint: tensors with the run axis first."""
         return {}
 
     def load_running_state(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from a `running_state`, of which `state` may hold more than is asked for."""
+        """Restore a `running_state`; `state` may hold more than that."""
 
     def alone(self, run: int) -> "LanguageModel":
-        """One of the runs as a model of its own, which shares its parameters."""
+        """Give one of the runs as a model of its own, with shared parameters."""
         raise NotImplementedError
 
 
@@ -70,7 +73,7 @@ class UserModule(LanguageModel):
     module : nn.Module
         Token ids (B, T) in, logits (B, T, V) out.
     lr_multipliers : mapping of str to float
-        Factor on the learning rate by parameter name; 1 where absent.
+        Factor on the learning rate by parameter name; 1 if absent.
     """
 
     n_runs = 1
@@ -89,7 +92,7 @@ class UserModule(LanguageModel):
         }
 
     def running_state(self) -> dict[str, Tensor]:
-        """Buffers, and the state of the random numbers that dropout draws; on a GPU, of its own generator too."""
+        """Buffers, and the state of torch's random numbers, which dropout draws; on a GPU also of its generator."""
         state = {f"buffer {name}": buffer[None] for name, buffer in self.module.named_buffers()}
         state[_RANDOM] = torch.get_rng_state()[None]
         if (device := self._gpu()) is not None:
@@ -120,6 +123,6 @@ class UserModule(LanguageModel):
 
 
 def cross_entropies(logits_RBTV: Tensor, targets_RBT: Tensor) -> Tensor:
-    """Loss of each token, losses_RBT in nats."""
+    """Compute the loss of each token, losses_RBT in nats."""
     losses = F.cross_entropy(logits_RBTV.flatten(0, 2), targets_RBT.flatten(), reduction="none")
     return losses.view(targets_RBT.shape)

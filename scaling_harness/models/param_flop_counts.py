@@ -1,4 +1,4 @@
-"""Parameters and FLOPs, counted by every convention in use; the analysis chooses. Integer arithmetic, no torch.
+"""Count parameters and FLOPs by every convention in use; the analysis chooses one.
 
 Symbols: L n_layer, d d_model, f d_ff, h n_head, V vocab_size, T n_ctx. One multiply-add is 2 FLOPs; backward costs
 twice forward, so training costs 3 x forward.
@@ -7,7 +7,7 @@ twice forward, so training costs 3 x forward.
 from collections.abc import Mapping
 
 GROUPS = ("embedding", "position", "attention", "mlp", "norm", "head")
-"""Every parameter belongs to one of these."""
+"""Groups of parameters; every parameter belongs to one."""
 
 COUNTS = ("non_embedding", "with_head", "total")
 """Conventions for N: Kaplan et al. (2020); Porian et al. (2024), the headline here; Hoffmann et al. (2022)."""
@@ -29,11 +29,11 @@ def decoder_params(
     Parameters
     ----------
     n_layer, d_model, d_ff, n_ctx, vocab_size : int
-        Shape; see `config.ModelConfig`.
+        Shape; see `schema.ModelConfig`.
     learned_positions : bool
         Whether positions are parameters, T d of them.
     gains : bool
-        Whether norms have a gain: two a block and a last one. Nothing has a bias.
+        Whether norms have a gain: two in each block and a last one. Nothing has a bias.
     tied_head : bool
         Whether the head is the embedding.
 
@@ -60,8 +60,8 @@ def n_params(params: Mapping[str, int], head_weights: int) -> dict[str, int]:
     params : mapping of str to int
         Parameters by group.
     head_weights : int
-        Weights that give the logits, V d in a transformer: counted whether or not they are tied to the embedding,
-        since they cost the same FLOPs.
+        Weights that give the logits, V d in a transformer; counted even if they are tied to the embedding, since they
+        cost the same FLOPs.
 
     Returns
     -------
@@ -77,10 +77,10 @@ def n_params(params: Mapping[str, int], head_weights: int) -> dict[str, int]:
 
 
 def kaplan_flops_per_token(n_layer: int, d_model: int, d_ff: int, n_ctx: int) -> int:
-    """Count training FLOPs a token as Kaplan et al. (2020), Table 1: no embedding, no head, with the context term.
+    """Count training FLOPs per token as Kaplan et al. (2020), Table 1: no embedding, no head, with the context term.
 
-    C_forward = 2 N + 2 L T d_attn with N = 2 d L (2 d_attn + f) and d_attn = d. The context term is T / 12d of N where
-    f = 4d: small for large models, most of the cost at d = 16.
+    C_forward = 2 N + 2 L T d_attn with N = 2 d L (2 d_attn + f) and d_attn = d. If f = 4d the context term is T / 12d
+    of N: small for large models, most of the cost at d = 16.
     """
     n_weights = 2 * d_model * n_layer * (2 * d_model + d_ff)
     return 3 * (2 * n_weights + 2 * n_layer * n_ctx * d_model)
@@ -96,7 +96,7 @@ def hoffmann_flops_per_sequence(
     d_attn: int,
     with_vocabulary: bool = True,
 ) -> int:
-    """Count training FLOPs a sequence as Hoffmann et al. (2022), Appendix F.
+    """Count training FLOPs per sequence as Hoffmann et al. (2022), Appendix F.
 
     Parameters
     ----------
@@ -105,13 +105,13 @@ def hoffmann_flops_per_sequence(
     d_attn : int
         n_head x head size; not always d_model in their Table A9.
     with_vocabulary : bool
-        Count the embedding look-up as a matrix product and the logits, as the text prints; their Table A4 leaves
-        both out.
+        Whether to count the logits, and the embedding look-up as a matrix product, as their text does; their Table A4
+        leaves both out.
 
     Returns
     -------
     int
-        Softmax is counted at 3 h T^2, norms and activations not at all.
+        Softmax counts 3 h T^2, norms and activations nothing.
     """
     attention = (
         2 * 3 * n_ctx * d_model * d_attn
@@ -126,10 +126,10 @@ def hoffmann_flops_per_sequence(
 
 
 def matmul_flops_per_token(n_layer: int, d_model: int, d_ff: int, n_ctx: int, vocab_size: int) -> int:
-    """Count the matrix products the built-in decoder really does in training, a token.
+    """Count the FLOPs per token of the matrix products that the built-in decoder computes in training.
 
-    Weights of attention, MLP and head (2 a weight forward), and both attention products over the whole context, masked
-    half included (2 x 2 T d a layer). Look-ups, norms, softmax and activations are left out.
+    Weights of attention, MLP and head (2 per weight forward), and both attention products over the whole context,
+    masked half included (2 x 2 T d per layer). Look-ups, norms, softmax and activations are left out.
     """
     weights = n_layer * (4 * d_model**2 + 2 * d_model * d_ff) + vocab_size * d_model
     return 3 * (2 * weights + n_layer * 4 * n_ctx * d_model)
@@ -138,7 +138,7 @@ def matmul_flops_per_token(n_layer: int, d_model: int, d_ff: int, n_ctx: int, vo
 def transformer_flops(
     n_layer: int, d_model: int, d_ff: int, n_ctx: int, vocab_size: int, n_head: int
 ) -> dict[str, float]:
-    """Training FLOPs a token by the conventions that hold for a transformer with d_attn = d.
+    """Count training FLOPs per token by the conventions that hold for a transformer with d_attn = d.
 
     Parameters
     ----------
@@ -158,16 +158,16 @@ def transformer_flops(
 
 
 def flops_per_token(n_params: Mapping[str, int], matmul: float, others: Mapping[str, float]) -> dict[str, float]:
-    """Training FLOPs a token by every convention that holds for an architecture.
+    """Collect training FLOPs per token by every convention that holds for an architecture.
 
     Parameters
     ----------
     n_params : mapping of str to int
-        N by convention, of `n_params`.
+        N by convention; see `n_params`.
     matmul : float
-        What the architecture's matrix products cost.
+        FLOPs per token of the architecture's matrix products.
     others : mapping of str to float
-        What else it states, such as `transformer_flops`; what does not apply is left out.
+        Further conventions that hold for it, such as `transformer_flops`.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Every architecture by its name: built in, or a user's own as `module:function`. No torch until one is built."""
+"""Look up an architecture by its name: built in, or a user's own as `module:function`. Building one imports torch."""
 
 import functools
 import hashlib
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from scaling_harness.models.decoder import Decoder
 
 Describe = Callable[[ModelConfig, int], Architecture]
-"""Takes the configuration and V."""
+"""Function of the configuration and V that describes an architecture."""
 
 
 def _decoder(model: ModelConfig, vocab_size: int) -> Architecture:
@@ -40,7 +40,7 @@ def _decoder(model: ModelConfig, vocab_size: int) -> Architecture:
 
 
 def _gpt2(model: ModelConfig, vocab_size: int) -> Architecture:
-    """Describe the plain modules of `gpt2`: the decoder of `model=standard`, as researchers write it."""
+    """Describe the plain modules of `gpt2`: the decoder of `model=standard` in stock torch modules."""
     if model.parametrisation != "standard" or model.parts != PRESETS["standard"] or model.token_shift != 1:
         raise UserError(
             "the architecture gpt2 has the norm, positions and activation of model.parametrisation=standard and no "
@@ -78,14 +78,14 @@ def _transformer(
 class _BuiltIn:
     describe: Describe
     recorded_as: str | None
-    """`model.target` in the identity of its runs: as the first version that had it said."""
+    """`model.target` in the identity of its runs, as in the first version that had it."""
 
 
 BUILT_IN = {
     "decoder": _BuiltIn(_decoder, None),
     "gpt2": _BuiltIn(_gpt2, "scaling_harness.bench.gpt2:gpt2"),
 }
-"""By `model.target`; null is `decoder`. A new one is recorded under its own name."""
+"""Built-in architectures by `model.target`; null is `decoder`. Record a new one under its own name."""
 
 
 def describe(model: ModelConfig, vocab_size: int) -> Architecture:
@@ -97,18 +97,18 @@ def describe(model: ModelConfig, vocab_size: int) -> Architecture:
         Its `target` is null, a name in `BUILT_IN`, or `module:function` of a function that takes this configuration
         and V.
     vocab_size : int
-        V.
+        Size of the vocabulary, V.
 
     Returns
     -------
     Architecture
-        Its `params` have every group, 0 if it has none of it.
+        As the function describes it.
 
     Raises
     ------
     UserError
-        There is no such architecture, it is no `Architecture` with known groups, or it does not read one of
-        `model.options`.
+        There is no such architecture, the function returns no `Architecture` with known groups, or the architecture
+        does not read one of `model.options`.
     """
     built_in = _built_in(model.target)
     function = built_in.describe if built_in else _own(model.target or "")
@@ -116,8 +116,8 @@ def describe(model: ModelConfig, vocab_size: int) -> Architecture:
     name = model.target or "decoder"
     if not isinstance(architecture, Architecture):
         raise UserError(f"model.target {name!r} returned {type(architecture).__name__}, not an Architecture")
-    if odd := set(architecture.params) - set(GROUPS):
-        raise UserError(f"model.target {name!r} has unknown parameter groups {sorted(odd)}; use {list(GROUPS)}")
+    if unknown := set(architecture.params) - set(GROUPS):
+        raise UserError(f"model.target {name!r} has unknown parameter groups {sorted(unknown)}; use {list(GROUPS)}")
     if unread := sorted(set(model.options) - set(architecture.options)):
         readable = ", ".join(sorted(architecture.options)) or "none"
         raise UserError(f"the architecture {name} does not read model.options.{unread[0]}; it reads {readable}")
@@ -125,7 +125,7 @@ def describe(model: ModelConfig, vocab_size: int) -> Architecture:
 
 
 def recorded_target(target: str | None) -> str | None:
-    """Give the `model.target` that stands in a run's identity."""
+    """Give the `model.target` that is part of a run's identity."""
     built_in = _built_in(target)
     return built_in.recorded_as if built_in else target
 
@@ -141,8 +141,8 @@ def source_hash(target: str | None) -> str | None:
     Returns
     -------
     str or None
-        SHA-256 of the module's own file, as it was when first asked for in this process; what the module imports is
-        not in it. None for a built-in one, whose code is the harness's, or if the module has no file.
+        SHA-256 of the module's own file, read once per process; files that the module imports are not included. None
+        for a built-in architecture, whose code belongs to the harness, or if the module has no file.
     """
     if _built_in(target):
         return None
@@ -166,6 +166,6 @@ def _own(target: str) -> Describe:
 
 @functools.cache
 def _file_hash(module: ModuleType) -> str | None:
-    """By module object: a file that is edited after its import is not the code that runs."""
+    """Hash a module's file once: a file that is edited after its import is not the code that runs."""
     path = getattr(module, "__file__", None)
     return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else None

@@ -1,1 +1,1 @@
-"""A configuration and everything it implies: steps, learning rate, counts, FLOPs, identity."""
+"""Resolve a configuration to a plan: steps, learning rate, counts, FLOPs, identity."""

@@ -1,8 +1,8 @@
-"""Learning rate and batch by rule: the published ones, ours and the user's own, each here and nowhere else. No torch.
+"""Rules for the learning rate and the batch: published ones, ours and the user's own.
 
-A published rule is evaluated as it was stated: with its own count of N, its own compute, its own unit of batch. Those
+A published rule is evaluated as it was stated: with its own count of N, its own compute, its own unit of batch. Rules
 of papers were fitted with one learning rate for the whole model (`model=standard`), at larger N than are trained here.
-With muP a learning rate, also that of a rule, is that of width 64.
+With muP every learning rate, including that of a rule, is the one at width 64.
 """
 
 import math
@@ -15,10 +15,10 @@ from scaling_harness.errors import UserError
 
 @dataclass(frozen=True)
 class Scale:
-    """What a rule may depend on."""
+    """Size and horizon that a rule may depend on."""
 
     n_params: Mapping[str, int]
-    """N by count; see `counts.n_params`."""
+    """N by count; see `param_flop_counts.n_params`."""
     n_tokens: float
     """D."""
     n_layer: int
@@ -27,8 +27,8 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """A rule for the peak learning rate, for the tokens a step, or for both."""
+class RuleFormulas:
+    """Formulas of a rule: for the peak learning rate, the tokens per step, or both."""
 
     source: str
     learning_rate: Callable[[Scale], float] | None = None
@@ -40,7 +40,7 @@ def _kaplan2020_lr(at: Scale) -> float:
 
 
 def _deepseek2024_flops(at: Scale) -> float:
-    """C = M D: M counts the weights outside of the vocabulary and attention over the whole context, a token."""
+    """C = M D, with M the FLOPs per token of the weights outside the vocabulary and of attention over the context."""
     return (6 * at.n_params["non_embedding"] + 12 * at.n_layer * at.d_model * at.n_ctx) * at.n_tokens
 
 
@@ -48,24 +48,26 @@ def _sweep2026_lr(at: Scale) -> float:
     return 0.003949 * (at.n_params["with_head"] / 33760) ** 0.01396 * (at.n_tokens / 600100) ** -0.3415
 
 
-RECIPES: dict[str, Recipe] = {
-    "kaplan2020": Recipe("Kaplan et al. (2020), equation D.1; N without the embedding", learning_rate=_kaplan2020_lr),
-    "deepseek2024": Recipe(
+RULE_FORMULAS: dict[str, RuleFormulas] = {
+    "kaplan2020": RuleFormulas(
+        "Kaplan et al. (2020), equation D.1; N without the embedding", learning_rate=_kaplan2020_lr
+    ),
+    "deepseek2024": RuleFormulas(
         "DeepSeek-AI (2024, arXiv 2401.02954), equation 1; C = M D without the vocabulary, batch in tokens",
         learning_rate=lambda at: 0.3118 * _deepseek2024_flops(at) ** -0.1250,
         batch_tokens=lambda at: 0.2920 * _deepseek2024_flops(at) ** 0.3271,
     ),
-    "porian2024": Recipe(
+    "porian2024": RuleFormulas(
         "Porian et al. (2024, arXiv 2406.19146); N with the head, batch in sequences of 2,048 tokens",
         learning_rate=lambda at: 3.7 * at.n_params["with_head"] ** -0.36,
         batch_tokens=lambda at: 2048 * 0.00037 * at.n_params["with_head"] ** 0.703,
     ),
-    "steplaw2025": Recipe(
+    "steplaw2025": RuleFormulas(
         "Li et al. (2025, arXiv 2503.04715); N without the vocabulary, batch in tokens",
         learning_rate=lambda at: 1.79 * at.n_params["non_embedding"] ** -0.713 * at.n_tokens**0.307,
         batch_tokens=lambda at: 0.58 * at.n_tokens**0.571,
     ),
-    "sweep2026": Recipe(
+    "sweep2026": RuleFormulas(
         "sweep lr-batch of this repository (2026-11-22): muP, embedded corpus; N with head of 1e4 to 1.1e5, D of 3e5 "
         "and 1.2e6, six minima, rms 19 %; standard errors: value 7.9 %, exponent of N .080 (it may be 0), of D .114. "
         "The batch is a bound, not a law: the smallest of 128, 256 and 512 tokens was best at all six",
@@ -81,9 +83,9 @@ def learning_rate(lr: float | Rule, at: Scale) -> float:
     Parameters
     ----------
     lr : float or Rule
-        A number is its own answer.
+        A number is returned as it is.
     at : Scale
-        Size and horizon; a rule with a `horizon` of its own takes that for D.
+        Size and horizon; the `horizon` of a rule, if given, replaces D.
 
     Returns
     -------
@@ -92,26 +94,26 @@ def learning_rate(lr: float | Rule, at: Scale) -> float:
     Raises
     ------
     UserError
-        The rule has none, or none that is positive, here.
+        The rule has no learning rate, or not a positive one at this scale.
     """
     if not isinstance(lr, NamedRule | PowerRule):
         return lr
     value = _evaluate(lr, at, "learning_rate")
     if value <= 0:
         n = at.n_params["non_embedding"]
-        raise UserError(f"the rule {lr.rule} gives the learning rate {value:.2g} at N = {n}; set optim.lr")
+        raise UserError(f"the rule {lr.rule} gives the learning rate {value:.2g} at N = {n}; set optim.lr to a number")
     return value
 
 
 def batch_tokens(batch: int | Rule, at: Scale) -> int:
-    """Tokens a step of a run.
+    """Tokens per step of a run.
 
     Parameters
     ----------
     batch : int or Rule
-        A number is its own answer; a rule's is rounded to whole contexts, one at least.
+        A number is returned as it is; the value of a rule is rounded to whole contexts, at least one.
     at : Scale
-        Size and horizon; a rule with a `horizon` of its own takes that for D.
+        Size and horizon; the `horizon` of a rule, if given, replaces D.
 
     Returns
     -------
@@ -120,7 +122,7 @@ def batch_tokens(batch: int | Rule, at: Scale) -> int:
     Raises
     ------
     UserError
-        The rule has none.
+        The rule has no batch.
     """
     if not isinstance(batch, NamedRule | PowerRule):
         return batch
@@ -133,8 +135,8 @@ def _evaluate(rule: Rule, at: Scale, quantity: str) -> float:
     if isinstance(rule, PowerRule):
         by_size = (at.n_params["with_head"] / rule.n_params) ** rule.n_exponent
         return rule.value * by_size * (at.n_tokens / rule.n_tokens) ** rule.d_exponent
-    formula = getattr(RECIPES[rule.rule], quantity)
+    formula = getattr(RULE_FORMULAS[rule.rule], quantity)
     if formula is None:
-        having = ", ".join(name for name, recipe in RECIPES.items() if getattr(recipe, quantity))
-        raise UserError(f"the rule {rule.rule} has no {quantity}; give a number, or one of {having}")
+        others = ", ".join(name for name, formulas in RULE_FORMULAS.items() if getattr(formulas, quantity))
+        raise UserError(f"the rule {rule.rule} has no {quantity}; give a number, or one of {others}")
     return rule.factor * formula(at)

@@ -1,4 +1,4 @@
-"""Learning-rate schedules as pure functions of the step. Standard library only."""
+"""Learning-rate schedules as pure functions of the step."""
 
 import math
 from typing import Literal
@@ -21,15 +21,15 @@ def lr_multiplier(
     step : int
         0-based; the first step of a warm-up of w steps has the factor 1/w.
     n_steps : int
-        Length of the run: the decay ends there.
+        Length of the run, at which the decay ends.
     warmup_steps : int
-        Linear warm-up.
+        Length of the linear warm-up.
     decay_start : int
         First step of the decay: the end of the warm-up for a cosine, later for warm-up-stable-decay.
     shape : {"cosine", "constant", "linear", "one_minus_sqrt"}
-        Form of the decay; `one_minus_sqrt` is that of Hägele et al. (2024), section 4.
+        Form of the decay; `one_minus_sqrt` is from Hägele et al. (2024), section 4.
     final_fraction : float
-        Factor reached at the end.
+        Factor at the end of the decay.
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""From a configuration to everything it implies: steps, learning rate, counts, FLOPs, identity. No torch.
+"""Derive from a configuration everything it implies: steps, learning rate, counts, FLOPs, identity.
 
-What is derived is derived here and nowhere else; `sweep plan` prints it before anything is trained.
+Nothing is derived elsewhere; `sweep plan` prints it before anything is trained.
 """
 
 import dataclasses
@@ -29,48 +29,47 @@ from scaling_harness.config.schema import (
 from scaling_harness.data.batches import n_unique_tokens
 from scaling_harness.data.token_cache import DataInfo
 from scaling_harness.errors import UserError
-from scaling_harness.models import param_flop_counts as counts
-from scaling_harness.models import registry
+from scaling_harness.models import param_flop_counts, registry
 from scaling_harness.plan.lr_batch_rules import Scale, batch_tokens, learning_rate
 from scaling_harness.plan.lr_schedule import DecayShape, lr_multiplier
 
 NUMERICS_VERSION = 1
-"""Bumped by hand whenever the same configuration would train to other numbers."""
+"""Increased by hand whenever the same configuration would train to other numbers."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One run, resolved. Frozen, printable, and enough to train from."""
+    """One resolved run: all that training needs, frozen and printable."""
 
     config: RunConfig
     data: DataInfo
     batch_tokens: int
-    """Tokens a step."""
+    """Tokens per step."""
     n_steps: int
     n_unique_tokens: int
     warmup_steps: int
     learning_rate: float
-    """Peak; with muP that of width 64."""
+    """Peak learning rate; with muP the one at width 64."""
     params: dict[str, int]
     n_params: dict[str, int]
     flops_per_token: dict[str, float]
     trunk: str | None = None
-    """run_id of the run that takes its steps before the decay. Like `branches`, a way to train it, not its identity."""
+    """run_id of the run that takes the steps before the decay. Like `branches`, it is not part of the identity."""
     branches: tuple[tuple[int, str], ...] = ()
-    """Of a trunk: after how many steps which run_ids leave it."""
+    """Branches of a trunk: the step of each branch point and the run_id that starts there."""
     stackable: bool = True
     """Whether its architecture trains runs of one shape in lockstep."""
     architecture_source: str | None = None
-    """SHA-256 of the file of a user's own architecture. Like the version of the harness, not in the identity."""
+    """SHA-256 of the file of a user's own architecture; like the version of the harness, not part of the identity."""
 
     @property
     def batch_seqs(self) -> int:
-        """Contexts a step."""
+        """Contexts per step."""
         return self.batch_tokens // self.config.model.n_ctx
 
     @property
     def n_tokens(self) -> int:
-        """D: whole steps of tokens."""
+        """D, the training tokens: a whole number of steps."""
         return self.n_steps * self.batch_tokens
 
     @property
@@ -84,18 +83,18 @@ class Plan:
         return {name: flops * self.n_tokens for name, flops in self.flops_per_token.items()}
 
     def spent(self, steps: int) -> tuple[int, float]:
-        """Tokens and FLOPs, 6ND with head, of some steps."""
+        """Tokens and FLOPs (6ND with head) of a number of steps."""
         tokens = steps * self.batch_tokens
         return tokens, tokens * self.flops_per_token["6nd_with_head"]
 
     @property
     def decay_start(self) -> int:
-        """Steps before the decay: where a branch leaves its trunk."""
+        """Number of steps before the decay, the branch point of a branch."""
         return _decay(self.config, self.n_steps, self.warmup_steps)[1]
 
     @property
     def own_steps(self) -> int:
-        """Steps without those of its trunk."""
+        """Number of steps without those of its trunk."""
         return self.n_steps - (self.decay_start if self.trunk else 0)
 
     def lr_at(self, step: int) -> float:
@@ -106,19 +105,19 @@ class Plan:
 
     @cached_property
     def eval_steps(self) -> tuple[int, ...]:
-        """Numbers of steps done at which the validation loss is taken: log-spaced over the last two decades."""
+        """Steps after which the validation loss is measured: log-spaced over the last two decades."""
         n_points = self.config.evaluation.n_points
         fractions = (100.0 ** (i / n_points - 1) for i in range(1, n_points + 1))
         return tuple(sorted({max(1, round(self.n_steps * x)) for x in fractions}))
 
     def measures_noise_at(self, step: int) -> bool:
-        """Whether the gradient noise scale is measured after so many steps."""
+        """Whether the gradient noise scale is measured after `step` steps."""
         every = self.config.evaluation.noise_every
         return every > 0 and step % every == 0
 
     @cached_property
     def science(self) -> dict[str, Any]:
-        """The fields that decide the numbers, as plain data: what the fingerprint is taken of."""
+        """The fields that decide the numbers, as plain data, which the fingerprint hashes."""
         return {
             "numerics_version": NUMERICS_VERSION,
             "model": _model_science(self.config.model),
@@ -132,9 +131,9 @@ class Plan:
 
     @property
     def _budget_science(self) -> dict[str, Any]:
-        decided = {"batch_tokens": self.batch_tokens, "n_steps": self.n_steps}
+        lengths = {"batch_tokens": self.batch_tokens, "n_steps": self.n_steps}
         rule = self.config.budget.batch_tokens
-        return decided if isinstance(rule, int) else decided | {"batch_rule": _rule_science(rule)}
+        return lengths if isinstance(rule, int) else lengths | {"batch_rule": _rule_science(rule)}
 
     @cached_property
     def fingerprint(self) -> str:
@@ -143,7 +142,7 @@ class Plan:
 
     @cached_property
     def name(self) -> str:
-        """Readable, not unique."""
+        """Readable name, not unique."""
         model = self.config.model
         target = self.science["model"]["target"]
         kind = target.rpartition(":")[2] if target else model.parametrisation
@@ -152,22 +151,22 @@ class Plan:
 
     @property
     def run_id(self) -> str:
-        """Name and fingerprint: the run's folder in the store."""
+        """Name and start of the fingerprint, also the name of the run's folder in the store."""
         return f"{self.name}-{self.fingerprint[:8]}"
 
 
 @dataclass(frozen=True)
 class Job:
-    """The unit that is planned, claimed and executed: one or more runs, after the trunks they need."""
+    """One or more runs that are planned, claimed and executed together, after the trunks they need."""
 
     runs: tuple[Plan, ...]
-    """Runs trained in lockstep: same shape and batch."""
+    """Runs of the same shape and batch, trained in lockstep."""
     planned_as: str | None = None
-    """job_id of the whole stack, where runs that have ended are left out."""
+    """job_id of the whole stack, if runs that have ended are left out."""
 
     @property
     def job_id(self) -> str:
-        """The run's own id; for a stack, a hash of its runs' fingerprints, whether all are left or not."""
+        """run_id of a single run; for a stack, a hash of the fingerprints of all its runs, ended ones included."""
         if self.planned_as:
             return self.planned_as
         if len(self.runs) == 1:
@@ -177,16 +176,16 @@ class Job:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """run_ids of the trunks that its runs leave."""
+        """run_ids of the trunks that its runs branch from."""
         return tuple(run.trunk for run in self.runs if run.trunk)
 
     @property
     def train_flops(self) -> float:
-        """6ND with head of all runs, without those of their trunks: what orders jobs, longest first."""
+        """6ND with head of all runs, without the steps of their trunks; jobs start in descending order of it."""
         return sum(run.spent(run.own_steps)[1] for run in self.runs)
 
     def without(self, run_ids: Collection[str]) -> "Job | None":
-        """What is left of it, still under its id, where some of its runs have ended; None where all have."""
+        """Leave out runs that have ended, and keep the job_id; None if no run is left."""
         rest = tuple(run for run in self.runs if run.run_id not in run_ids)
         if len(rest) == len(self.runs):
             return self
@@ -199,9 +198,9 @@ def resolve(config: RunConfig, data: DataInfo) -> Plan:
     Parameters
     ----------
     config : RunConfig
-        As the user describes the run.
+        Configuration of the run.
     data : DataInfo
-        Of `tokens.prepare`.
+        Result of `token_cache.prepare`.
 
     Returns
     -------
@@ -210,14 +209,14 @@ def resolve(config: RunConfig, data: DataInfo) -> Plan:
     Raises
     ------
     UserError
-        The batch is not whole contexts, the budget is shorter than one step, the warm-up longer than the run, the
-        learning-rate rule has no positive value here, or D exceeds the tokens there are.
+        The batch is not a whole number of contexts, the budget is shorter than one step, the warm-up is longer than the
+        run, the learning-rate rule gives no positive value, or D exceeds the tokens of the corpus.
     """
     model = config.model
     architecture = registry.describe(model, data.vocab_size)
-    params = {group: architecture.params.get(group, 0) for group in counts.GROUPS}
+    params = {group: architecture.params.get(group, 0) for group in param_flop_counts.GROUPS}
     head = architecture.head_weights
-    n_params = counts.n_params(params, params["head"] if head is None else head)
+    n_params = param_flop_counts.n_params(params, params["head"] if head is None else head)
     at = Scale(n_params, _n_tokens(config.budget, n_params), model.n_layer, model.d_model, model.n_ctx)
     batch = batch_tokens(config.budget.batch_tokens, at)
     n_steps = _n_steps(at.n_tokens, batch, model.n_ctx)
@@ -234,7 +233,9 @@ def resolve(config: RunConfig, data: DataInfo) -> Plan:
         learning_rate=learning_rate(config.optim.lr, dataclasses.replace(at, n_tokens=n_tokens)),
         params=params,
         n_params=n_params,
-        flops_per_token=counts.flops_per_token(n_params, architecture.flops_per_token, architecture.other_flops),
+        flops_per_token=param_flop_counts.flops_per_token(
+            n_params, architecture.flops_per_token, architecture.other_flops
+        ),
         stackable=architecture.stackable,
         architecture_source=registry.source_hash(model.target),
     )
@@ -264,7 +265,7 @@ def _n_tokens(budget: TokensBudget | FlopsBudget | RatioBudget, n_params: dict[s
 def _check_unique(n_tokens: int, n_unique: int, max_epochs: float) -> None:
     if n_tokens > n_unique * max_epochs:
         raise UserError(
-            f"the run wants {n_tokens} tokens, but {n_unique} are available at one epoch and data.max_epochs is "
+            f"the run needs {n_tokens} tokens, but {n_unique} are available at one epoch and data.max_epochs is "
             f"{max_epochs:g}; lower the budget, use a larger corpus, or allow repetition with data.max_epochs"
         )
 
@@ -291,7 +292,7 @@ def _decay(config: RunConfig, n_steps: int, warmup_steps: int) -> tuple[DecaySha
 
 
 def _model_science(model: ModelConfig) -> dict[str, Any]:
-    """With the heads that follow; without what came later, if it is what earlier versions had."""
+    """Fields of the model with the derived heads, without later fields that are as in earlier versions."""
     plain = _plain(model)
     del plain["d_head"]
     later = {**PRESETS[model.parametrisation]._asdict(), "options": {}}
@@ -300,13 +301,13 @@ def _model_science(model: ModelConfig) -> dict[str, Any]:
 
 
 def _rule_science(setting: float | Rule) -> Any:
-    """A number, or a rule without a horizon where it has none of its own."""
+    """Plain form of a number or a rule, without the horizon if that is null."""
     plain = _plain(setting)
     return {k: v for k, v in plain.items() if (k, v) != ("horizon", None)} if isinstance(plain, dict) else plain
 
 
 def _evaluation_science(evaluation: EvaluationConfig) -> dict[str, Any]:
-    """Without what came later and changes no number, where it has its default: older runs keep their identity."""
+    """Fields of the evaluation, without later ones that change no number and have their default."""
     later = {"noise_every": EvaluationConfig.noise_every, "noise_seqs": EvaluationConfig.noise_seqs}
     return {key: value for key, value in _plain(evaluation).items() if later.get(key) != value}
 

@@ -1,1 +1,1 @@
-"""What a run leaves on disk: its record, curve and store. All that `analysis` may read; standard library only."""
+"""Files that runs leave on disk: records, curves, archives. The only data of training that `analysis` may read."""

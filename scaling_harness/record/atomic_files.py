@@ -1,4 +1,4 @@
-"""Writes that a kill, a full disk or a second process cannot tear. Standard library only."""
+"""Write files so that neither a kill, nor a full disk, nor a second process leaves half of one."""
 
 import contextlib
 import errno
@@ -14,7 +14,7 @@ from scaling_harness.errors import HarnessError, UserError
 
 @contextlib.contextmanager
 def explain_os_errors(path: Path) -> Iterator[None]:
-    """Turn a full disk or a refused write below `path` into a sentence.
+    """Turn a full disk, or a write below `path` that is refused, into a sentence.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     Parameters
     ----------
     path : Path
-        Where the file will stand; missing parents are made.
+        Path of the file; missing parents are made.
     write : callable
         Called with the open binary file.
 
@@ -76,22 +76,22 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, document: Any) -> None:
-    """Write one JSON document atomically; NaN and infinity are refused, they are not JSON."""
+    """Write one JSON document atomically; NaN and infinity, which are not JSON, are refused."""
     write_text(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """Read the whole rows of an append-only file; a torn last line, left by a kill, is dropped.
+    """Read the complete rows of an append-only file; an incomplete last line, left by a kill, is dropped.
 
     Parameters
     ----------
     path : Path
-        One JSON object a line.
+        File of one JSON object a line.
 
     Returns
     -------
     list of dict
-        Empty where the file does not exist.
+        Empty if the file does not exist.
 
     Raises
     ------

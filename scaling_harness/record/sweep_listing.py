@@ -1,4 +1,4 @@
-"""`sweep.json`: the question of a sweep and its list of runs, typed and versioned. Standard library only."""
+"""`sweep.json`: the question of a sweep and its list of runs, typed and versioned."""
 
 import json
 from collections.abc import Mapping
@@ -22,21 +22,21 @@ class ListedRun:
 
     run_id: str
     n_steps: int = 0
-    """0 in a listing of version 1, which does not say."""
+    """0 in a listing of version 1, which lacks it."""
     train_flops: float = 0.0
     """6ND with head, without the steps of its trunk; 0 in a listing of version 1."""
     fingerprint: str | None = None
     trunk: str | None = None
     """run_id of the run it branches from."""
     branches: tuple[tuple[int, str], ...] = ()
-    """Of a trunk: step and run_id of each run that branches from it."""
+    """Step and run_id of each run that branches from this one, if it is a trunk."""
     config: Mapping[str, Any] = field(default_factory=dict)
     """Parts of the configuration that differ from `SweepListing.base`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedJob:
-    """Runs that one process trains."""
+    """Runs that one process trains together."""
 
     job_id: str
     runs: tuple[ListedRun, ...]
@@ -54,11 +54,11 @@ class SweepListing:
     law: str = "chinchilla"
     """Law that the report fits."""
     aims: Mapping[Any, float] = field(default_factory=dict)
-    """What would count as an answer; see `SweepConfig.aims`."""
+    """Targets that would count as an answer; see `SweepConfig.aims`."""
     base: Mapping[str, Any] = field(default_factory=dict)
     """Configuration of the first run."""
     launch: Mapping[str, Any] | None = None
-    """How it is trained on its machine: runtime, wandb, launcher, code and data; None if it came from an archive."""
+    """Settings of the machine that trains it: runtime, wandb, launcher, code and data; None if from an archive."""
     schema_version: int = SCHEMA_VERSION
     """Version of the file it was read from."""
 
@@ -68,8 +68,8 @@ class SweepListing:
         return tuple(run for job in self.jobs for run in job.runs)
 
 
-def to_document(listing: SweepListing) -> dict[str, Any]:
-    """JSON form of a listing, in the newest version."""
+def listing_to_document(listing: SweepListing) -> dict[str, Any]:
+    """Give the JSON form of a listing, in the newest version."""
     return {
         "schema_version": SCHEMA_VERSION,
         "name": listing.name,
@@ -97,7 +97,7 @@ def _run_document(run: ListedRun) -> dict[str, Any]:
 
 def write_listing(sweep_dir: Path, listing: SweepListing) -> None:
     """Write `sweep.json` atomically."""
-    write_text(sweep_dir / SWEEP_FILE, json.dumps(to_document(listing), allow_nan=False))
+    write_text(sweep_dir / SWEEP_FILE, json.dumps(listing_to_document(listing), allow_nan=False))
 
 
 def read_listing(sweep_dir: Path) -> SweepListing:
@@ -111,7 +111,7 @@ def read_listing(sweep_dir: Path) -> SweepListing:
     Returns
     -------
     SweepListing
-        Its jobs longest first, nothing resolved or checked.
+        Jobs as in the file, longest first; configurations are neither resolved nor checked.
 
     Raises
     ------
@@ -127,18 +127,18 @@ def read_listing(sweep_dir: Path) -> SweepListing:
         raise UserError(f"{path} does not exist: start the sweep with `scaling-harness sweep run NAME`") from error
     except ValueError as error:
         raise HarnessError(f"{path} is not JSON: delete it and start the sweep again; finished runs stay") from error
-    return from_document(document, path, sweep_dir.name)
+    return listing_from_document(document, path, sweep_dir.name)
 
 
-def from_document(document: Any, path: Path, name: str) -> SweepListing:
-    """Make a listing of its JSON form.
+def listing_from_document(document: Any, path: Path, name: str) -> SweepListing:
+    """Make a listing from its JSON form.
 
     Parameters
     ----------
     document : object
         Parsed JSON.
     path : Path
-        File it stands in, for messages.
+        File that the document came from, for messages.
     name : str
         Name of the sweep if the document has none.
 

@@ -1,6 +1,7 @@
-"""One run over several processes (torchrun): each takes its share of a batch, gradients are averaged in one piece.
+"""Train one run over several processes (torchrun): each takes its share of a batch, and gradients are averaged.
 
-The flat gradient buffer makes a wrapper unnecessary: one all-reduce a step. Never run on GPUs by the authors.
+The gradients are one flat buffer, so that one all-reduce per step suffices and no wrapper is needed. Never run on GPUs
+by the authors.
 """
 
 import atexit
@@ -14,7 +15,7 @@ from scaling_harness.training.oversight import Interrupted, Oversight
 
 
 class Ranks:
-    """Where this process stands in a torchrun launch; alone without one."""
+    """Rank of this process and number of processes in a torchrun launch; one process without it."""
 
     def __init__(self) -> None:
         self.size = int(os.environ.get("WORLD_SIZE", "1"))
@@ -22,16 +23,16 @@ class Ranks:
 
     @property
     def writes(self) -> bool:
-        """Whether this process keeps the curve, the checkpoint and the record."""
+        """Whether this process writes the curve, the checkpoint and the record."""
         return self.rank == 0
 
     def join(self, device: str) -> str:
-        """Connect the processes; return the device of this one."""
+        """Connect the processes; return the device of this process."""
         if self.size == 1:
             return device
         if not dist.is_initialized():
             dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
-            # gloo's threads may still hold tensors: freed after the interpreter has gone, they abort the process
+            # gloo's threads may still hold tensors; if these are freed after the interpreter, the process aborts
             atexit.register(dist.destroy_process_group)
         if device == "cuda":
             device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
@@ -45,24 +46,24 @@ class Ranks:
             tensor /= self.size
 
     def tick(self, oversight: Oversight, step: int) -> None:
-        """Tell the oversight of a step; where one of the processes is to stop, all do, after the same step."""
-        order = None
+        """Tell the oversight about a step; if one of the processes is to stop, all stop after the same step."""
+        own_interruption = None
         try:
             oversight.tick(step)
-        except Interrupted as interrupted:
-            order = interrupted
-        if self._any(order is not None):
-            raise order or Interrupted(f"stopped at step {step} with another process")
+        except Interrupted as interruption:
+            own_interruption = interruption
+        if self._any(own_interruption is not None):
+            raise own_interruption or Interrupted(f"stopped at step {step} with another process")
 
     def _any(self, flag: bool) -> bool:
-        """Whether it is true in one of the processes at least; the same answer in all."""
+        """Whether the flag is true in at least one process; the same answer in all of them."""
         if self.size == 1:
             return flag
-        said = torch.tensor([flag], dtype=torch.uint8)
-        dist.all_reduce(said, dist.ReduceOp.MAX)
-        return bool(said)
+        flags = torch.tensor([flag], dtype=torch.uint8)
+        dist.all_reduce(flags, dist.ReduceOp.MAX)
+        return bool(flags)
 
     def wait(self) -> None:
-        """Let all processes come to the same point."""
+        """Wait until all processes have come to this point."""
         if self.size > 1:
             dist.barrier()

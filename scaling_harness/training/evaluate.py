@@ -1,4 +1,4 @@
-"""Losses on fixed windows of held-out tokens. B windows, T time, V vocabulary."""
+"""Evaluate a model on fixed windows of held-out tokens. B windows, T time, V vocabulary."""
 
 import contextlib
 from collections.abc import Iterator
@@ -15,23 +15,23 @@ _LOGITS_AT_ONCE = 1 << 20
 
 @torch.no_grad()
 def evaluate(model: LanguageModel, windows: np.ndarray, vocab_size: int, device: str) -> EvalLoss:
-    """Mean loss of a run over windows, the model in `eval()`: without dropout, norms by their running averages.
+    """Compute the mean loss of a run over windows, with the model in `eval()`: no dropout, norms by running averages.
 
     Parameters
     ----------
     model : LanguageModel
-        Of one run: `LanguageModel.alone` takes it out of a stack.
+        Model of one run; `LanguageModel.alone` takes it out of a stack.
     windows : ndarray of int64 and shape (n_windows, n_ctx + 1)
-        Of `batches.evaluation_windows`.
+        Result of `batches.evaluation_windows`.
     vocab_size : int
-        V: decides how many windows are computed at once.
+        Size of the vocabulary, which decides how many windows are computed at once.
     device : str
-        Where the model is.
+        Device of the model.
 
     Returns
     -------
     EvalLoss
-        The standard error takes windows as independent, so it is a little too small.
+        Its standard error assumes that windows are independent, so it is slightly too small.
     """
     n_ctx = windows.shape[1] - 1
     at_once = max(1, _LOGITS_AT_ONCE // (vocab_size * n_ctx))
@@ -48,7 +48,7 @@ def evaluate(model: LanguageModel, windows: np.ndarray, vocab_size: int, device:
 
 @contextlib.contextmanager
 def _evaluating(model: nn.Module, device: str) -> Iterator[None]:
-    """Put a model into `eval()`; each of its modules goes back to the mode it was in, random numbers to their state."""
+    """Put a model into `eval()`, then restore the mode of each of its modules and the state of random numbers."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:

@@ -17,7 +17,7 @@ _ALIGNMENT = 16  # floats: a 64-byte line, so that a run's kernels see the same 
 
 @dataclass(frozen=True)
 class _Segment:
-    """A stretch of the flat buffer under one rule of update."""
+    """A part of the flat buffer with one update rule."""
 
     start: int
     stop: int
@@ -26,21 +26,21 @@ class _Segment:
 
 
 class FlatAdamW:
-    """Decoupled Adam (Loshchilov and Hutter 2019, arXiv 1711.05101) with a learning rate and clipping per run.
+    """AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101) with a learning rate and gradient clipping for each run.
 
-    The module's parameters and their `.grad` become views of `parameters_RP` and `gradients_RP`, so one call clears,
-    clips, reduces or saves them all.
+    The module's parameters and their `.grad` become views of `parameters_RP` and `gradients_RP`, so that one call
+    clears, clips, reduces or saves them all.
 
     Parameters
     ----------
     module : nn.Module
-        Where n_runs > 1, every parameter has the run axis first. Move it to its device before.
+        Module on its device. If n_runs > 1, every parameter has the run axis first.
     rules : mapping of str to UpdateRule
         One for each name in `module.named_parameters()`.
     n_runs : int
-        R; 1 for any module.
+        Number of runs R; 1 for a module without the run axis.
     betas, eps, weight_decay
-        As in `torch.optim.AdamW`; decay is multiplied by the learning rate.
+        As in `torch.optim.AdamW`; the decay is multiplied by the learning rate.
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class FlatAdamW:
         weight_decay: float,
     ) -> None:
         named = list(module.named_parameters())
-        if unruled := sorted({name for name, _ in named} ^ set(rules)):
-            raise ValueError(f"parameters and rules differ: {', '.join(unruled)}")
+        if unmatched := sorted({name for name, _ in named} ^ set(rules)):
+            raise ValueError(f"parameters and rules differ: {', '.join(unmatched)}")
         self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
         self._segments = list(_segments(named, rules, n_runs))
         shape = (n_runs, self._segments[-1].stop)
@@ -71,8 +71,8 @@ class FlatAdamW:
         ]
 
     def backward(self, loss_R: Tensor, accumulate: bool = False) -> None:
-        """Write the gradient of each run's loss to `gradients_RP`, or add it to what is there."""
-        # Not `loss.backward()`: one fused copy instead of a clear and a sum per parameter.
+        """Write the gradient of each run's loss to `gradients_RP`, or add it if `accumulate`."""
+        # Not `loss.backward()`: one fused copy instead of clearing and adding for each parameter.
         gradients = torch.autograd.grad(loss_R.sum(), self._parameters)
         with torch.no_grad():
             write = torch._foreach_add_ if accumulate else torch._foreach_copy_  # pyright: ignore[reportPrivateImportUsage]
@@ -87,7 +87,7 @@ class FlatAdamW:
         lr_R : sequence of float
             Learning rate of each run.
         max_norm : float, optional
-            Largest global gradient norm; each run is scaled down to it by itself.
+            Largest global gradient norm, applied to each run separately.
 
         Returns
         -------
@@ -106,7 +106,7 @@ class FlatAdamW:
         part = slice(segment.start, segment.stop)
         buffers = (self.parameters_RP, self.gradients_RP, self._mean_RP, self._square_RP)
         parameters, gradients, means, squares = ([buffer[run, part]] for buffer in buffers)
-        # One pass over memory; the same in separate operations took four times as long at P = 1e6.
+        # One pass over memory; separate operations took four times as long at P = 1e6.
         torch._fused_adamw_(  # pyright: ignore[reportPrivateImportUsage]
             parameters,
             gradients,
@@ -125,7 +125,7 @@ class FlatAdamW:
         )
 
     def state_dict(self) -> dict[str, Tensor]:
-        """All that continues the run bit for bit: parameters, moments, step."""
+        """State from which the runs resume bit for bit: parameters, moments, step."""
         return {
             "parameters_RP": self.parameters_RP,
             "mean_RP": self._mean_RP,
@@ -148,7 +148,7 @@ def _padded(parameter: Tensor, n_runs: int) -> int:
 
 
 def _segments(named: Sequence[tuple[str, Tensor]], rules: Mapping[str, UpdateRule], n_runs: int) -> Iterator[_Segment]:
-    """Neighbouring parameters under one rule of update, merged."""
+    """Merge neighbouring parameters that have the same update rule."""
     start = 0
     for key, members in groupby(named, key=lambda item: (rules[item[0]].lr_multiplier, rules[item[0]].decay)):
         stop = start + sum(_padded(parameter, n_runs) for _, parameter in members)
@@ -157,7 +157,7 @@ def _segments(named: Sequence[tuple[str, Tensor]], rules: Mapping[str, UpdateRul
 
 
 def _move_into(named: Sequence[tuple[str, nn.Parameter]], parameters_RP: Tensor) -> list[slice]:
-    """Make each parameter a view of the flat buffer, values kept; return where each lies."""
+    """Make each parameter a view of the flat buffer, with its value; return the slice of each."""
     n_runs, start = len(parameters_RP), 0
     slices = []
     for _, parameter in named:

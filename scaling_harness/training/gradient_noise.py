@@ -1,7 +1,7 @@
-"""|G|^2 and tr(Sigma) at a point of training, from exact gradients of single sequences; see `noise_scale`.
+"""Measure |G|^2 and tr(Sigma) from exact gradients of single sequences; see `gradient_noise_scale`.
 
-A small batch of one sequence is the one of least variance (Gray et al. 2024, arXiv 2411.00999). The sequences are those
-that the run will see next: it has not been trained on them, and the training batch itself may be a single one.
+A small batch of one sequence has the least variance (Gray et al. 2024, arXiv 2411.00999). The sequences are the next
+ones of the run, because it has not been trained on them and a training batch may hold a single one.
 
 R run, B sequences, T time.
 """
@@ -18,20 +18,20 @@ from scaling_harness.models.language_model import LanguageModel
 from scaling_harness.record.gradient_noise_scale import unbiased
 
 _FLOATS_AT_ONCE = 1 << 24
-"""Floats that gradients of single sequences may take together: 64 MB."""
+"""Number of floats in the gradients of sequences that are computed together: 64 MB."""
 
 
 def next_windows(sampler: BatchSampler, step: int, n_seqs: int) -> np.ndarray:
-    """The first sequences of the batches from `step` on.
+    """Take the next sequences of a run, from the batches of `step` and later.
 
     Parameters
     ----------
     sampler : BatchSampler
-        Of the run.
+        Sampler of the run.
     step : int
-        Steps done.
+        Number of steps done.
     n_seqs : int
-        How many.
+        Number of sequences.
 
     Returns
     -------
@@ -45,23 +45,23 @@ def next_windows(sampler: BatchSampler, step: int, n_seqs: int) -> np.ndarray:
 
 
 def measure(model: LanguageModel, run: int, windows_BT: Tensor) -> tuple[float, float]:
-    """Estimate |G|^2 and tr(Sigma) of one run, before clipping; nothing of the model or of random states changes.
+    """Estimate |G|^2 and tr(Sigma) of one run, before clipping, without changing the model or random states.
 
-    The model stays in the mode it trains in: dropout is part of the noise that a step has.
+    The model stays in training mode, since dropout is part of the noise of a step.
 
     Parameters
     ----------
     model : LanguageModel
-        R runs in lockstep.
+        Model of R runs in lockstep.
     run : int
-        Which of them.
+        Index of the run.
     windows_BT : Tensor
         Two sequences or more, int64, of n_ctx + 1 tokens each.
 
     Returns
     -------
     tuple of float
-        Of the gradient of a sequence's mean loss.
+        |G|^2 and tr(Sigma) of the gradient of a sequence's mean loss.
     """
     sums: list[Tensor] = []
     squares: list[Tensor] = []
@@ -76,7 +76,7 @@ def measure(model: LanguageModel, run: int, windows_BT: Tensor) -> tuple[float, 
 
 
 class _Loss(nn.Module):
-    """The loss as a module's forward, which is what `functional_call` calls."""
+    """Module whose forward is the loss, as `functional_call` needs it."""
 
     def __init__(self, model: LanguageModel) -> None:
         super().__init__()
@@ -87,13 +87,13 @@ class _Loss(nn.Module):
 
 
 def _sequence_gradients(model: LanguageModel, run: int, windows_BT: Tensor) -> Iterator[list[Tensor]]:
-    """Gradients by parameter, the first axis for sequences, a few sequences at a time."""
+    """Compute gradients by parameter, with sequences on the first axis, a few sequences at a time."""
     stacked = model.has_run_axis
     loss, names = _Loss(model), [f"model.{name}" for name, _ in model.named_parameters()]
     own = [p.detach()[run : run + 1] if stacked else p.detach() for p in model.parameters()]
     at_once = max(1, _FLOATS_AT_ONCE // sum(p.numel() for p in own)) if stacked else 1
     for part_BT in windows_BT.split(at_once):
-        # The run axis holds sequences here: each is a run of its own, all from the same parameters.
+        # Here the run axis holds sequences: each is treated as a run, all with the same parameters.
         copies = [(p.expand(len(part_BT), *p.shape[1:]) if stacked else p).requires_grad_() for p in own]
         buffers = {f"model.{name}": buffer.clone() for name, buffer in model.named_buffers()}
         loss_R = functional_call(loss, dict(zip(names, copies, strict=True)) | buffers, part_BT[:, None])

@@ -1,4 +1,4 @@
-"""From a plan and what was measured to the run record, whatever the end. No torch."""
+"""Make the record of a run from its plan and what was measured, however the run ended."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ from scaling_harness.training.memory import peak_memory_bytes
 
 @dataclass(frozen=True)
 class Measured:
-    """What training one run yielded."""
+    """Measurements and circumstances of the training of one run."""
 
     losses: dict[str, EvalLoss]
-    """Empty where it did not complete."""
+    """Final losses; empty if the run did not complete."""
     wall_s: float
     """Its share of the job's seconds."""
     started: str
     warnings: list[str]
     device: str
     trunk: str | None = None
-    """Whose steps it went on from; None where it took all of its own."""
+    """run_id of the trunk that it continued; None if it took all steps itself."""
     start: int = 0
-    """How many those were."""
+    """Number of steps that its trunk took."""
 
 
 def record_of(
@@ -47,19 +47,19 @@ def record_of(
     Parameters
     ----------
     run : Plan
-        What was to be trained.
+        Plan of the run.
     job_id : str
-        The job it was part of.
+        Job that the run was part of.
     runtime : RuntimeConfig
         Where and how it was trained.
     store : Store
-        Its curve says how far it came.
+        Store with the run's curve, which shows how many steps it took.
     stopped : str or None
-        Why it did not complete, in a sentence; None where it did.
+        Sentence that says why it did not complete; None if it did.
     measured : Measured
-        The rest.
+        Measurements of the training.
     status : str
-        Of a run that did not complete.
+        Status if it did not complete.
 
     Returns
     -------
@@ -121,5 +121,5 @@ def _noise(path: Path, run: Plan) -> dict[str, Any] | None:
 
 
 def _steps_done(path: Path) -> int:
-    """Steps of its own: the curve of a branch begins late."""
+    """Count the steps in a curve; that of a branch has only its own."""
     return sum("loss" in row for row in read_jsonl(path))

@@ -1,4 +1,4 @@
-"""What a trainer tells, and asks of, whoever started it. No torch."""
+"""Interface between a trainer and the process that started it."""
 
 from typing import Protocol
 
@@ -6,20 +6,20 @@ from scaling_harness.errors import HarnessError
 
 
 class Interrupted(Exception):
-    """Raised out of `Oversight.tick`: save a checkpoint, then let it pass."""
+    """Raised by `Oversight.tick`: save a checkpoint, then raise it again."""
 
 
 class ClaimLost(HarnessError):
-    """A newer attempt at a run exists: whatever this one would write is no longer wanted."""
+    """A newer attempt at a run exists, so this one must not write any more."""
 
 
 class Oversight(Protocol):
-    """Told after every step, asked before anything is written."""
+    """Called by the trainer after every step and before every write."""
 
     def tick(self, step: int) -> None:
-        """Call after every step. Raises `Interrupted` if the run is to be saved and left."""
+        """Call after every step. Raises `Interrupted` if the training is to save and stop."""
         ...
 
     def confirm(self) -> None:
-        """Call before a checkpoint or a record is written. Raises `ClaimLost` if it must not be."""
+        """Call before writing a checkpoint or a record. Raises `ClaimLost` if it must not be written."""
         ...

@@ -1,4 +1,4 @@
-"""R runs of one shape in lockstep: one model with the run axis, one optimizer, a batch, rate and seed for each run.
+"""Train R runs of one shape in lockstep: one model with a run axis, one optimizer, batch, rate and seed for each run.
 
 R run, B sequences of a batch, T time, P parameters of one run.
 """
@@ -26,18 +26,18 @@ from scaling_harness.training.gradient_noise import measure, next_windows
 
 
 class Stack:
-    """Parameters, moments and batches of runs that are trained side by side; each is what it would be alone.
+    """Parameters, moments and batches of runs that train in lockstep, each with the numbers that it has alone.
 
     Parameters
     ----------
     runs : sequence of Plan
-        Of one shape and batch; seeds, rates, schedules and lengths are each run's own.
+        Runs of one shape and batch; seeds, rates, schedules and lengths may differ.
     runtime : RuntimeConfig
         Precision, micro-batch, compilation.
     ranks : Ranks
-        The processes that share the batch.
+        Processes that share the batch.
     device : str
-        Of this process.
+        Device of this process.
     """
 
     def __init__(self, runs: Sequence[Plan], runtime: RuntimeConfig, ranks: Ranks, device: str) -> None:
@@ -59,18 +59,18 @@ class Stack:
         Returns
         -------
         tuple of Tensor
-            loss_R, nats a token, and norm_R, of the gradients before clipping; on the device.
+            loss_R, nats per token, and norm_R, gradient norms before clipping; on the device.
         """
         batch = np.stack([sampler.batch(step) for sampler in self._samplers])
-        mine = batch[:, self.ranks.rank :: self.ranks.size]
-        loss_R = self._accumulate(torch.from_numpy(mine).to(self.device, non_blocking=True))
+        own_part = batch[:, self.ranks.rank :: self.ranks.size]
+        loss_R = self._accumulate(torch.from_numpy(own_part).to(self.device, non_blocking=True))
         self.ranks.average_(self.optimizer.gradients_RP)
         self.ranks.average_(loss_R)
         lr_R = [run.lr_at(step) for run in self.runs]
         return loss_R, self.optimizer.step(lr_R, self.runs[0].config.optim.grad_clip)
 
     def _accumulate(self, batch_RBT: Tensor) -> Tensor:
-        """Leave the gradients of the batch in the optimizer's buffer; return loss_R."""
+        """Compute the gradients of the batch in the optimizer's buffer; return loss_R."""
         n_seqs = batch_RBT.shape[1]
         at_once = self.runtime.micro_batch or n_seqs
         total_R = torch.zeros(len(self.runs), device=self.device)
@@ -87,17 +87,17 @@ class Stack:
         return torch.autocast(kind, torch.bfloat16, enabled=self.runtime.dtype == "bfloat16")
 
     def evaluate(self, row: int, windows: np.ndarray) -> EvalLoss:
-        """Loss of one run on windows of held-out tokens; see `evaluate.evaluate`."""
+        """Compute the loss of one run on windows of held-out tokens; see `evaluate.evaluate`."""
         return evaluate(self.model.alone(row), windows, self.runs[row].data.vocab_size, self.device)
 
     def measure_noise(self, row: int, step: int) -> tuple[float, float]:
-        """|G|^2 and tr(Sigma) of one run on sequences after a number of steps; see `noise.measure`."""
+        """Measure |G|^2 and tr(Sigma) of one run after a number of steps; see `gradient_noise.measure`."""
         windows = next_windows(self._samplers[row], step, self.runs[row].config.evaluation.noise_seqs)
         with self._autocast():
             return measure(self.model, row, torch.from_numpy(windows).to(self.device))
 
     def state_dict(self, rows: Sequence[int] | None = None) -> dict[str, Tensor]:
-        """All that continues the runs, or some of them, bit for bit.
+        """State from which the runs, or some of them, resume bit for bit.
 
         See `FlatAdamW.state_dict` and `LanguageModel.running_state`.
         """
@@ -105,22 +105,22 @@ class Stack:
         return state if rows is None else select(state, rows)
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from a saved state of the same runs."""
+        """Resume from a saved state of the same runs."""
         self.optimizer.load_state_dict(state)
         self.model.load_running_state(state)
 
-    def lacks(self, state: Mapping[str, Tensor]) -> list[str]:
-        """What a saved state does not hold: earlier versions saved no buffers and no random state."""
+    def missing_keys(self, state: Mapping[str, Tensor]) -> list[str]:
+        """Keys that a saved state lacks: earlier versions saved neither buffers nor random state."""
         return sorted(set(self.state_dict()) - set(state) - {RANDOM_GPU})
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Go on with some of the runs alone."""
+        """Keep only some of the runs."""
         state = self.state_dict(rows)
         self._build([self.runs[row] for row in rows])
         self.load_state_dict(state)
 
     def close(self) -> None:
-        """Give the device's memory back: a worker keeps the process, and another run may be there alone."""
+        """Free the device's memory, because the worker's process stays and the next run may need all of it."""
         if self.runtime.device == "cuda":
             del self.model, self.optimizer, self._loss
             torch.cuda.empty_cache()
@@ -132,7 +132,7 @@ def build_model(runs: tuple[Plan, ...]) -> LanguageModel:
     Parameters
     ----------
     runs : tuple of Plan
-        Of one shape; one alone if their architecture is not stackable.
+        Runs of one shape; a single run if their architecture is not stackable.
 
     Returns
     -------
@@ -141,7 +141,7 @@ def build_model(runs: tuple[Plan, ...]) -> LanguageModel:
     Raises
     ------
     HarnessError
-        The parameters by group do not add up to those of the module.
+        The parameter counts by group do not add up to the module's.
     """
     first = runs[0]
     config, vocab_size = first.config.model, first.data.vocab_size
@@ -156,13 +156,13 @@ def build_model(runs: tuple[Plan, ...]) -> LanguageModel:
     if counted != planned:
         raise HarnessError(
             f"the model has {counted} parameters, its groups add up to {planned}: {first.params}; "
-            "correct the counts that its architecture states"
+            "correct the counts in its Architecture"
         )
     return model
 
 
 def build_optimizer(model: LanguageModel, run: Plan) -> FlatAdamW:
-    """Build the optimizer that a plan asks for; the model's parameters become views of its buffer."""
+    """Build the optimizer of a plan; the model's parameters become views of its buffer."""
     optim = run.config.optim
     return FlatAdamW(
         model,

@@ -1,6 +1,7 @@
 """Train a job: R runs of one shape in lockstep, from plans to records. Plain training is R = 1.
 
-A run that ends, by its own length or by diverging, is recorded at once and leaves; the others go on in a smaller stack.
+A run that reaches its last step or diverges is recorded at once and leaves the stack; the others continue in a smaller
+one.
 """
 
 import contextlib
@@ -29,29 +30,29 @@ from scaling_harness.training.oversight import Interrupted, Oversight
 from scaling_harness.training.run_stack import Stack
 
 FLUSH_STEPS = 50
-"""Losses stay on the device this long: reading each at once would hold a GPU up."""
+"""Number of steps whose losses stay on the device: reading each at once would make a GPU wait."""
 DIVERGED_FACTOR = 2.0
-"""A loss above this multiple of the first one ends a run as diverged."""
+"""A loss above this multiple of the first loss ends a run as diverged."""
 
 
 def train(job: Job, runtime: RuntimeConfig, store: Store, oversight: Oversight) -> list[RunRecord]:
-    """Train every run of a job, from its last checkpoint where there is one.
+    """Train every run of a job, from its last checkpoint if there is one.
 
     Parameters
     ----------
     job : Job
         Runs of one shape and batch.
     runtime : RuntimeConfig
-        Where and how.
+        Where and how to train.
     store : Store
-        Where curves, checkpoint and records go.
+        Store for curves, checkpoint and records.
     oversight : Oversight
-        Told after every step; may ask for a stop.
+        Called after every step; may ask for a stop.
 
     Returns
     -------
     list of RunRecord
-        In the order of the job's runs; each is written as `record.json`, which ends its run.
+        Records in the order of the job's runs; each is written as `record.json`, which ends its run.
 
     Raises
     ------
@@ -72,8 +73,8 @@ def train(job: Job, runtime: RuntimeConfig, store: Store, oversight: Oversight) 
 
 
 @dataclass
-class _Recent:
-    """Steps whose losses have not been read back from the device."""
+class _UnreadSteps:
+    """Losses and gradient norms of steps that have not been read back from the device."""
 
     losses: list[Tensor] = field(default_factory=list)
     norms: list[Tensor] = field(default_factory=list)
@@ -81,20 +82,20 @@ class _Recent:
 
 @dataclass
 class _Member:
-    """One run of the stack, as far as it is."""
+    """One run of the stack and its progress."""
 
     plan: Plan
     curve: Curve | None
     """None on a process that does not write."""
     first_loss: float | None
-    """Divergence is judged against it."""
+    """Loss of its first step, from which divergence is judged."""
     wall_s: float
     start: int
-    """Steps that its trunk took."""
+    """Number of steps that its trunk took."""
     diverged: str | None = None
 
     def add(self, step: int, loss: float, norm: float) -> None:
-        """Take the loss of a 0-based step into the curve, unless an earlier one was the end."""
+        """Add the loss of a 0-based step to the curve, unless the run diverged before."""
         if self.diverged:
             return
         if self.first_loss is None:
@@ -106,17 +107,17 @@ class _Member:
             self.curve.step(step + 1, *self.plan.spent(step + 1), loss, self.plan.lr_at(step), norm)
 
     def is_due(self, step: int) -> bool:
-        """Whether it is measured, or a branch leaves it, after so many steps."""
-        left = any(step == at for at, _ in self.plan.branches)
-        return left or step in self.plan.eval_steps or self.plan.measures_noise_at(step)
+        """Whether the run is measured, or a branch starts from it, after `step` steps."""
+        has_branch = any(step == at for at, _ in self.plan.branches)
+        return has_branch or step in self.plan.eval_steps or self.plan.measures_noise_at(step)
 
     def ends(self, step: int) -> bool:
-        """Whether it takes no further part after so many steps."""
+        """Whether the run leaves the stack after `step` steps."""
         return self.diverged is not None or step == self.plan.n_steps
 
 
 class _Training(contextlib.AbstractContextManager["_Training"]):
-    """A job in progress: stack, curves, and how far it is."""
+    """A job in training: its stack, curves and progress."""
 
     def __init__(self, job: Job, runtime: RuntimeConfig, store: Store, oversight: Oversight) -> None:
         self.job, self.runtime, self.store, self.oversight = job, runtime, store, oversight
@@ -127,17 +128,17 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
         self.stack = Stack(job.runs, runtime, self.ranks, self.device)
         self.warnings: list[str] = []
         self.records: dict[str, RunRecord] = {}
-        self.started, self.recent = now(), _Recent()
+        self.started, self.unread = now(), _UnreadSteps()
         self._resume()
 
     def _resume(self) -> None:
-        reached = (checkpoint.Reached(),) * len(self.job.runs)
+        reached = (checkpoint.RunProgress(),) * len(self.job.runs)
         self.step = 0
-        found = self._usable(self._load_checkpoint()) or self._usable(
+        usable = self._usable(self._load_checkpoint()) or self._usable(
             checkpoint.load_from_trunks(self.job.runs, self.store, self.device)
         )
-        if found:
-            state, progress = found
+        if usable:
+            state, progress = usable
             self.stack.load_state_dict(state)
             self.step, reached = progress.step, progress.runs
         self.ranks.wait()
@@ -147,18 +148,18 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
         ]
         self.clock = self.saved = time.monotonic()
 
-    def _load_checkpoint(self) -> checkpoint.Found:
+    def _load_checkpoint(self) -> checkpoint.Loaded:
         path, first = self.store.checkpoint_path(self.job.job_id), self.job.runs[0]
         return checkpoint.load(path, [run.run_id for run in self.job.runs], first.architecture_source, self.device)
 
-    def _usable(self, found: checkpoint.Found) -> tuple[dict[str, Tensor], checkpoint.Progress] | None:
-        """What was found, or a warning that says why the runs cannot go on from it."""
-        if isinstance(found, tuple) and (lacking := self.stack.lacks(found[0])):
-            found = f"an earlier version's checkpoint has no {', '.join(lacking)}: started from the beginning"
-        if isinstance(found, str):
-            self.warnings.append(found)
+    def _usable(self, loaded: checkpoint.Loaded) -> tuple[dict[str, Tensor], checkpoint.JobProgress] | None:
+        """Return the state if the runs can resume from it; else add a warning that says why not."""
+        if isinstance(loaded, tuple) and (missing := self.stack.missing_keys(loaded[0])):
+            loaded = f"an earlier version's checkpoint has no {', '.join(missing)}: started from the beginning"
+        if isinstance(loaded, str):
+            self.warnings.append(loaded)
             return None
-        return found
+        return loaded
 
     def _open_curve(self, run: Plan, n_bytes: int) -> Curve | None:
         return Curve(self.store.metrics_path(run.run_id), n_bytes) if self.ranks.writes else None
@@ -170,28 +171,28 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
         self.stack.close()
 
     def advance(self) -> bool:
-        """Take one step, and whatever is due after it; say whether any run is left."""
+        """Take one step, and do what is due after it; return whether any run is left."""
         loss_R, norm_R = self.stack.step(self.step)
-        self.recent.losses.append(loss_R)
-        self.recent.norms.append(norm_R)
+        self.unread.losses.append(loss_R)
+        self.unread.norms.append(norm_R)
         self.step += 1
-        n_left = 0
-        if any(member.is_due(self.step) for member in self.members) or len(self.recent.losses) == FLUSH_STEPS:
+        n_snapshots = 0
+        if any(member.is_due(self.step) for member in self.members) or len(self.unread.losses) == FLUSH_STEPS:
             self._flush()
             for r, member in enumerate(self.members):
                 if member.curve and not member.diverged:
                     self._measure(r, member.plan, member.curve)
-            n_left = self._leave_for_branches()
+            n_snapshots = self._save_for_branches()
             self._retire()
-        if self.members and (n_left or time.monotonic() - self.saved > self.runtime.checkpoint_every_s):
+        if self.members and (n_snapshots or time.monotonic() - self.saved > self.runtime.checkpoint_every_s):
             self.save()
         return bool(self.members)
 
     def _flush(self) -> None:
-        """Read the recent losses back, look for divergence, and add them to the curves."""
-        losses = torch.stack(self.recent.losses).tolist()
-        norms = torch.stack(self.recent.norms).tolist()
-        before, self.recent = self.step - len(losses), _Recent()
+        """Read losses and norms back from the device, look for divergence, and add them to the curves."""
+        losses = torch.stack(self.unread.losses).tolist()
+        norms = torch.stack(self.unread.norms).tolist()
+        before, self.unread = self.step - len(losses), _UnreadSteps()
         for r, member in enumerate(self.members):
             for i in range(len(losses)):
                 member.add(before + i, losses[i][r], norms[i][r])
@@ -200,42 +201,42 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
 
     @functools.cached_property
     def _windows(self) -> np.ndarray:
-        """What the validation losses of the curves are measured on."""
+        """Windows for the validation losses of the curves."""
         first = self.job.runs[0]
         n_tokens = first.config.evaluation.n_tokens
         return evaluation_windows(open_tokens(first.data.valid_path), first.config.model.n_ctx, n_tokens)
 
     @functools.cached_property
     def _final_windows(self) -> dict[str, np.ndarray]:
-        """What the final losses are measured on."""
+        """Windows for the final losses, by evaluation set."""
         first = self.job.runs[0]
         sets = {"valid": first.data.valid_path, **first.data.extra}
         n_ctx, n_tokens = first.config.model.n_ctx, first.config.evaluation.final_n_tokens
         return {name: evaluation_windows(open_tokens(path), n_ctx, n_tokens, name) for name, path in sets.items()}
 
     def _measure(self, r: int, run: Plan, curve: Curve) -> None:
-        """Add to a curve what is due: the validation loss, the gradient noise scale."""
+        """Add the validation loss and the gradient noise scale to a curve, if they are due."""
         if self.step in run.eval_steps:
             curve.evaluation(self.step, *run.spent(self.step), self.stack.evaluate(r, self._windows))
         if run.measures_noise_at(self.step):
-            found = Measurement(self.step, *self.stack.measure_noise(r, self.step))
-            curve.noise(*run.spent(self.step), found, run.config.model.n_ctx)
+            measurement = Measurement(self.step, *self.stack.measure_noise(r, self.step))
+            curve.noise(*run.spent(self.step), measurement, run.config.model.n_ctx)
 
-    def _leave_for_branches(self) -> int:
-        """Save the state of trunks for the branches that leave them now; return how many there are."""
-        n_left = 0
+    def _save_for_branches(self) -> int:
+        """Save the state of trunks for the branches that start now; return the number of branches."""
+        n_snapshots = 0
         for r, member in enumerate(self.members):
             for step, branch in member.plan.branches if member.curve and not member.diverged else ():
                 if step == self.step and not self.store.is_finished(branch):
                     self.oversight.confirm()
-                    here = checkpoint.Progress(step, (checkpoint.Reached(0, member.first_loss, 0.0, step),))
+                    progress = checkpoint.JobProgress(step, (checkpoint.RunProgress(0, member.first_loss, 0.0, step),))
                     path = self.store.snapshot_path(branch)
-                    checkpoint.save(path, [member.plan], self.stack.state_dict([r]), here)
-                    n_left += 1
-        return n_left
+                    checkpoint.save(path, [member.plan], self.stack.state_dict([r]), progress)
+                    n_snapshots += 1
+        return n_snapshots
 
     def _retire(self) -> None:
-        """Record the runs that have ended; the others go on without them."""
+        """Record the runs that have ended; the others continue without them."""
         leaving = [r for r, member in enumerate(self.members) if member.ends(self.step)]
         if not leaving:
             return
@@ -267,15 +268,15 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
         self.records[record.run_id] = record
 
     def finish(self) -> list[RunRecord]:
-        """Drop the checkpoint, which nothing needs any more."""
+        """Delete the checkpoint, which is no longer needed; return the records."""
         if not self.ranks.writes:
             return []
         self.store.checkpoint_path(self.job.job_id).unlink(missing_ok=True)
         return [self.records[run.run_id] for run in self.job.runs]
 
     def save(self) -> None:
-        """Write a checkpoint, unless the job is no longer ours."""
-        if self.recent.losses:
+        """Write a checkpoint; raises `ClaimLost` if another process has taken the job over."""
+        if self.unread.losses:
             self._flush()
             self._retire()
         if not self.ranks.writes or not self.members:
@@ -283,7 +284,7 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
         self.oversight.confirm()
         self._count_time()
         reached = tuple(
-            checkpoint.Reached(
+            checkpoint.RunProgress(
                 member.curve.sync() if member.curve else 0, member.first_loss, member.wall_s, member.start
             )
             for member in self.members
@@ -293,12 +294,12 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
             path,
             [member.plan for member in self.members],
             self.stack.state_dict(),
-            checkpoint.Progress(self.step, reached),
+            checkpoint.JobProgress(self.step, reached),
         )
         self.saved = time.monotonic()
 
     def _count_time(self) -> None:
-        """Give each run its share of the seconds since this was last done."""
+        """Add to each run its share of the seconds since the last call."""
         clock = time.monotonic()
         for member in self.members:
             member.wall_s += (clock - self.clock) / len(self.members)

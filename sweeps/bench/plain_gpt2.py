@@ -1,7 +1,7 @@
-"""The plain baseline: a training loop as researchers write it, after what nanoGPT's README describes, for `gpt2`.
+"""The plain baseline: a training loop for `gpt2` as researchers write it, after the description in nanoGPT's README.
 
-Eager float32; AdamW with two groups, clipping, warm-up and cosine; every batch drawn at random from a memory map.
-Nothing of our trainer is in it: only what plans a run and records it. B batch, T time, V vocabulary.
+Eager float32; AdamW with two groups, clipping, warm-up and cosine; every batch is drawn at random from a memory map.
+It shares no code with our trainer, only with the planning and recording of runs. B batch, T time, V vocabulary.
 """
 
 import time
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
 
 LOG_STEPS = 10
-"""How often the loss is read and written."""
+"""Number of steps between two logged losses."""
 
 
 def train(job: Job, runtime: RuntimeConfig, store: Store, oversight: Oversight) -> list[RunRecord]:
@@ -32,13 +32,13 @@ def train(job: Job, runtime: RuntimeConfig, store: Store, oversight: Oversight) 
     Parameters
     ----------
     job : Job
-        Of an architecture that gives a plain module, such as `gpt2`.
+        Job of an architecture that builds a plain module, such as `gpt2`.
     runtime : RuntimeConfig
         `threads` of the one process.
     store : Store
-        Where curves and records go.
+        Where curves and records are written.
     oversight : Oversight
-        Told after every step.
+        Called after every step.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def _train_one(run: Plan, job_id: str, runtime: RuntimeConfig, store: Store, ove
 
 
 def _loop(run: Plan, curve: Curve, oversight: Oversight) -> EvalLoss | None:
-    """Train; the final validation loss, or None where it is no number."""
+    """Train and return the final validation loss, or None if it is not finite."""
     import torch
     from torch.nn import functional as F
 
@@ -96,8 +96,8 @@ def _loop(run: Plan, curve: Curve, oversight: Oversight) -> EvalLoss | None:
             curve.step(step + 1, seen, flops, loss.item(), run.lr_at(step), norm.item())
         oversight.tick(step + 1)
     windows = evaluation_windows(open_tokens(run.data.valid_path), T, run.config.evaluation.final_n_tokens)
-    found = evaluate(UserModule(model, {}), windows, V, "cpu")
-    return found if np.isfinite(found.loss_nats) else None
+    loss = evaluate(UserModule(model, {}), windows, V, "cpu")
+    return loss if np.isfinite(loss.loss_nats) else None
 
 
 def _optimizer(model: "torch.nn.Module", run: Plan) -> "torch.optim.Optimizer":
@@ -112,7 +112,7 @@ def _optimizer(model: "torch.nn.Module", run: Plan) -> "torch.optim.Optimizer":
 
 
 def _batch(tokens: np.ndarray, n_seqs: int, n_ctx: int) -> tuple["torch.Tensor", "torch.Tensor"]:
-    """Windows that start anywhere, with replacement; x_BT and y_BT."""
+    """Draw windows that start anywhere, with replacement, as x_BT and y_BT."""
     import torch
 
     starts = torch.randint(len(tokens) - n_ctx, (n_seqs,)).tolist()

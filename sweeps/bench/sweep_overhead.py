@@ -1,4 +1,4 @@
-"""How long planning, looking, claiming and draining take: sweeps of runs that train nothing. No torch."""
+"""Measure how long planning, status, claiming and draining take in sweeps of runs that train nothing."""
 
 import contextlib
 import json
@@ -35,57 +35,57 @@ from sweeps.planning.manifest import Manifest, write_manifest
 from sweeps.workers.worker import work
 
 _RUN_S = 0.2
-"""How long a run lasts whose claim is timed."""
+"""Seconds that a run lasts whose claim is timed."""
 _CLAIMS = 6
-"""Of each process."""
+"""Number of claims of each process."""
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """What something took."""
+class Timing:
+    """Time that one action took."""
 
     what: str
     n_runs: int
     wall_s: float
     cpu_s: float
-    """Of all processes; of a claim, the median, as is its `wall_s`."""
+    """CPU seconds of all processes; for a claim the median, as is its `wall_s`."""
     detail: str
 
 
-def bench(directory: Path, planned: int, drained: int, workers: int, claimers: int = 64) -> list[Measurement]:
+def measure_overhead(directory: Path, planned: int, drained: int, workers: int, claimers: int = 64) -> list[Timing]:
     """Measure sweeps of no-op runs.
 
     Parameters
     ----------
     directory : Path
-        Empty, on the file system that is to be measured.
+        Empty folder on the file system to measure.
     planned : int
-        Runs that are planned and looked at.
+        Number of runs that are planned, and whose status is read.
     drained : int
-        Runs that workers finish.
+        Number of runs that workers finish.
     workers : int
-        Of those, at once.
+        Number of workers that finish them.
     claimers : int
-        Processes that claim at once.
+        Number of processes that claim at once.
 
     Returns
     -------
-    list of Measurement
+    list of Timing
     """
     composed = ["--config-dir", str(directory), *_overrides(directory, "planned", planned)]
-    found = [_verb("plan", composed, planned, "nothing begun")]
+    timings = [_verb("plan", composed, planned, "nothing begun")]
     manifest, store = _begin(directory, "planned", planned)
     where = ["--runs-dir", str(store.runs_dir)]
-    found.append(_verb("status", where, planned, "nothing begun"))
+    timings.append(_verb("status", where, planned, "nothing begun"))
     _finish_all(manifest, store)
-    found.append(_verb("status", where, planned, "all finished"))
-    found.append(_claim(*_begin(directory, "claimed", claimers * _CLAIMS), claimers))
-    found.append(_drain(*_begin(directory, "drained", drained), workers))
-    return found
+    timings.append(_verb("status", where, planned, "all finished"))
+    timings.append(_claim(*_begin(directory, "claimed", claimers * _CLAIMS), claimers))
+    timings.append(_drain(*_begin(directory, "drained", drained), workers))
+    return timings
 
 
 def train(job: Job, runtime: RuntimeConfig, store: Store, oversight: Oversight) -> list[RunRecord]:
-    """Train nothing: a curve of one row, and a record."""
+    """Train nothing: write a curve of one row, and a record."""
     oversight.confirm()
     records = []
     for run in job.runs:
@@ -98,7 +98,7 @@ def train(job: Job, runtime: RuntimeConfig, store: Store, oversight: Oversight) 
 
 
 def _overrides(directory: Path, name: str, n_runs: int) -> list[str]:
-    """Write a sweep over budgets and seeds as a file of its own; the settings that go with it."""
+    """Write a sweep over budgets and seeds as a file, and return the overrides that go with it."""
     corpus = directory / "corpus.txt"
     write_text(corpus, "<|end|>".join(f"Law {i} follows from run {i}. " * 20 for i in range(40)))
     seeds = next(k for k in range(100, 0, -1) if n_runs % k == 0)
@@ -120,11 +120,11 @@ def _begin(directory: Path, name: str, n_runs: int) -> tuple[Manifest, Store]:
     return manifest, store
 
 
-def _verb(action: str, options: Sequence[str], n_runs: int, detail: str) -> Measurement:
-    """Time a verb of the console command, the start of Python included."""
+def _verb(action: str, options: Sequence[str], n_runs: int, detail: str) -> Timing:
+    """Time an action of `scaling-harness sweep`, including the start of Python."""
     command = [sys.executable, "-m", "scaling_harness", "sweep", action, "planned", *options]
     wall_s, cpu_s = _timed(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
-    return Measurement(action, n_runs, wall_s, cpu_s, detail)
+    return Timing(action, n_runs, wall_s, cpu_s, detail)
 
 
 def _finish_all(manifest: Manifest, store: Store) -> None:
@@ -135,28 +135,28 @@ def _finish_all(manifest: Manifest, store: Store) -> None:
         shutil.copytree(store.run_dir(first.job_id), store.run_dir(job.job_id))
 
 
-def _claim(manifest: Manifest, store: Store, claimers: int) -> Measurement:
-    """Time what real workers spend between two runs: the end of one, looking at those of others, the next claim."""
+def _claim(manifest: Manifest, store: Store, claimers: int) -> Timing:
+    """Time what workers spend between two runs: ending one, looking for a free one, and claiming it."""
     context = multiprocessing.get_context("fork")
     gaps: SimpleQueue[list[tuple[float, float]]] = context.SimpleQueue()
     processes = [context.Process(target=_time_claims, args=(manifest, store, gaps)) for _ in range(claimers)]
     for process in processes:
         process.start()
-    found = [gap for _ in processes for gap in gaps.get()]
+    all_gaps = [gap for _ in processes for gap in gaps.get()]
     for process in processes:
         process.join()
-    wall_s, cpu_s = (statistics.median(seconds) for seconds in zip(*found, strict=True))
-    return Measurement("claim", len(manifest.runs), wall_s, cpu_s, f"{claimers} processes at once")
+    wall_s, cpu_s = (statistics.median(seconds) for seconds in zip(*all_gaps, strict=True))
+    return Timing("claim", len(manifest.runs), wall_s, cpu_s, f"{claimers} processes at once")
 
 
 def _time_claims(manifest: Manifest, store: Store, gaps: "SimpleQueue[list[tuple[float, float]]]") -> None:
-    found: list[tuple[float, float]] = []
+    own_gaps: list[tuple[float, float]] = []
     ended: tuple[float, float] | None = None
 
     def train(job: Job, *_: Any) -> list[RunRecord]:
         nonlocal ended
         if ended:
-            found.append((time.monotonic() - ended[0], time.process_time() - ended[1]))
+            own_gaps.append((time.monotonic() - ended[0], time.process_time() - ended[1]))
         time.sleep(_RUN_S)
         store.record_path(job.job_id).touch()
         ended = (time.monotonic(), time.process_time())
@@ -164,10 +164,10 @@ def _time_claims(manifest: Manifest, store: Store, gaps: "SimpleQueue[list[tuple
 
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         work(manifest.jobs, store, manifest.runtime, Stop(), train)
-    gaps.put(found)
+    gaps.put(own_gaps)
 
 
-def _drain(manifest: Manifest, store: Store, workers: int) -> Measurement:
+def _drain(manifest: Manifest, store: Store, workers: int) -> Timing:
     """Time the local launcher, from the first record to the last."""
     runtime = RuntimeConfig(**{**vars(manifest.runtime), "workers": workers})
     with open(os.devnull, "w") as nowhere:
@@ -177,11 +177,11 @@ def _drain(manifest: Manifest, store: Store, workers: int) -> Measurement:
     wall_s = max(times) - min(times)
     files = sum(len(os.listdir(store.run_dir(run.run_id))) for run in manifest.runs) / len(times)
     detail = f"{len(times) / wall_s:.0f} a second with {workers} workers, {launch_s:.1f} s with their start, "
-    return Measurement("drain", len(times), wall_s, cpu_s, f"{detail}{files:g} files a run")
+    return Timing("drain", len(times), wall_s, cpu_s, f"{detail}{files:g} files a run")
 
 
 def _timed(do: Callable[[], object]) -> tuple[float, float]:
-    """Wall seconds, and CPU seconds of this process and of children that have ended."""
+    """Return wall seconds, and CPU seconds of this process and of children that have ended."""
     wall_s, cpu_s = time.monotonic(), _cpu_s()
     do()
     return time.monotonic() - wall_s, _cpu_s() - cpu_s

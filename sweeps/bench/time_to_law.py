@@ -1,4 +1,4 @@
-"""Train two sweeps, ours and the plain baseline's, each in its own time. Every step is a command of its own."""
+"""Train two sweeps, ours and the plain baseline's, each within its own time. Every step is a separate command."""
 
 import signal
 import subprocess
@@ -11,33 +11,33 @@ from pathlib import Path
 from scaling_harness.config.compose import compose
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.record.store import Store
-from sweeps.launchers.preflight import check, start
+from sweeps.launchers.preflight import check_launch, write_sweep
 from sweeps.planning.plan_sweep import plan_sweep
 from sweeps.tuning.tuned_settings import TUNE_FILE, read_tuned, tuned_overrides
 
 OVER = "optim.lr,budget.batch_tokens"
-"""What the baseline's search is over."""
+"""Fields that the baseline's search varies."""
 _INTERRUPTED = (130, -signal.SIGINT)
 
 
 @dataclass(frozen=True)
-class Sides:
-    """Two sweeps and the time that each has.
+class TimedSweeps:
+    """Our sweep and the baseline's, and the training time of each.
 
     Attributes
     ----------
     directory : Path
-        Of the runs of both.
+        Folder of the runs of both.
     sweep, baseline : str
-        Names of conf/sweep; the baseline is tuned by the sweep `<baseline>-tune`.
+        Names in conf/sweep; the baseline is tuned by the sweep `<baseline>-tune`.
     minutes, baseline_minutes : float
-        Of training.
+        Minutes of training.
     trials : int
-        Of the baseline's search, which has time of its own.
+        Number of trials of the baseline's search, whose time is not counted.
     overrides : tuple of str
-        Of both configurations.
+        Overrides of both configurations.
     config_dir : Path or None
-        More configuration groups.
+        Folder of further configuration groups.
     """
 
     directory: Path
@@ -51,7 +51,10 @@ class Sides:
 
     def __post_init__(self) -> None:
         if min(self.minutes, self.baseline_minutes) <= 0 or self.trials < 1:
-            raise UserError("--minutes and --baseline-minutes must be above 0, --trials at least 1")
+            raise UserError(
+                f"--minutes is {self.minutes:g}, --baseline-minutes {self.baseline_minutes:g} and --trials "
+                f"{self.trials}: set the minutes above 0 and --trials at least 1"
+            )
 
     @property
     def ours(self) -> Path:
@@ -65,31 +68,31 @@ class Sides:
 
     @property
     def tuning(self) -> str:
-        """The sweep by which the baseline is tuned: another file, beside that of its grid."""
+        """Name of the sweep by which the baseline is tuned."""
         return f"{self.baseline}-tune"
 
 
-def train_sides(sides: Sides, spent_s: Callable[[Path], float]) -> str:
-    """Train both sides, or what is left of them.
+def train_both(sides: TimedSweeps, spent_s: Callable[[Path], float]) -> str:
+    """Train both sweeps, or what is left of them.
 
     Parameters
     ----------
-    sides : Sides
-        What to train.
+    sides : TimedSweeps
+        The sweeps to train.
     spent_s : callable
-        Seconds in which runs of a sweep's folder were training so far.
+        Returns the seconds of training that the runs in a sweep's folder have had so far.
 
     Returns
     -------
     str
-        With how much effort the baseline was tuned.
+        Effort with which the baseline was tuned.
 
     Raises
     ------
     HarnessError
         A command failed.
     KeyboardInterrupt
-        A command was interrupted before its time.
+        A command was interrupted before its time was over.
     """
     ours_left = 60 * sides.minutes - spent_s(sides.ours)
     _harness("sweep", "run", sides.sweep, *_where(sides, sides.ours), seconds=ours_left)
@@ -102,19 +105,19 @@ def train_sides(sides: Sides, spent_s: Callable[[Path], float]) -> str:
     return read_tuned(sides.theirs.parent, sides.tuning)["effort"]
 
 
-def _where(sides: Sides, sweep_dir: Path) -> list[str]:
+def _where(sides: TimedSweeps, sweep_dir: Path) -> list[str]:
     more = [f"--config-dir={sides.config_dir}"] if sides.config_dir else []
     return [*sides.overrides, f"--runs-dir={sweep_dir.parent}", *more]
 
 
-def _write_baseline(sides: Sides) -> None:
-    """List the baseline's runs, with the settings that its search found."""
+def _write_baseline(sides: TimedSweeps) -> None:
+    """Write the list of the baseline's runs, with the settings that its search chose."""
     runs_dir = sides.theirs.parent
     overrides = [f"sweep={sides.baseline}", *tuned_overrides(runs_dir, sides.tuning), *sides.overrides]
     manifest = plan_sweep(compose([*overrides, f"runtime.runs_dir={runs_dir}"], sides.config_dir))
     store = Store(runs_dir)
-    check(manifest, store)
-    start(manifest, store)
+    check_launch(manifest, store)
+    write_sweep(manifest, store)
 
 
 def _harness(*words: str, seconds: float | None = None) -> None:
@@ -122,21 +125,21 @@ def _harness(*words: str, seconds: float | None = None) -> None:
 
 
 def run_for(command: Sequence[str], seconds: float | None = None) -> None:
-    """Run a command for some seconds at most, then ask it to stop; what it prints goes to stderr.
+    """Run a command for at most some seconds, then ask it to stop; its output goes to stderr.
 
     Parameters
     ----------
     command : sequence of str
         The program and its arguments.
     seconds : float, optional
-        None for as long as it takes; not even started if there are none.
+        Time limit; None for no limit. At 0 or less the command is not started.
 
     Raises
     ------
     HarnessError
-        It failed.
+        The command failed.
     KeyboardInterrupt
-        It was interrupted before its time.
+        The command was interrupted before its time was over.
     """
     if seconds is not None and seconds <= 0:
         return
@@ -151,4 +154,4 @@ def run_for(command: Sequence[str], seconds: float | None = None) -> None:
         if ends is None or time.monotonic() < ends:
             raise KeyboardInterrupt
     elif process.returncode:
-        raise HarnessError(f"`{' '.join(command[1:])}` failed; the reason stands above")
+        raise HarnessError(f"`{' '.join(command[1:])}` failed; see the reason above")

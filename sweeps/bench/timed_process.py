@@ -1,4 +1,4 @@
-"""A process that trains at a word of its parent, for as long as it is told, and says how fast it was."""
+"""Processes that train when their parent asks, for as long as it asks, and report their speed."""
 
 import contextlib
 import itertools
@@ -21,7 +21,7 @@ from scaling_harness.training.oversight import Interrupted
 
 _GEMM_SIZE = 1024
 GEMM_FLOPS = 2 * _GEMM_SIZE**3
-"""Of a step of the task `gemm`."""
+"""FLOPs of a step of the task `gemm`."""
 
 Task = Job | Literal["gemm"]
 _Process = get_context("spawn").Process
@@ -29,24 +29,24 @@ _Process = get_context("spawn").Process
 
 @dataclass(frozen=True)
 class Sample:
-    """What processes did between two words; of several, summed."""
+    """Speed and memory of processes over some seconds, summed over processes."""
 
     steps_per_s: float
     cores: float
-    """CPU seconds a second."""
+    """CPU seconds per second."""
     memory_bytes: int
     """Peak resident memory."""
 
 
 class Side:
-    """One way to train, in processes that wait unless they are told to go.
+    """One way to train, in processes that wait until they are told to go.
 
     Parameters
     ----------
     train : str
-        `module:function`; see `execute.Train`.
+        `module:function` that trains; see `execute.Train`.
     n_processes : int
-        Side by side.
+        Number of processes side by side.
     runtime : RuntimeConfig
         `threads` of each process.
     keep_memory : bool
@@ -73,34 +73,34 @@ class Side:
             process.join()
 
     @property
-    def n(self) -> int:
-        """Processes."""
+    def n_processes(self) -> int:
+        """Number of processes."""
         return len(self._processes)
 
     def begin(self, tasks: Sequence[Task]) -> None:
-        """Give each process its task in place of the one it had; it begins, and waits for `go`."""
+        """Give each process a new task in place of its old one; it starts the task, and waits for `go`."""
         for pipe, task in zip(self._pipes, tasks, strict=True):
             pipe.send(task)
 
     def go(self, seconds: float) -> Sample:
-        """Let all processes go on for some seconds; what they did together.
+        """Let all processes work for some seconds, and return what they did together.
 
         Raises
         ------
         HarnessError
-            One of them has died.
+            A process died.
         """
         try:
             for pipe in self._pipes:
                 pipe.send(seconds)
             samples = [pipe.recv() for pipe in self._pipes]
         except (EOFError, OSError) as error:
-            raise HarnessError("a process of the benchmark has died; why stands above") from error
+            raise HarnessError("a process of the benchmark died; see the reason above") from error
         return Sample(*(sum(values) for values in zip(*(vars(sample).values() for sample in samples), strict=True)))
 
 
-class _Paced:
-    """The oversight of a training that goes when it is told to."""
+class _PacedOversight:
+    """Oversight that lets a training run only while the parent says so."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
@@ -109,7 +109,7 @@ class _Paced:
         self._steps = 0
 
     def tick(self, step: int) -> None:
-        """Go on, or report and wait; the first step is nobody's."""
+        """Continue, or report and wait; the first step is not measured."""
         self._steps += 1
         clock = time.monotonic()
         if step > 1 and clock < self._until:
@@ -120,36 +120,36 @@ class _Paced:
         self._wait()
 
     def _wait(self) -> None:
-        """Until told how long to go on; anything else that is said is the next task."""
-        word = self._pipe.recv()
-        if not isinstance(word, float):
-            self.next_task = word
+        """Wait for the parent to say how long to continue, or to send the next task."""
+        message = self._pipe.recv()
+        if not isinstance(message, float):
+            self.next_task = message
             raise Interrupted("another task")
         self._steps, self._clock, self._cpu_s = 0, time.monotonic(), time.process_time()
-        self._until = self._clock + word
+        self._until = self._clock + message
 
     def confirm(self) -> None:
-        """Nobody else has this run."""
+        """Do nothing: no other process trains this run."""
 
 
 def _serve(pipe: Connection, target: str, runtime: RuntimeConfig, keep_memory: bool) -> None:
-    """Do one task after another until the parent is gone."""
+    """Work on one task after another until the parent is gone."""
     if keep_memory:
         keep_freed_memory()
     train = load_train(target)
     with contextlib.suppress(EOFError):
         task: Task | None = pipe.recv()
         while task is not None:
-            paced = _Paced(pipe)
+            oversight = _PacedOversight(pipe)
             with contextlib.suppress(Interrupted), tempfile.TemporaryDirectory() as directory:
                 if isinstance(task, Job):
-                    train(task, runtime, Store(Path(directory)), paced)
+                    train(task, runtime, Store(Path(directory)), oversight)
                 else:
-                    _multiply(runtime.threads, paced)
-            task = paced.next_task
+                    _multiply(runtime.threads, oversight)
+            task = oversight.next_task
 
 
-def _multiply(threads: int, paced: _Paced) -> None:
+def _multiply(threads: int, oversight: _PacedOversight) -> None:
     """Multiply square matrices without end."""
     import torch
 
@@ -158,4 +158,4 @@ def _multiply(threads: int, paced: _Paced) -> None:
     out = torch.empty_like(a)
     for step in itertools.count(1):
         torch.mm(a, b, out=out)
-        paced.tick(step)
+        oversight.tick(step)

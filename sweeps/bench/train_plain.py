@@ -1,7 +1,7 @@
 """Train a sweep as the plain baseline would: `python -m sweeps.bench.train_plain SWEEP_DIR`.
 
-One run after another, the cheapest first, by `gpt2.train`, in one process with the threads of all cores, whose memory
-is as PyTorch leaves it.
+Runs are trained one after another, the cheapest first, by `plain_gpt2.train`, in one process with one thread per core
+and PyTorch's default memory allocator.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from sweeps.workers.process import entry_point
 
 @entry_point
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train what is left of a sweep until it is done or a signal says so.
+    """Train what is left of a sweep until it is done or a signal asks to stop.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0; 130 where it was stopped; 1 where a run failed.
+        0, or 130 if it was stopped, or 1 if a run failed.
     """
     parser = argparse.ArgumentParser(prog="python -m sweeps.bench.train_plain", description="Train a sweep plainly.")
     parser.add_argument("folder", type=Path, help="folder of the sweep")

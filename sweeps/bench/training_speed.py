@@ -1,4 +1,4 @@
-"""Training speed on this machine: the plain baseline, processes of it, and ours, in turn. No torch here."""
+"""Measure training speed on this machine: the plain baseline, several processes of it, and our trainer, in turn."""
 
 import contextlib
 import dataclasses
@@ -19,42 +19,42 @@ from sweeps.bench.timed_process import GEMM_FLOPS, Sample, Side, Task
 SIZES = (1e4, 3e4, 1e5, 3e5, 1e6)
 BATCHES = (256, 2048)
 SIDES = ("baseline", "processes", "ours")
-"""The plain baseline with all cores' threads; as many one-thread processes of it; as many workers of ours."""
+"""The plain baseline with a thread per core; a single-thread process of it per core; one of our workers per core."""
 LEAST_CORES = 0.9
-"""Of every core, for the baseline to count: 1.8 of two."""
+"""Least fraction of all cores that the baseline must have for a round to count: 1.8 of two."""
 _BASELINE = "sweeps.bench.plain_gpt2:train"
 _ENDLESS = 10_000_000
-"""Steps: neither the end nor an evaluation falls into the seconds that are measured."""
+"""Number of steps so large that neither the end nor an evaluation falls into the measured seconds."""
 _SETTLE_S = 0.2
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What is trained."""
+    """Shape of the model and batch that are trained."""
 
     n_params: int
-    """With head."""
+    """Number of parameters with head."""
     d_model: int
     batch_tokens: int
     stack: int
-    """Runs in lockstep in each process of ours."""
+    """Number of runs in lockstep in each of our processes."""
     flops_6nd: float
-    """A token, with head."""
+    """FLOPs per token as 6N, N with head."""
     flops_matmul: float
-    """A token, both attention products over the whole context."""
+    """FLOPs per token of matrix products, both attention products over the whole context."""
 
 
 @dataclass(frozen=True)
 class Round:
-    """Matrix products alone, then every side, once."""
+    """One measurement of matrix products alone, then of every side."""
 
     tokens_per_s: dict[str, float]
-    """By `SIDES`."""
+    """Tokens per second of each of `SIDES`."""
     samples: dict[str, Sample]
     gemm_flops_per_s: float
-    """One process a core."""
+    """Rate of matrix products in one process per core."""
     cores_left: float | None
-    """By other processes and hosts while the baseline ran; None where the system does not say."""
+    """Cores that other processes and hosts left while the baseline ran; None if the system does not say."""
 
     @property
     def counts(self) -> bool:
@@ -63,11 +63,11 @@ class Round:
 
 
 def n_cores() -> int:
-    """Cores of this machine: threads of the baseline, processes of the other sides."""
+    """Number of cores of this machine: threads of the baseline, processes of the other sides."""
     return os.cpu_count() or 1
 
 
-def speed(
+def measure_speed(
     overrides: Sequence[str],
     config_dir: Path | None,
     sizes: Sequence[float],
@@ -76,24 +76,24 @@ def speed(
     rounds: int,
     seconds: float,
 ) -> Iterator[tuple[Shape, list[Round]]]:
-    """Train every size and batch by every side, in turn.
+    """Train every size and batch with every side, in turn.
 
     Parameters
     ----------
     overrides : sequence of str
-        Of the configuration, for all sides.
+        Overrides of the configuration, for all sides.
     config_dir : Path or None
-        More configuration groups.
+        Folder of further configuration groups.
     sizes : sequence of float
-        N with head; see `width`.
+        Numbers of parameters with head; see `width`.
     batches : sequence of int
-        Tokens a step.
+        Batch sizes, in tokens per step.
     stack : int
-        Runs in lockstep in each process of ours.
+        Number of runs in lockstep in each of our processes.
     rounds : int
-        Of each size and batch.
+        Number of rounds of each size and batch.
     seconds : float
-        Of each side in a round.
+        Seconds of each side in a round.
 
     Yields
     ------
@@ -104,7 +104,7 @@ def speed(
     UserError
         The configuration is not valid.
     HarnessError
-        A process has died.
+        A process died.
     """
     cells = [_plans(size, batch, overrides, config_dir) for size, batch in itertools.product(sizes, batches)]
     runtime = cells[0][0].config.runtime
@@ -117,7 +117,7 @@ def speed(
 
 
 def width(n_params: float, vocab_size: int) -> int:
-    """Find the multiple of 16 at which two layers have nearly N parameters with head, 24 d^2 + V d.
+    """Find the multiple of 16 for d_model at which two layers have about N parameters with head, 24 d^2 + V d.
 
     Examples
     --------
@@ -129,7 +129,7 @@ def width(n_params: float, vocab_size: int) -> int:
 
 
 def _plans(size: float, batch: int, overrides: Sequence[str], config_dir: Path | None) -> tuple[Plan, Plan]:
-    """Ours and the baseline's: the same data, shape and batch."""
+    """Plan our run and the baseline's with the same data, shape and batch."""
     any_shape = ["model.n_head=null", "model.d_head=16", "model.d_model=16"]
     config = run_config(compose([*overrides, *any_shape], config_dir))
     data = prepare(config.data, config.evaluation.extra_sets, Path(config.runtime.data_dir))
@@ -143,7 +143,7 @@ def _plans(size: float, batch: int, overrides: Sequence[str], config_dir: Path |
 
 
 def _sides(runtime: RuntimeConfig) -> dict[str, Side]:
-    # A checkpoint would fall into some seconds and not into others.
+    # No checkpoints: one would fall into some measured seconds and not into others.
     one = dataclasses.replace(runtime, threads=1, checkpoint_every_s=1e9)
     cores = n_cores()
     return {
@@ -157,7 +157,7 @@ def _sides(runtime: RuntimeConfig) -> dict[str, Side]:
 def _begin(sides: Mapping[str, Side], ours: Plan, baseline: Plan, stack: int) -> None:
     for name, side in sides.items():
         plan, runs = (ours, stack) if name == "ours" else (baseline, 1)
-        seeds = [range(i * runs, (i + 1) * runs) for i in range(side.n)]
+        seeds = [range(i * runs, (i + 1) * runs) for i in range(side.n_processes)]
         jobs: list[Task] = [Job(tuple(_endless(plan, seed) for seed in each)) for each in seeds]
         side.begin(["gemm" for _ in jobs] if name == "gemm" else jobs)
         side.go(_SETTLE_S)
@@ -188,7 +188,7 @@ def _round(sides: Mapping[str, Side], shape: Shape, seconds: float) -> Round:
 
 
 def _busy_s() -> float | None:
-    """Seconds that all cores have been busy or taken away by their host; None where the system does not say."""
+    """Seconds that all cores were busy or taken by the host; None if the system does not say."""
     with contextlib.suppress(OSError):
         ticks = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
         idle, io_wait = ticks[3:5]

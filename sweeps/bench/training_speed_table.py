@@ -1,4 +1,4 @@
-"""Medians and ratios of what `speed` measured, as rows."""
+"""Summarise the rounds of `measure_speed` as rows of medians and ratios."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -10,26 +10,26 @@ from sweeps.bench.training_speed import SIDES, Round, Shape, n_cores
 
 @dataclass(frozen=True)
 class Row:
-    """One side of one size and batch: medians over the rounds that count; None where none does.
+    """One side of one size and batch: medians over the rounds that count.
 
     Attributes
     ----------
     side : str
-        Of `speed.SIDES`.
+        One of `training_speed.SIDES`.
     n_params, d_model, batch_tokens : int
-        N with head.
+        Shape of the run; the number of parameters includes the head.
     runs : int
-        Trained at once, in all processes.
+        Number of runs trained at once, in all processes.
     tokens_per_s, flops_6nd_per_s, flops_matmul_per_s : float
-        All processes together.
+        Rates of all processes together.
     gemm_share : float
-        Part of the rate of matrix products alone (the largest that was seen), by ``flops_matmul_per_s``.
+        ``flops_matmul_per_s`` divided by the largest measured rate of matrix products alone.
     cores : float
-        CPU seconds a second.
+        CPU seconds per second.
     times_baseline, times_processes : tuple of float
-        Tokens a second over those of that side in the same round: median, least, most.
+        Tokens per second divided by those of that side in the same round: median, least, most.
     memory_bytes : int
-        Peak, all processes.
+        Peak memory of all processes.
     """
 
     side: str
@@ -47,12 +47,12 @@ class Row:
     memory_bytes: int
 
 
-def rows(found: Sequence[tuple[Shape, list[Round]]]) -> list[Row]:
-    """Summarise, a row a side; sizes of which no round counts have none."""
-    peak = max((one.gemm_flops_per_s for _, rounds in found for one in rounds), default=1.0)
+def rows(measured: Sequence[tuple[Shape, list[Round]]]) -> list[Row]:
+    """Summarise as one row per side; a size and batch without a round that counts has no row."""
+    peak = max((one.gemm_flops_per_s for _, rounds in measured for one in rounds), default=1.0)
     return [
         _row(side, shape, counted, peak)
-        for shape, rounds in found
+        for shape, rounds in measured
         if (counted := [one for one in rounds if one.counts])
         for side in SIDES
     ]
@@ -83,7 +83,7 @@ def _ratio(rounds: Sequence[Round], side: str, other: str) -> tuple[float, float
 
 
 def cells(row: Row) -> dict[str, str]:
-    """One row as a reader wants it."""
+    """Format one row."""
     return {
         "N": f"{row.n_params:,}",
         "d": str(row.d_model),
@@ -105,30 +105,30 @@ def _spread(ratio: tuple[float, float, float]) -> str:
     return "{:.2f} [{:.2f}, {:.2f}]".format(*ratio)
 
 
-def print_speed(found: Sequence[tuple[Shape, list[Round]]]) -> None:
-    """Print the rows, how many rounds were left out and why, and the rate that shares are of."""
-    table = [cells(row) for row in rows(found)]
+def print_speed(measured: Sequence[tuple[Shape, list[Round]]]) -> None:
+    """Print the rows, how many rounds were left out and why, and the rate of matrix products."""
+    table = [cells(row) for row in rows(measured)]
     if table:
         print_columns(tuple(table[0]), [list(row.values()) for row in table])
-    every = [one for _, rounds in found for one in rounds]
+    every = [one for _, rounds in measured for one in rounds]
     left_out = sum(not one.counts for one in every)
     known = any(one.cores_left is not None for one in every)
     why = "the baseline could not have had 1.8 of two cores" if known else "this system hides other load"
     print(f"{len(every)} rounds, {left_out} discarded: {why}")
     peak = max(one.gemm_flops_per_s for one in every)
-    print(f"GEMM: {peak / 1e9:.0f} GF/s in {n_cores()} one-thread processes, the most of {len(every)} measurements")
+    print(f"GEMM: {peak / 1e9:.0f} GF/s in {n_cores()} one-thread processes, the largest of {len(every)} measurements")
 
 
-def as_json(found: Sequence[tuple[Shape, list[Round]]]) -> Mapping[str, object]:
-    """Everything: rows, and each round as it was."""
+def as_json(measured: Sequence[tuple[Shape, list[Round]]]) -> Mapping[str, object]:
+    """Return the rows, and each round as measured, for JSON."""
     return {
-        "rows": [vars(row) for row in rows(found)],
+        "rows": [vars(row) for row in rows(measured)],
         "cells": [
-            {**vars(shape), "rounds": [{**vars(one), "samples": _plain(one), "counts": one.counts} for one in rounds]}
-            for shape, rounds in found
+            {**vars(shape), "rounds": [{**vars(one), "samples": _samples(one), "counts": one.counts} for one in rounds]}
+            for shape, rounds in measured
         ],
     }
 
 
-def _plain(one: Round) -> dict[str, dict[str, float]]:
+def _samples(one: Round) -> dict[str, dict[str, float]]:
     return {side: vars(sample) for side, sample in one.samples.items()}

@@ -1,1 +1,1 @@
-"""Who starts the workers of a sweep: this machine, or SLURM."""
+"""Start the workers of a sweep, on this machine or on SLURM."""

@@ -1,4 +1,4 @@
-"""A sweep called off, and failed runs freed to be trained again."""
+"""Cancel a sweep, and free failed runs to be trained again."""
 
 import time
 from collections.abc import Iterable
@@ -9,69 +9,69 @@ from scaling_harness.record.atomic_files import explain_os_errors, write_text
 from scaling_harness.record.provenance import now
 from scaling_harness.record.store import Store
 from sweeps.launchers.table import LAUNCHERS
-from sweeps.planning.manifest import CANCELLED, Listing
+from sweeps.planning.manifest import CANCELLED, PlannedSweep
 from sweeps.status.run_status import RunStatus, states
 
 _GRACE_S = 120.0
-"""Time for runs to be saved before their workers are ended by force."""
+"""Time that runs have to be saved before their workers are killed."""
 _POLL_S = poll_s(1.0)
 
 
-def cancel(listing: Listing, store: Store) -> str:
-    """Have every worker of a sweep save its runs and leave, whoever started it; return when they have.
+def cancel(listing: PlannedSweep, store: Store) -> str:
+    """Have every worker of a sweep save its runs and exit, whichever launcher started it, and wait until all have.
 
     Parameters
     ----------
-    listing : Listing
+    listing : PlannedSweep
         The sweep.
     store : Store
-        Where its runs live.
+        Where its runs are stored.
 
     Returns
     -------
     str
-        What became of it, for the user.
+        What was done, for the user.
 
     Raises
     ------
     UserError
-        A launcher cannot be asked, or the folder cannot be written.
+        A launcher does not answer, or the folder cannot be written.
     """
     sweep_dir = store.sweep_dir(listing.name)
     write_text(sweep_dir / CANCELLED, now() + "\n")
     deadline = time.monotonic() + _GRACE_S
     while _is_working(listing, store, sweep_dir) and time.monotonic() < deadline:
         time.sleep(_POLL_S)
-    _take_back(sweep_dir, force=True)
+    _cancel_workers(sweep_dir, force=True)
     counts = list(states(listing.jobs, store).values())
     done = sum(state in ("done", "diverged", "failed") for state in counts)
-    return f"{listing.name} is cancelled: {done} of {len(counts)} runs are finished, `sweep run` goes on from here"
+    return f"{listing.name} is cancelled: {done} of {len(counts)} runs are finished; `sweep run` continues from here"
 
 
-def _is_working(listing: Listing, store: Store, sweep_dir: Path) -> bool:
-    return _take_back(sweep_dir, force=False) or "running" in states(listing.jobs, store).values()
+def _is_working(listing: PlannedSweep, store: Store, sweep_dir: Path) -> bool:
+    return _cancel_workers(sweep_dir, force=False) or "running" in states(listing.jobs, store).values()
 
 
-def _take_back(sweep_dir: Path, force: bool) -> bool:
-    """Ask every launcher, for a sweep may have been launched by several; see `Launcher.cancel`."""
-    was_working = [launcher.cancel(sweep_dir, force) for launcher in LAUNCHERS.values()]
-    return any(was_working)
+def _cancel_workers(sweep_dir: Path, force: bool) -> bool:
+    """Ask every launcher to cancel, since several may have launched the sweep; see `Launcher.cancel`."""
+    had_workers = [launcher.cancel(sweep_dir, force) for launcher in LAUNCHERS.values()]
+    return any(had_workers)
 
 
 def free_failed(rows: Iterable[RunStatus], store: Store) -> list[str]:
-    """Put the records of failed runs aside; their attempts start to count afresh.
+    """Set the records of failed runs aside, which resets the count of their attempts.
 
     Parameters
     ----------
     rows : iterable of RunStatus
         Runs of a sweep.
     store : Store
-        Where they live.
+        Where they are stored.
 
     Returns
     -------
     list of str
-        The run_ids.
+        The run_ids of the freed runs.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The local launcher: the workers of this machine, shown on a screen until the sweep is done."""
+"""The local launcher: train with the workers of this machine, and show them until the sweep is done."""
 
 import dataclasses
 import os
@@ -18,16 +18,16 @@ from scaling_harness.record.store import Store
 from scaling_harness.wandb_mirror import mirror
 from sweeps.config import LocalLauncherConfig, n_workers
 from sweeps.planning.manifest import LOGS, Manifest
-from sweeps.status.live_table import Progress
+from sweeps.status.live_table import LiveTable
 from sweeps.status.run_status import FINISHED, RunStatus, status
-from sweeps.timing.cost import settle, verdict
-from sweeps.timing.probe import Probe, probe
+from sweeps.timing.cost import check_sentence, compare_with_probe
+from sweeps.timing.probe import Probe, run_probe
 from sweeps.workers.supervise import Pool, supervise, worker_command
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A sweep after a launch."""
+    """Counts of a sweep's runs after a launch."""
 
     n_runs: int
     n_done: int
@@ -35,12 +35,12 @@ class Summary:
     n_failed: int
     n_left: int
     n_trained: int
-    """Runs that were finished, in whatever way, during this launch."""
+    """Number of runs that finished during this launch, including diverged and failed ones."""
     interrupted: bool
 
 
 class LocalLauncher:
-    """Trains with the workers of this machine until every run is done; see `protocol.Launcher`."""
+    """Train with the workers of this machine until every run is done; see `protocol.Launcher`."""
 
     waits: ClassVar[bool] = True
 
@@ -48,16 +48,16 @@ class LocalLauncher:
         self._config = config
 
     def check(self, manifest: Manifest) -> None:
-        """Nothing is needed but this machine."""
+        """Check nothing: only this machine is needed."""
 
     def start(self, manifest: Manifest, store: Store) -> bool:
-        """Train what is left of the sweep, mirror it, and compare its time with the probe's."""
+        """Train what is left of the sweep, mirror it, and compare its time with the probe's estimate."""
         summary = run_sweep(manifest, store, manifest.runtime)
         if summary.interrupted:
             return False
         mirror((run.run_id for run in manifest.runs), store, manifest.wandb, manifest.name)
-        if finished := settle(store.sweep_dir(manifest.name), manifest.jobs, store):
-            print(verdict(finished))
+        if finished := compare_with_probe(store.sweep_dir(manifest.name), manifest.jobs, store):
+            print(check_sentence(finished))
         if summary.n_failed:
             raise HarnessError(
                 f"{summary.n_failed} runs failed; `scaling-harness sweep status {manifest.name}` says why"
@@ -65,12 +65,12 @@ class LocalLauncher:
         return True
 
     def probe(self, folder: Path, runtime: RuntimeConfig) -> Probe:
-        """Take the steps here."""
-        return probe(folder, self._config.runs_at_once(runtime))
+        """Time the steps on this machine."""
+        return run_probe(folder, self._config.runs_at_once(runtime))
 
     @staticmethod
     def cancel(sweep_dir: Path, force: bool) -> bool:  # noqa: ARG004
-        """Workers of this machine leave when they see that the sweep is cancelled; the states of their runs say so."""
+        """Do nothing: workers of this machine exit by themselves when the sweep is cancelled, as their runs show."""
         return False
 
 
@@ -81,30 +81,30 @@ def run_sweep(
     console: Console | None = None,
     train: str = TRAINER,
 ) -> Summary:
-    """Train what is left of a sweep with all cores, and show it.
+    """Train what is left of a sweep with the workers of this machine, and show its progress.
 
     Parameters
     ----------
     manifest : Manifest
-        Written to the store before.
+        The sweep, already written to the store.
     store : Store
-        Where the runs live.
+        Where the runs are stored.
     runtime : RuntimeConfig
-        `workers` processes of `threads` threads each; by default as many as there are cores.
+        `workers` processes of `threads` threads each; by default enough to use all cores.
     console : rich.console.Console, optional
-        Default: stderr.
+        Console to print on; default: stderr.
     train : str
-        `module:function`, instead of `trainer.train`.
+        `module:function` that trains, in place of `trainer.train`.
 
     Returns
     -------
     Summary
-        Also after an interrupt: the workers have saved their runs, and another launch goes on from there.
+        Also after an interrupt: the workers have saved their runs, and another launch resumes them.
 
     Raises
     ------
     UserError, HarnessError
-        The store cannot be written, or workers die without having done anything.
+        The store cannot be written, or workers die without finishing any run.
     """
     manifest = dataclasses.replace(manifest, runtime=runtime)
     console = console or Console(stderr=True)
@@ -116,32 +116,32 @@ def run_sweep(
     log = sweep_dir / LOGS / f"{socket.gethostname()}-{os.getpid()}"
     pool = Pool(worker_command(sweep_dir, runtime, train), runtime.threads, log, environments)
 
-    # The second interrupt is Python's own: it ends the loop, and the pool kills what it holds.
-    with stop_on_signals() as stop, Progress(manifest.jobs, console) as progress, pool.ended():
+    # A second interrupt raises KeyboardInterrupt here, and the pool kills its workers.
+    with stop_on_signals() as stop, LiveTable(manifest.jobs, console) as table, pool.stopping_all():
         pool.start_all()
-        screen = _Screen(progress, manifest, store, rows)
-        told = supervise(pool, manifest, store, stop, screen.look)
-    summary = _summarise(screen.rows, before, told)
+        screen = _Screen(table, manifest, store, rows)
+        interrupted = supervise(pool, manifest, store, stop, screen.update)
+    summary = _summarise(screen.rows, before, interrupted)
     if summary.interrupted:
         done = summary.n_runs - summary.n_left
-        console.print(f"stopped: {done} of {summary.n_runs} runs are done; the same command goes on from here")
+        console.print(f"stopped: {done} of {summary.n_runs} runs are done; the same command continues from here")
     return summary
 
 
 class _Screen:
-    """Keeps looking at the runs, and shows them."""
+    """Keeps the status of the runs up to date, and shows it."""
 
-    def __init__(self, progress: Progress, manifest: Manifest, store: Store, rows: tuple[RunStatus, ...]) -> None:
-        self._progress, self._manifest, self._store = progress, manifest, store
-        self._told = False
+    def __init__(self, table: LiveTable, manifest: Manifest, store: Store, rows: tuple[RunStatus, ...]) -> None:
+        self._table, self._manifest, self._store = table, manifest, store
+        self._stopping = False
         self.rows = rows
 
-    def look(self, told: bool) -> None:
-        if told and not self._told:
-            self._progress.say("stopping: workers save their runs; interrupt again to kill them")
-        self._told = told
+    def update(self, stopping: bool) -> None:
+        if stopping and not self._stopping:
+            self._table.say("stopping: workers save their runs; interrupt again to kill them")
+        self._stopping = stopping
         self.rows = status(self._manifest.jobs, self._store, self.rows)
-        self._progress.show(self.rows)
+        self._table.show(self.rows)
 
 
 def _n_finished(rows: Sequence[RunStatus]) -> int:

@@ -1,7 +1,7 @@
-"""One machine's share of a sweep, without a screen: `python -m sweeps.launchers.node SWEEP_DIR --slots K`.
+"""Train one machine's share of a sweep, without a screen: `python -m sweeps.launchers.node SWEEP_DIR --slots K`.
 
-What an array task of SLURM runs; it keeps K workers busy until nothing is left. Nothing here knows of SLURM: told to
-stop by a signal, it answers with exit code 75 where work is left, and whoever started it starts it again elsewhere.
+An array task of SLURM runs this program, which keeps K workers busy until nothing is left. It does not depend on SLURM:
+stopped by a signal, it exits with code 75 if work is left, and the scheduler starts it again elsewhere.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from scaling_harness.execution.signals import Stop, stop_on_signals
 from scaling_harness.record.store import Store
 from sweeps.launchers.preflight import check_node
 from sweeps.planning.manifest import LOGS, Manifest, read_manifest
-from sweeps.timing.cost import settle
+from sweeps.timing.cost import compare_with_probe
 from sweeps.workers.process import entry_point, parser_of
 from sweeps.workers.resources import share_devices, share_memory, visible_devices
 from sweeps.workers.supervise import Pool, supervise, worker_command
@@ -35,12 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 where nothing is left, or the sweep was cancelled; `WORK_LEFT` after a signal; else the exit code of the
-        error, whose sentence is on stderr.
+        0 if nothing is left or the sweep was cancelled, `WORK_LEFT` after a signal, else the exit code of the error,
+        whose message is on stderr.
     """
     parser = parser_of("sweeps.launchers.node", "Train a sweep on this machine.")
     parser.add_argument("--slots", type=int, default=1, metavar="K", help="runs at once")
-    parser.add_argument("--log", default=f"{socket.gethostname()}-{os.getpid()}", help="beginning of the log files")
+    parser.add_argument("--log", default=f"{socket.gethostname()}-{os.getpid()}", help="prefix of the log files")
     options = parser.parse_args(arguments)
     with stop_on_signals(patient=True) as stop:
         return _keep_busy(options, stop)
@@ -57,11 +57,11 @@ def _keep_busy(options: argparse.Namespace, stop: Stop) -> int:
     command = worker_command(options.folder, runtime, options.train)
     log = options.folder / LOGS / options.log
     pool = Pool(command, runtime.threads, log, share_devices(*shared))
-    with pool.ended():
+    with pool.stopping_all():
         pool.start_all()
         supervise(pool, manifest, store, stop, lambda _: None)
     if _is_done(manifest, store):
-        settle(options.folder, manifest.jobs, store)
+        compare_with_probe(options.folder, manifest.jobs, store)
         return 0
     return WORK_LEFT if stop.requested else 0
 

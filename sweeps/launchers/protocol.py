@@ -1,4 +1,4 @@
-"""What a launcher does. The table of them is in `sweeps.launchers.table`."""
+"""The protocol of a launcher. All launchers are listed in `sweeps.launchers.table`."""
 
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -15,7 +15,7 @@ class Launcher(Protocol):
     Parameters
     ----------
     config : dataclass
-        Its class of `sweeps.config`, which also says how many runs it trains at once and on which devices.
+        The launcher's class in `sweeps.config`, which also says how many runs it trains at once and on which devices.
     """
 
     waits: ClassVar[bool]
@@ -24,12 +24,12 @@ class Launcher(Protocol):
     def __init__(self, config: Any) -> None: ...
 
     def check(self, manifest: Manifest) -> None:
-        """Check, before anything is written, what this launcher needs to train a sweep.
+        """Check that this launcher has what it needs to train a sweep, before anything is written.
 
         Raises
         ------
         UserError
-            It is not there.
+            Something is missing.
         """
         ...
 
@@ -44,22 +44,22 @@ class Launcher(Protocol):
         ...
 
     def probe(self, folder: Path, runtime: RuntimeConfig) -> Probe:
-        """Time the steps of the jobs in a folder (see `timing.probe.prepare`) where the sweep would be trained.
+        """Time the steps of the jobs in a folder (see `probe.prepare_probe`) where the sweep would be trained.
 
         Raises
         ------
         UserError, HarnessError
-            The steps could not be taken.
+            A training process could not be started, or failed.
         """
         ...
 
     @staticmethod
     def cancel(sweep_dir: Path, force: bool) -> bool:
-        """Take back the workers of a sweep that wait for a machine, by force those that run too.
+        """Cancel the workers of a sweep that wait for a machine, and with `force` those that run as well.
 
         Returns
         -------
         bool
-            Whether any waited or ran, as far as the launcher knows of them.
+            Whether any worker that this launcher knows of was waiting or running.
         """
         ...

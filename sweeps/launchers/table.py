@@ -1,6 +1,6 @@
-"""The launchers by their names.
+"""List the launchers by name.
 
-To add one, write a file here that follows `protocol.Launcher` and its class in `sweeps.config`, and name it below.
+To add one, write a file here that follows `protocol.Launcher`, add its class to `sweeps.config`, and list it below.
 """
 
 from collections.abc import Mapping

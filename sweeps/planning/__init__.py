@@ -1,1 +1,1 @@
-"""From a grid to the list of jobs that a worker starts from."""
+"""Turn a grid into the list of jobs that workers train."""

@@ -1,4 +1,4 @@
-"""From a sweep described as data to the jobs that would train it. Plain dataclass code: no torch, no Hydra."""
+"""Expand a sweep described as data into the jobs that would train it."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,8 +15,8 @@ from scaling_harness.errors import UserError
 from scaling_harness.plan.plan import Job, Plan, resolve
 from sweeps.compose import sweep_config
 from sweeps.config import FlopsAxis, Grid, TokensAxis
-from sweeps.planning.stacking import group
-from sweeps.planning.trunks import connected, share_trunk
+from sweeps.planning.stacking import group_into_jobs
+from sweeps.planning.trunks import merge_duplicates, share_trunk
 
 DataKey = tuple[DataConfig, tuple[str, ...]]
 _SCIENCE = ("model", "data", "optim", "schedule", "budget", "evaluation")
@@ -33,12 +33,12 @@ def expand(document: Mapping[str, Any]) -> tuple[Job, ...]:
     Returns
     -------
     tuple of Job
-        Longest first; a run that two grids want stands in it once.
+        Longest first; a run that two grids share is listed once.
 
     Raises
     ------
     UserError
-        Any point that could not be trained, before anything is.
+        A run could not be trained; raised before anything is trained.
     """
     sweep = sweep_config(document)
     base = {key: value for key, value in document.items() if key != "sweep"}
@@ -47,28 +47,27 @@ def expand(document: Mapping[str, Any]) -> tuple[Job, ...]:
     for grid in sweep.grids:
         for points in _points(grid, base):
             configs = [run_config(point) for point in points]
-            found = share_trunk(configs, resolve_here) if grid.trunk else map(resolve_here, configs)
-            for plan in found:
-                plans[plan.fingerprint] = connected(plan, plans.get(plan.fingerprint))
-    return group(plans.values(), sweep.stack)
+            for plan in share_trunk(configs, resolve_here) if grid.trunk else map(resolve_here, configs):
+                plans[plan.fingerprint] = merge_duplicates(plan, plans.get(plan.fingerprint))
+    return group_into_jobs(plans.values(), sweep.stack)
 
 
 def data_key(config: RunConfig) -> DataKey:
-    """What decides which tokens a run reads."""
+    """Return the fields that decide which tokens a run reads."""
     return config.data, config.evaluation.extra_sets
 
 
 def resolve_all(
     configs: Iterable[RunConfig], prepared: Mapping[DataKey, DataInfo] = MappingProxyType({})
 ) -> tuple[Plan, ...]:
-    """Resolve configurations, keeping each fingerprint once.
+    """Resolve configurations, keeping one plan per fingerprint.
 
     Parameters
     ----------
     configs : iterable of RunConfig
         Runs.
     prepared : mapping of DataKey to DataInfo, optional
-        Their data, as far as it is known; the rest is prepared.
+        Data sets that are prepared already; the rest are prepared here.
 
     Returns
     -------
@@ -88,12 +87,12 @@ def resolve_all(
 
 
 class Resolver:
-    """`plan.resolve`, which prepares each data set once.
+    """Resolve configurations with `plan.resolve`, preparing each data set once.
 
     Parameters
     ----------
     prepared : mapping of DataKey to DataInfo, optional
-        Data, as far as it is known.
+        Data sets that are prepared already.
     """
 
     def __init__(self, prepared: Mapping[DataKey, DataInfo] = MappingProxyType({})) -> None:
@@ -108,7 +107,7 @@ class Resolver:
 
 
 def _points(grid: Grid, base: Mapping[str, Any]) -> Iterator[list[dict[str, Any]]]:
-    """Runs that differ in their budget alone, together."""
+    """Yield the runs of a grid, those that differ only in budget together."""
     for key in grid.over:
         if key.partition(".")[0] not in _SCIENCE:
             raise UserError(f"sweep.grids.over has {key!r}: only fields of {', '.join(_SCIENCE)} may vary in a sweep")
@@ -138,11 +137,11 @@ def _budgets(grid: Grid, base: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _with(document: Any, path: list[str], value: Any) -> dict[str, Any]:
     if not isinstance(document, dict):
-        raise UserError(f"sweep.grids.over cannot set {'.'.join(path)}: what stands there has no fields")
+        raise UserError(f"sweep.grids.over cannot set {'.'.join(path)}: the value there has no fields")
     head, *rest = path
     return {**document, head: _with(document.get(head), rest, value) if rest else value}
 
 
-def describe(config: RunConfig) -> dict[str, Any]:
-    """Return the science fields of a configuration as plain data; `runtime` and `wandb` are a sweep's, not a run's."""
+def science_fields(config: RunConfig) -> dict[str, Any]:
+    """Return the science fields of a run as plain data; `runtime` and `wandb` belong to the sweep and are left out."""
     return to_jsonable_python(config, exclude={"runtime", "wandb"})

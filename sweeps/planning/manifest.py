@@ -1,4 +1,4 @@
-"""A sweep on disk: the list of its runs in the shared store, grouped into jobs. Enough for a worker to start from."""
+"""A sweep on disk: the list of its runs grouped into jobs, which is all that a worker needs to start."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -15,12 +15,12 @@ from scaling_harness.record.provenance import code_version
 from scaling_harness.record.sweep_listing import SWEEP_FILE, ListedJob, ListedRun, SweepListing, write_listing
 from sweeps.compose import launcher_config
 from sweeps.config import Device, LauncherConfig, LocalLauncherConfig
-from sweeps.planning.expand import describe, resolve_all
+from sweeps.planning.expand import resolve_all, science_fields
 from sweeps.planning.prepared_data import data_documents, prepared_data
 
 MANIFEST_FILE = SWEEP_FILE
 LOGS = "logs"
-"""Folder of what workers print, beside the manifest."""
+"""Folder for the output of workers, beside the manifest."""
 CANCELLED = "cancelled"
 """File beside the manifest: while it is there, workers save their runs and leave."""
 
@@ -32,18 +32,18 @@ class Manifest:
     name: str
     question: str
     hold_out: int
-    """Largest budgets that the report leaves out of the fit and forecasts."""
+    """Number of largest budgets that the report leaves out of the fit and forecasts."""
     runtime: RuntimeConfig
     wandb: WandbConfig
     jobs: tuple[Job, ...]
     launcher: LauncherConfig = field(default_factory=LocalLauncherConfig)
-    """Of the last launch."""
+    """Launcher of the last launch."""
     code: str | None = field(default_factory=code_version)
-    """Version of the code that decides its numbers; None if it could not be told."""
+    """Version of the code that decides the numbers; None if it is unknown."""
     law: str = "chinchilla"
-    """Of the report; see `SweepConfig.law`."""
+    """Law of the report; see `SweepConfig.law`."""
     aims: Mapping[Any, float] = field(default_factory=dict)
-    """Of the report; see `SweepConfig.aims`."""
+    """Targets of the report; see `SweepConfig.aims`."""
 
     @property
     def runs(self) -> tuple[Plan, ...]:
@@ -52,8 +52,8 @@ class Manifest:
 
 
 @dataclass(frozen=True)
-class Listing:
-    """A sweep as it was planned, nothing resolved."""
+class PlannedSweep:
+    """A sweep as it was planned, its runs not resolved."""
 
     name: str
     runtime: RuntimeConfig
@@ -63,13 +63,13 @@ class Listing:
 
     @property
     def devices(self) -> tuple[Device, float]:
-        """What a run keeps busy, as the launcher says."""
+        """Devices that a run keeps busy; see `_Launcher.devices`."""
         return self.launcher.devices(self.runtime)
 
 
 def write_manifest(sweep_dir: Path, manifest: Manifest) -> None:
-    """Write `sweep.json` atomically; of a run's configuration only what differs from the first run's."""
-    base = describe(manifest.runs[0].config)
+    """Write `sweep.json` atomically; a run's configuration is written as its differences from the first run's."""
+    base = science_fields(manifest.runs[0].config)
     launch = {
         "runtime": dataclasses.asdict(manifest.runtime),
         "wandb": dataclasses.asdict(manifest.wandb),
@@ -101,7 +101,7 @@ def read_manifest(sweep_dir: Path) -> Manifest:
     UserError
         There is no such sweep, or its tokens are not on this machine.
     HarnessError
-        The file is damaged, or today's code gives a run another identity than it was planned with.
+        The file is damaged, or the current code gives a run another fingerprint than it was planned with.
     """
     listing, launch = _read(sweep_dir)
     common = {"runtime": launch["runtime"], "wandb": launch["wandb"]}
@@ -119,8 +119,8 @@ def read_manifest(sweep_dir: Path) -> Manifest:
     )
 
 
-def read_listing(sweep_dir: Path) -> Listing:
-    """Read a sweep as it was planned, its jobs longest first, quickly: no run is resolved or checked.
+def read_planned_sweep(sweep_dir: Path) -> PlannedSweep:
+    """Read a sweep as it was planned, its jobs longest first; fast, since no run is resolved or checked.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def read_listing(sweep_dir: Path) -> Listing:
 
     Returns
     -------
-    Listing
+    PlannedSweep
 
     Raises
     ------
@@ -138,10 +138,10 @@ def read_listing(sweep_dir: Path) -> Listing:
     """
     listing, launch = _read(sweep_dir)
     runtime, wandb = validate(RuntimeConfig, launch["runtime"]), validate(WandbConfig, launch["wandb"])
-    return Listing(listing.name, runtime, wandb, launcher_config(launch), listing.jobs)
+    return PlannedSweep(listing.name, runtime, wandb, launcher_config(launch), listing.jobs)
 
 
-def merge(jobs: Iterable[Job], added: Iterable[Job]) -> tuple[Job, ...]:
+def merge_jobs(jobs: Iterable[Job], added: Iterable[Job]) -> tuple[Job, ...]:
     """Join two lists of jobs, longest first; a run already in the first is not added again."""
     added = list(added)
     branches = {run.fingerprint: run.branches for job in added for run in job.runs}
@@ -155,7 +155,7 @@ def merge(jobs: Iterable[Job], added: Iterable[Job]) -> tuple[Job, ...]:
 
 
 def _with_branches(job: Job, more: Mapping[str, tuple[tuple[int, str], ...]]) -> Job:
-    """A job whose trunks serve further branches too."""
+    """Add branches to the trunks of a job."""
     runs = (
         dataclasses.replace(run, branches=tuple(sorted({*run.branches, *more.get(run.fingerprint, ())})))
         for run in job.runs
@@ -171,16 +171,16 @@ def _listed(run: Plan, base: Mapping[str, Any]) -> ListedRun:
         run.fingerprint,
         run.trunk,
         run.branches,
-        {key: value for key, value in describe(run.config).items() if value != base[key]},
+        {key: value for key, value in science_fields(run.config).items() if value != base[key]},
     )
 
 
 def _read(sweep_dir: Path) -> tuple[SweepListing, Mapping[str, Any]]:
-    """The listing and how it is trained; a listing of which this is unknown is refused."""
+    """Read the listing and how to train it; refuse one that does not say how."""
     listing, path = sweep_listing.read_listing(sweep_dir), sweep_dir / MANIFEST_FILE
     if listing.launch is None:
         raise UserError(
-            f"{path} came from an archive, which lists runs and not how to train them: delete it and start the sweep "
+            f"{path} came from an archive, which lists runs but not how to train them: delete it and start the sweep "
             f"again with `scaling-harness sweep run {listing.name}`; finished runs stay"
         )
     if listing.schema_version != sweep_listing.SCHEMA_VERSION:
@@ -194,16 +194,16 @@ def _jobs(
     rows = listing.runs
     configs = {row.run_id: validate(RunConfig, {**listing.base, **row.config, **common}) for row in rows}
     plans = resolve_all(configs.values(), prepared_data(data, configs))
-    by_print: dict[str | None, Plan] = {plan.fingerprint: plan for plan in plans}
+    by_fingerprint: dict[str | None, Plan] = {plan.fingerprint: plan for plan in plans}
     for row in rows:
-        if row.fingerprint not in by_print:
+        if row.fingerprint not in by_fingerprint:
             raise HarnessError(
                 f"{path}: {row.run_id} was planned with other code or data than are here now; "
-                "delete this file and start the sweep again under another name, finished runs stay"
+                "delete this file and start the sweep again under another name; finished runs stay"
             )
-    return tuple(Job(tuple(_connected(by_print[row.fingerprint], row) for row in job.runs)) for job in listing.jobs)
+    return tuple(Job(tuple(_linked(by_fingerprint[row.fingerprint], row) for row in job.runs)) for job in listing.jobs)
 
 
-def _connected(run: Plan, row: ListedRun) -> Plan:
-    """A run with its trunk or its branches."""
+def _linked(run: Plan, row: ListedRun) -> Plan:
+    """Give a run the trunk or branches that it was listed with."""
     return dataclasses.replace(run, trunk=row.trunk, branches=row.branches)

@@ -1,4 +1,4 @@
-"""From a composed configuration to the sweep that it describes."""
+"""Turn a composed configuration into the sweep that it describes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from sweeps.planning.manifest import Manifest
 
 
 def plan_sweep(document: Mapping[str, Any]) -> Manifest:
-    """Plan a sweep, nothing written but the tokens of its data.
+    """Plan a sweep; nothing is written but the tokens of its data.
 
     Parameters
     ----------

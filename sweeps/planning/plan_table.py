@@ -1,4 +1,4 @@
-"""What a sweep will do, before it does it: one row a run, and the cost. No torch."""
+"""Describe what a sweep will train, one row per run, and what it will cost."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,18 +16,18 @@ def plan_rows(jobs: Sequence[Job], states: Mapping[str, str]) -> list[dict[str, 
     jobs : sequence of Job
         In the order they will start.
     states : mapping of str to str
-        What is known of each run_id: done, running, waiting and so on.
+        State of each run_id: done, running, waiting and so on.
 
     Returns
     -------
     list of dict
-        Names carry their units; a run's seconds are its share of its job's.
+        Keys name their units; the seconds of a run are its share of its job's.
     """
     return [_row(job, run, states.get(run.run_id, "waiting")) for job in jobs for run in job.runs]
 
 
 def plan_totals(rows: Sequence[Mapping[str, Any]], workers: int) -> dict[str, Any]:
-    """Sum the plan: runs, FLOPs, those of a trunk once, and the seconds that some workers would take for the rest."""
+    """Sum the plan: runs, FLOPs (those of a trunk once), and the seconds that `workers` would take for the rest."""
     left = [row for row in rows if row["state"] not in ("done", "diverged", "failed")]
     return {
         "n_runs": len(rows),
@@ -47,7 +47,7 @@ def print_plan(rows: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]) -> 
 
 
 def cost_sentence(totals: Mapping[str, Any]) -> str:
-    """Say what `plan_totals` summed."""
+    """Write the sums of `plan_totals` as a sentence."""
     return (
         f"{totals['n_runs']} runs, {totals['n_left']} left to train; {totals['train_flops']:.2e} FLOPs, "
         f"{totals['train_flops_left']:.2e} left: about {totals['estimated_s_left'] / 60:.1f} minutes "

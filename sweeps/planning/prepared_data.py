@@ -1,4 +1,4 @@
-"""The tokenised data of a sweep as its manifest notes it: a worker opens it, and never fetches or tokenises any."""
+"""The tokenised data of a sweep as listed in its manifest: workers only open it, they never fetch or tokenise."""
 
 import socket
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ _INFO = TypeAdapter(DataInfo)
 
 
 def data_documents(runs: Iterable[Plan]) -> list[dict[str, Any]]:
-    """Describe every data set of a sweep, beside the first run that reads it."""
+    """Describe every data set of a sweep, with the first run that reads it."""
     first: dict[DataKey, Plan] = {}
     for run in runs:
         first.setdefault(data_key(run.config), run)
@@ -29,26 +29,26 @@ def prepared_data(documents: Iterable[Mapping[str, Any]], configs: Mapping[str, 
     Parameters
     ----------
     documents : iterable of mapping
-        One a data set.
+        One per data set.
     configs : mapping of str to RunConfig
         The runs of the sweep by run_id.
 
     Returns
     -------
     dict
-        By what `data_key` says of a run.
+        Data sets by `data_key`.
 
     Raises
     ------
     UserError
         A file of tokens is not on this machine.
     """
-    found = {data_key(configs[row["run_id"]]): _INFO.validate_python(row["info"]) for row in documents}
-    for info in found.values():
+    prepared = {data_key(configs[row["run_id"]]): _INFO.validate_python(row["info"]) for row in documents}
+    for info in prepared.values():
         for path in (info.train_path, info.valid_path, *info.extra.values()):
             if not path.exists():
                 raise UserError(
-                    f"{path} is not there on {socket.gethostname()}: have the tokens of this sweep made where there "
-                    "is a network, with `scaling-harness data prepare`, in a runtime.data_dir that all nodes share"
+                    f"{path} does not exist on {socket.gethostname()}: run `scaling-harness data prepare` on a machine "
+                    "with a network, with a runtime.data_dir that all nodes share"
                 )
-    return found
+    return prepared

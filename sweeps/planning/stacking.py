@@ -1,4 +1,4 @@
-"""Which runs are trained side by side: those of one shape and batch, as many as pay and fit in memory. No torch."""
+"""Decide which runs are trained in lockstep: runs of one shape and batch, as many as fit in memory."""
 
 import json
 import os
@@ -9,11 +9,11 @@ from scaling_harness.plan.plan import Job, Plan
 from sweeps.config import n_workers
 
 PROCESS_BYTES = 400e6
-"""Of a worker before it trains: Python and torch."""
+"""Memory of a worker before it trains: Python and torch."""
 _FLOAT = 4
 
 
-def group(plans: Iterable[Plan], stack: int) -> tuple[Job, ...]:
+def group_into_jobs(plans: Iterable[Plan], stack: int) -> tuple[Job, ...]:
     """Group plans into jobs, longest first.
 
     Parameters
@@ -21,8 +21,8 @@ def group(plans: Iterable[Plan], stack: int) -> tuple[Job, ...]:
     plans : iterable of Plan
         Distinct runs.
     stack : int
-        At most this many runs of one shape and batch make one job, those of like length together, and fewer where so
-        many would not fit in memory. Seeds, learning rates, schedules and lengths may differ.
+        Largest number of runs of one shape and batch in a job, fewer if these would not fit in memory. Runs of similar
+        length are put together. Seeds, learning rates, schedules and lengths may differ.
 
     Returns
     -------
@@ -36,10 +36,10 @@ def group(plans: Iterable[Plan], stack: int) -> tuple[Job, ...]:
 
 
 def run_bytes(plan: Plan) -> float:
-    """Estimate the memory that one more run takes in a stack, from above.
+    """Estimate an upper bound, in bytes, for the memory that one more run takes in a stack.
 
-    Parameters, gradients as they come and in their buffer, two moments; and what a step keeps for its way back, where
-    `functions.RotaryAttention` keeps T x T weights.
+    Counts the parameters, gradients (as computed and in their buffer), two moments, and the activations kept for the
+    backward pass, for which `fused_ops.RotaryAttention` keeps T x T weights.
     """
     model, runtime = plan.config.model, plan.config.runtime
     n_ctx, d_model = model.n_ctx, model.d_model
@@ -50,14 +50,14 @@ def run_bytes(plan: Plan) -> float:
 
 
 def worker_bytes(runtime: RuntimeConfig) -> float:
-    """Memory that a worker may take: as set, or its share of this machine's."""
+    """Memory, in bytes, that a worker may use: as configured, or its share of this machine's."""
     if runtime.memory_gb is not None:
         return runtime.memory_gb * 1e9
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / n_workers(runtime)
 
 
 def _kind(plan: Plan) -> str:
-    """Equal if runs can be stacked."""
+    """Return a key that is equal for runs that can be stacked."""
     if not plan.stackable:
         return plan.fingerprint
     own = {"seed": None, "schedule": None, "optim": {**plan.science["optim"], "lr": None}, "budget": plan.batch_tokens}

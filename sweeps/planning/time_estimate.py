@@ -1,4 +1,4 @@
-"""The seconds that a job will take, from its steps and matrix products."""
+"""Estimate the seconds that a job will take from its steps and matrix products."""
 
 from dataclasses import dataclass
 
@@ -6,28 +6,28 @@ from scaling_harness.plan.plan import Job, Plan
 
 OVERHEAD_S = 0.5e-3
 LAYER_S = 0.8e-3
-"""Python and dispatch of a step, however small its matrices."""
+"""Fixed time of a step and of each layer in it: Python and dispatch, however small the matrices."""
 FLOPS_PER_S = 4.0e10
-"""Matrix products of d 16 to 128, one thread (sweeps/README.md, 2026-11-22)."""
+"""Rate of matrix products for d 16 to 128 on one thread (sweeps/README.md, 2026-11-22)."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """How many times longer a machine takes than that of the constants; see `probe`."""
+    """Slowdown of a machine relative to the one that the constants were measured on; see `sweeps.timing.probe`."""
 
     step: float = 1.0
-    """For what a step costs whatever its size."""
+    """Factor for the fixed time of a step."""
     matmul: float = 1.0
-    """For its matrix products."""
+    """Factor for the time of its matrix products."""
     job_s: float = 0.0
-    """Seconds of a job besides: building the model, evaluations however small, files."""
+    """Fixed seconds of a job: building the model, starting evaluations, writing files."""
 
 
 def job_seconds(job: Job, speed: Speed = Speed()) -> float:
-    """Estimate one job on one thread of the machine the constants were measured on, or on one of another speed.
+    """Estimate the seconds of one job on one thread of a machine of the given speed.
 
-    Steps cost a fixed time, as long as the longest run goes on, and each run its matrix products; evaluations are
-    forward passes, a third of training's FLOPs.
+    Each step of the longest run costs a fixed time, and each run adds its matrix products; evaluations are forward
+    passes, a third of training's FLOPs.
     """
     fixed_s, matmul_s = step_seconds(job)
     steps = [run.own_steps for run in job.runs]
@@ -36,7 +36,7 @@ def job_seconds(job: Job, speed: Speed = Speed()) -> float:
 
 
 def _evaluated_steps(run: Plan) -> float:
-    """Training steps that would cost the FLOPs of a run's evaluations."""
+    """Number of training steps that cost as many FLOPs as a run's evaluations."""
     evaluation = run.config.evaluation
     n_points = sum(step > run.n_steps - run.own_steps for step in run.eval_steps)
     evaluated = evaluation.n_tokens * n_points + evaluation.final_n_tokens * (1 + len(run.data.extra))
@@ -44,14 +44,14 @@ def _evaluated_steps(run: Plan) -> float:
 
 
 def step_seconds(job: Job) -> tuple[float, float]:
-    """Estimate a step there of all its runs: what is fixed, and its matrix products."""
+    """Estimate the seconds of one step of all runs of a job, at default speed: the fixed part, and matrix products."""
     run = job.runs[0]
     tokens = len(job.runs) * run.batch_tokens
     return OVERHEAD_S + LAYER_S * run.config.model.n_layer, tokens * run.flops_per_token["matmul"] / FLOPS_PER_S
 
 
 def duration(seconds: float) -> str:
-    """Write a time span as a reader would say it."""
+    """Write a time span in seconds, minutes or hours."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 90 * 60:

@@ -1,7 +1,7 @@
-"""Runs that differ in their budget alone, as branches of one trunk: its steps are trained once. No torch.
+"""Plan runs that differ only in budget as branches of one trunk, whose steps are trained once.
 
-A run of the schedule `wsd` is a run of constant rate until its decay (Hägele et al. 2024), so one run of constant rate,
-the trunk, serves all budgets of a shape and seed; each adds its decay, in a job of its own.
+With the schedule `wsd` the learning rate is constant until the decay (Hägele et al. 2024), so one run of constant rate,
+the trunk, serves all budgets of a shape and seed; each budget adds its decay as a job of its own.
 """
 
 import dataclasses
@@ -19,36 +19,38 @@ _Setting = TypeVar("_Setting")
 def share_trunk(configs: Sequence[RunConfig], resolve: Callable[[RunConfig], Plan]) -> list[Plan]:
     """Plan a trunk and its branches.
 
-    Rules for the learning rate and the batch cannot follow each budget: they take the geometric mean of the budgets, in
-    tokens, for their horizon, unless they have one of their own.
+    Rules for the learning rate and the batch cannot follow each budget: their horizon is the geometric mean of the
+    budgets, in tokens, unless they set one themselves.
 
     Parameters
     ----------
     configs : sequence of RunConfig
-        They differ in their budget.
+        Runs that differ only in budget.
     resolve : callable
         See `plan.resolve`.
 
     Returns
     -------
     list of Plan
-        The trunk, then a branch for each budget. A branch is the run that it would be alone, also by its fingerprint.
+        The trunk, then a branch for each budget. A branch has the fingerprint of the same run without a trunk.
 
     Raises
     ------
     UserError
-        The schedule is not one that a trunk can serve, or a budget leaves nothing to share.
+        The schedule does not allow a trunk, or a budget leaves no steps to share.
     """
     for config in configs:
         _check(config)
     logs = [math.log(resolve(config).n_tokens) for config in configs]
     horizon = float(round(math.exp(math.fsum(logs) / len(logs))))
-    branches = {plan.fingerprint: plan for plan in (resolve(_at(config, horizon)) for config in configs)}.values()
+    branches = {
+        plan.fingerprint: plan for plan in (resolve(_fix_horizons(config, horizon)) for config in configs)
+    }.values()
     for plan in branches:
         if not 0 < plan.decay_start < plan.n_steps:
             raise UserError(
-                f"sweep.grids.trunk: {plan.run_id} decays from step {plan.decay_start} of {plan.n_steps}, so it has "
-                "nothing to share with a trunk or no decay; change schedule.cooldown_fraction, or leave trunk out"
+                f"sweep.grids.trunk: {plan.run_id} decays from step {plan.decay_start} of {plan.n_steps}, so it has no "
+                "steps to share with a trunk, or no decay; change schedule.cooldown_fraction, or leave trunk out"
             )
     longest = max(branches, key=lambda plan: plan.decay_start)
     leave = tuple(sorted((plan.decay_start, plan.run_id) for plan in branches))
@@ -56,8 +58,8 @@ def share_trunk(configs: Sequence[RunConfig], resolve: Callable[[RunConfig], Pla
     return [trunk, *(dataclasses.replace(plan, trunk=trunk.run_id) for plan in branches)]
 
 
-def connected(plan: Plan, known: Plan | None) -> Plan:
-    """A run that several grids want, with all its branches, and with a trunk where one of them gives it one."""
+def merge_duplicates(plan: Plan, known: Plan | None) -> Plan:
+    """Merge two plans of one run from several grids: all its branches, and its trunk if either has one."""
     if known is None:
         return plan
     branches = tuple(sorted({*plan.branches, *known.branches}))
@@ -78,14 +80,14 @@ def _check(config: RunConfig) -> None:
         )
 
 
-def _at(config: RunConfig, horizon: float) -> RunConfig:
-    """The configuration with rules that hold for all budgets."""
-    lr, batch = _held(config.optim.lr, horizon), _held(config.budget.batch_tokens, horizon)
+def _fix_horizons(config: RunConfig, horizon: float) -> RunConfig:
+    """Give the rules for learning rate and batch the same horizon for all budgets."""
+    lr, batch = _fix_horizon(config.optim.lr, horizon), _fix_horizon(config.budget.batch_tokens, horizon)
     optim, budget = dataclasses.replace(config.optim, lr=lr), dataclasses.replace(config.budget, batch_tokens=batch)
     return dataclasses.replace(config, optim=optim, budget=budget)
 
 
-def _held(setting: _Setting, horizon: float) -> _Setting:
+def _fix_horizon(setting: _Setting, horizon: float) -> _Setting:
     if isinstance(setting, NamedRule | PowerRule) and setting.horizon is None:
         return dataclasses.replace(setting, horizon=horizon)
     return setting

@@ -1,1 +1,1 @@
-"""What is known of the runs of a sweep, read from files alone."""
+"""Read the status of a sweep's runs from their files."""

@@ -1,4 +1,4 @@
-"""A running sweep on the screen: one live table on a terminal, a line for each finished run elsewhere."""
+"""Show a running sweep: a live table on a terminal, a line for each finished run elsewhere."""
 
 import time
 from collections import Counter
@@ -20,8 +20,8 @@ from sweeps.status.time_left import seconds_left
 _MAX_ROWS = 24
 
 
-class Progress:
-    """Shows what `status` finds."""
+class LiveTable:
+    """Show the status of a sweep's runs as it changes."""
 
     def __init__(self, jobs: Sequence[Job], console: Console) -> None:
         self._runs = {run.run_id: run for job in jobs for run in job.runs}
@@ -47,7 +47,7 @@ class Progress:
         self._console.print(sentence, highlight=False, soft_wrap=True)
 
     def show(self, rows: Sequence[RunStatus]) -> None:
-        """Draw what there is now."""
+        """Draw the current status."""
         clock = time.monotonic()
         finished = {row.run_id for row in rows if row.state in FINISHED}
         if self._known is None:

@@ -1,4 +1,4 @@
-"""What a run of a sweep has left to read: its attempts, and the last lines of its files."""
+"""Collect what a run of a sweep left to read: its attempts, and the last lines of its files."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -17,34 +17,34 @@ _TAIL_BYTES = 8192
 
 
 def find_run(rows: Sequence[RunStatus], name: str) -> RunStatus:
-    """Find a run by a part of its run_id.
+    """Find a run by its run_id or a part of it.
 
     Raises
     ------
     UserError
-        None, or several, have it.
+        No run matches, or several do.
     """
-    found = [row for row in rows if row.run_id == name] or [row for row in rows if name in row.run_id]
-    if len(found) != 1:
-        some = ", ".join(row.run_id for row in (found or rows)[:5])
-        raise UserError(f"{name!r} is the name of {len(found)} runs of this sweep; there are {some}, ...")
-    return found[0]
+    matches = [row for row in rows if row.run_id == name] or [row for row in rows if name in row.run_id]
+    if len(matches) != 1:
+        some = ", ".join(row.run_id for row in (matches or rows)[:5])
+        raise UserError(f"{name!r} matches {len(matches)} runs of this sweep, not one: choose from {some}, ...")
+    return matches[0]
 
 
 def output(row: RunStatus, store: Store) -> dict[str, Any]:
-    """Gather what a run printed and wrote.
+    """Collect what a run printed and wrote.
 
     Parameters
     ----------
     row : RunStatus
         The run.
     store : Store
-        Where it lives.
+        Where the run is stored.
 
     Returns
     -------
     dict
-        `run_id`, `state`, `reason`, `attempts` (one a row), and `files`: the last lines of each file, by path.
+        `run_id`, `state`, `reason`, `attempts` (one per row), and `files`: the last lines of each file, by path.
     """
     directory = store.run_dir(row.run_id)
     attempts = [_attempt(directory, number) for number in attempt_numbers(directory)]
@@ -61,14 +61,14 @@ def output(row: RunStatus, store: Store) -> dict[str, Any]:
 
 
 def log_files(directory: Path) -> dict[str, list[str]]:
-    """Last line of every file in a sweep's folder of logs that holds one, by path, the newest last."""
+    """Last line of each non-empty file in a sweep's log folder, by path, the newest file last."""
     paths: Iterable[Path] = sorted(directory.glob("*.out"), key=lambda path: path.stat().st_mtime)
     return {str(path): last_lines(path, 1) for path in paths if path.stat().st_size}
 
 
-def print_output(found: Sequence[dict[str, Any]]) -> None:
-    """Print what `output` gathered, or the files that `log_files` did."""
-    for run in found:
+def print_output(outputs: Sequence[dict[str, Any]]) -> None:
+    """Print results of `output`, or files of `log_files`."""
+    for run in outputs:
         if "run_id" in run:
             print(f"{run['run_id']}  {run['state']}" + (f": {run['reason']}" if run["reason"] else ""))
         for row in run.get("attempts", ()):
@@ -80,7 +80,7 @@ def print_output(found: Sequence[dict[str, Any]]) -> None:
 
 
 def last_lines(path: Path, n: int) -> list[str]:
-    """Read the end of a file."""
+    """Read the last lines of a file."""
     with path.open("rb") as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
         return file.read().decode(errors="replace").splitlines()[-n:]

@@ -1,4 +1,4 @@
-"""A sweep at a glance: what is done, runs, waits and failed, what it cost and how long it will take. No torch."""
+"""Show a sweep at a glance: the states of its runs, what they cost, and how long the rest will take."""
 
 import time
 from collections import Counter
@@ -9,7 +9,7 @@ from scaling_harness.execution.intervals import poll_s
 from scaling_harness.record.provenance import now
 from scaling_harness.record.store import Store
 from scaling_harness.text_table import print_columns
-from sweeps.planning.manifest import Listing
+from sweeps.planning.manifest import PlannedSweep
 from sweeps.planning.time_estimate import duration
 from sweeps.status.run_status import FINISHED, RunStatus, status
 from sweeps.status.time_left import seconds_left, seconds_spent
@@ -18,22 +18,22 @@ _EVERY_S = poll_s(2.0)
 _STATES = ("done", "running", "waiting", "diverged", "failed")
 
 
-def totals(listing: Listing, rows: Sequence[RunStatus], at: str) -> dict[str, Any]:
-    """Sum how the runs of a sweep stand.
+def totals(listing: PlannedSweep, rows: Sequence[RunStatus], at: str) -> dict[str, Any]:
+    """Count the runs of a sweep by state, and sum their cost.
 
     Parameters
     ----------
-    listing : Listing
+    listing : PlannedSweep
         The sweep.
     rows : sequence of RunStatus
-        Its runs, as they stand.
+        Current status of its runs.
     at : str
-        The time, as `provenance.now` says it.
+        Current time, in the format of `provenance.now`.
 
     Returns
     -------
     dict
-        `n_` and each state; `gpu_hours` or `core_hours` spent, on attempts that failed or were interrupted as well;
+        `n_STATE` for each state; `gpu_hours` or `core_hours` spent, including attempts that failed or were interrupted;
         `seconds_left`, see `time_left`.
     """
     counts = Counter(row.state for row in rows)
@@ -47,8 +47,8 @@ def totals(listing: Listing, rows: Sequence[RunStatus], at: str) -> dict[str, An
     }
 
 
-def print_status(listing: Listing, rows: Sequence[RunStatus]) -> None:
-    """Print the totals, the runs that run and since when, and those that failed and why."""
+def print_status(listing: PlannedSweep, rows: Sequence[RunStatus]) -> None:
+    """Print the totals, the running runs with their start, and the failed ones with the reason."""
     print(_sentence(listing, rows))
     running = [row for row in rows if row.state == "running"]
     cells = [(row.run_id, f"{row.step:,}", f"{row.n_steps:,}", row.where or "", row.since or "") for row in running]
@@ -59,24 +59,24 @@ def print_status(listing: Listing, rows: Sequence[RunStatus]) -> None:
         print_columns(("run", "state", "why"), [(row.run_id, row.state, row.reason or "") for row in ended])
 
 
-def watch(listing: Listing, store: Store) -> None:
-    """Print the status again and again until every run is finished; without a terminal, a line for each change."""
+def watch(listing: PlannedSweep, store: Store) -> None:
+    """Print the status repeatedly until every run is finished; without a terminal, a line for each change."""
     from rich.console import Console
 
-    console, said, rows = Console(), "", ()
+    console, printed, rows = Console(), "", ()
     while True:
         rows = status(listing.jobs, store, rows)
         if console.is_terminal:
             console.clear()
             print_status(listing, rows)
-        elif (sentence := _sentence(listing, rows)) != said:
-            print(said := sentence, flush=True)
+        elif (sentence := _sentence(listing, rows)) != printed:
+            print(printed := sentence, flush=True)
         if all(row.state in FINISHED for row in rows):
             return
         time.sleep(_EVERY_S)
 
 
-def _sentence(listing: Listing, rows: Sequence[RunStatus]) -> str:
+def _sentence(listing: PlannedSweep, rows: Sequence[RunStatus]) -> str:
     sums = totals(listing, rows, now())
     kind = listing.devices[0]
     parts = [f"{sums[f'n_{state}']} {state}" for state in _STATES if sums[f"n_{state}"] or state in _STATES[:3]]

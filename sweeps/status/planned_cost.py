@@ -1,4 +1,4 @@
-"""What a planned sweep will cost, without the runs that are there."""
+"""Estimate what a planned sweep will cost, without the runs that are finished."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is known of every run of a sweep, from files alone. No torch."""
+"""Find the status of every run of a sweep from its files."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ _TAIL_BYTES = 4096
 
 @dataclass(frozen=True)
 class RunStatus:
-    """One run at one moment."""
+    """Status of one run at one moment."""
 
     run_id: str
     job_id: str
@@ -28,61 +28,61 @@ class RunStatus:
     n_steps: int
     step: int = 0
     loss_nats: float | None = None
-    """Final validation loss of a finished run, last training loss of another."""
+    """Final validation loss of a finished run; last training loss of any other."""
     n_attempts: int = 0
     since: str | None = None
-    """When the attempt that runs now started."""
+    """Start of the running attempt."""
     where: str | None = None
-    """Host and process of that attempt."""
+    """Host and process of the running attempt."""
     reason: str | None = None
-    """Why it failed or diverged; of a waiting run, how its last attempt ended."""
+    """Why the run failed or diverged; how the last attempt ended, if the run is waiting."""
     wall_s: float | None = None
-    """Seconds that a finished run took, without work that was lost."""
+    """Training seconds of a finished run, without lost work."""
     spent_s: float = 0.0
-    """Seconds of all attempts that have ended, lost work included."""
+    """Seconds of all attempts that ended, including lost work."""
     n_together: int = 1
-    """Runs that the attempt under way trains at once."""
+    """Number of runs that the running attempt trains in lockstep."""
 
 
 class Run(Protocol):
-    """A run as planned; a `Plan` or less."""
+    """The part of a `Plan` that its status needs."""
 
     @property
     def run_id(self) -> str:
-        """Its folder in the store."""
+        """Name of its folder in the store."""
         ...
 
     @property
     def n_steps(self) -> int:
-        """Its length."""
+        """Length in steps."""
         ...
 
 
 class RunsOfJob(Protocol):
-    """A job as planned; a `Job` or less."""
+    """The part of a `Job` that its status needs."""
 
     @property
     def job_id(self) -> str:
-        """Names its checkpoint."""
+        """Name of its checkpoint."""
         ...
 
     @property
     def runs(self) -> Sequence[Run]:
-        """Trained in lockstep."""
+        """Runs trained in lockstep."""
         ...
 
 
 def status(jobs: Sequence[RunsOfJob], store: Store, before: Sequence[RunStatus] = ()) -> tuple[RunStatus, ...]:
-    """Look at every run of some jobs.
+    """Find the status of every run of some jobs.
 
     Parameters
     ----------
     jobs : sequence of RunsOfJob
-        What to look at: those of a manifest, or of its listing.
+        Jobs of a manifest or of a planned sweep.
     store : Store
-        Where the runs live.
+        Where the runs are stored.
     before : sequence of RunStatus, optional
-        An earlier answer: what was finished then is not looked at again.
+        Earlier result: runs that were finished then are not read again.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def states(jobs: Sequence[RunsOfJob], store: Store) -> dict[str, State]:
 
 
 def last_row(path: Path) -> dict[str, Any]:
-    """Read the last whole training row of a `metrics.jsonl` without reading the rest; empty where there is none."""
+    """Read the last complete training row of a `metrics.jsonl` without reading the rest; empty if there is none."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
@@ -127,7 +127,7 @@ def _look(run: Run, job_id: str, store: Store, begun: bool) -> RunStatus:
     directory = store.run_dir(run.run_id)
     numbers = attempt_numbers(directory)
     try:
-        # Ten thousand times: a file object costs more than its file.
+        # A sweep may have ten thousand runs, and opening a file object takes longer than reading the file.
         descriptor = os.open(f"{directory}/{RECORD_FILE}", os.O_RDONLY)
         try:
             text = os.read(descriptor, os.fstat(descriptor).st_size)
@@ -154,7 +154,7 @@ def _finished(run: Run, job_id: str, record: dict[str, Any], directory: Path, nu
         n_attempts=len(numbers),
         reason=record["reason"],
         wall_s=record["wall_s"],
-        # Of one attempt the record knows; ten thousand runs are looked at.
+        # The record knows the time of a single attempt, which saves reading its files for ten thousand runs.
         spent_s=record["wall_s"] if len(numbers) < 2 else spent_seconds(directory, numbers),
     )
 

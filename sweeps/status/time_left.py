@@ -1,4 +1,4 @@
-"""How long a sweep will still take, from what is known of its runs."""
+"""Estimate how long a sweep will still take from the status of its runs."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -8,21 +8,21 @@ from sweeps.status.run_status import FINISHED, RunStatus
 
 
 def seconds_left(rows: Sequence[RunStatus], flops: Mapping[str, float], at: str) -> float | None:
-    """Estimate the time until every run is finished, if as many jobs go on as run now.
+    """Estimate the time until every run is finished if as many jobs keep running as now.
 
     Parameters
     ----------
     rows : sequence of RunStatus
-        The runs of a sweep, as they stand.
+        Current status of the runs of a sweep.
     flops : mapping of str to float
-        What each costs, by run_id: work is counted so, for runs start in an order, the longest first.
+        FLOPs of each run by run_id. Work is counted in FLOPs, not in runs, because the longest runs start first.
     at : str
-        The time, as `provenance.now` says it.
+        Current time, in the format of `provenance.now`.
 
     Returns
     -------
     float or None
-        Seconds, at least those of the longest job; None while nothing runs, or before anything has a speed.
+        Seconds, at least those of the longest job; None if nothing runs, or before a speed is known.
     """
     flops_per_s = _flops_per_s(rows, flops, at)
     n_running = len({row.job_id for row in rows if row.state == "running"})
@@ -36,7 +36,7 @@ def seconds_left(rows: Sequence[RunStatus], flops: Mapping[str, float], at: str)
 
 
 def seconds_spent(row: RunStatus, at: str) -> float:
-    """Seconds spent on a run: by attempts that have ended, and its share of the one under way."""
+    """Seconds spent on a run: by attempts that ended, plus its share of the running one."""
     if row.since is None:
         return row.spent_s
     under_way = datetime.fromisoformat(at) - datetime.fromisoformat(row.since).astimezone(UTC)
@@ -44,7 +44,7 @@ def seconds_spent(row: RunStatus, at: str) -> float:
 
 
 def _flops_per_s(rows: Sequence[RunStatus], flops: Mapping[str, float], at: str) -> float | None:
-    """Speed of a job: that of the runs done so far, or before any is, of those that run."""
+    """Speed of a job, measured on the runs done so far, or on running ones if none is done."""
     done = [(flops[row.run_id], row.wall_s) for row in rows if row.state == "done" and row.wall_s]
     running = [
         (flops[row.run_id] * row.step / row.n_steps, seconds_spent(row, at)) for row in rows if row.state == "running"

@@ -1,1 +1,1 @@
-"""Measured speed: timed steps of a sweep, and what it will cost by them."""
+"""Time steps of a sweep, and estimate its cost from them."""

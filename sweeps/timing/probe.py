@@ -1,7 +1,7 @@
-"""How fast this machine trains a sweep, from timed steps of its smallest and its largest shape.
+"""Measure how fast this machine trains a sweep, from timed steps of its smallest and its largest shape.
 
-`python -m sweeps.timing.probe FOLDER --slots K` does so on a node. No torch here: the steps are taken by processes of
-their own (`step_timer`), as many side by side as runs will be.
+`python -m sweeps.timing.probe FOLDER --slots K` does so on a node. The steps are run by processes of their own
+(`step_timer`), as many side by side as the sweep will have runs at once.
 """
 
 import argparse
@@ -22,31 +22,31 @@ from scaling_harness.record.atomic_files import write_json
 from scaling_harness.record.provenance import now
 from sweeps.planning.manifest import Manifest, read_manifest, write_manifest
 from sweeps.planning.time_estimate import Speed, job_seconds, step_seconds
-from sweeps.timing.step_timer import SHORT, Times, of_length
+from sweeps.timing.step_timer import SHORT, StepTimes, with_length
 from sweeps.workers.process import arguments_of, entry_point
 from sweeps.workers.resources import environment, share_devices, share_memory, visible_devices
 from sweeps.workers.subprocess_trainer import start_command
 
 PROBE_FILE = "probe.json"
 FOLDER = "probe"
-"""Below that of the sweep: a manifest of the two jobs that are timed."""
+"""Folder inside that of the sweep, with a manifest of the two jobs that are timed."""
 _SECONDS = 1.5
-"""Of each shape in each round."""
+"""Seconds of each shape in each round."""
 _ROUNDS = 4
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What was found, when and where; `sweeps.timing.cost` compares it with what the runs then took."""
+    """Measured speed, with time and host; `sweeps.timing.cost` compares it with what the runs then took."""
 
     at: str
     where: str
     at_once: int
-    """Runs side by side."""
+    """Number of runs side by side."""
     speed: Speed
 
 
-def prepare(sweep_dir: Path, manifest: Manifest) -> Path:
+def prepare_probe(sweep_dir: Path, manifest: Manifest) -> Path:
     """Write a manifest of the smallest and the largest job, in a folder of its own.
 
     Parameters
@@ -67,19 +67,21 @@ def prepare(sweep_dir: Path, manifest: Manifest) -> Path:
     return sweep_dir / FOLDER
 
 
-def probe(folder: Path, at_once: int, seconds: float = _SECONDS, rounds: int = _ROUNDS, train: str = TRAINER) -> Probe:
-    """Time steps of the jobs in a folder, and keep what was found beside it.
+def run_probe(
+    folder: Path, at_once: int, seconds: float = _SECONDS, rounds: int = _ROUNDS, train: str = TRAINER
+) -> Probe:
+    """Time steps of the jobs in a folder, and write the result beside it.
 
     Parameters
     ----------
     folder : Path
-        That of `prepare`.
+        Folder that `prepare_probe` made.
     at_once : int
-        Copies side by side, as the sweep's runs will be.
+        Number of copies side by side, as the sweep's runs will be.
     seconds : float
-        Of each shape in each round.
+        Seconds of each shape in each round.
     rounds : int
-        Spread over time; medians are taken.
+        Number of rounds, spread over time; medians are taken.
     train : str
         `module:function`, instead of `trainer.train`.
 
@@ -90,34 +92,36 @@ def probe(folder: Path, at_once: int, seconds: float = _SECONDS, rounds: int = _
     Raises
     ------
     HarnessError
-        The steps could not be taken.
+        A training process failed.
     """
     manifest = read_manifest(folder)
     with tempfile.TemporaryDirectory() as out:
         paths = [Path(out) / str(slot) for slot in range(at_once)]
         _run(folder, manifest, paths, train, ["--seconds", str(seconds), "--rounds", str(rounds)])
-        found = [Times(**json.loads(path.read_bytes())) for path in paths]
+        measured = [StepTimes(**json.loads(path.read_bytes())) for path in paths]
     small_s, large_s, short_s = (
-        statistics.median(s for times in found for s in getattr(times, name))
+        statistics.median(s for times in measured for s in getattr(times, name))
         for name in ("small_s", "large_s", "short_s")
     )
     smallest, largest = manifest.jobs[0], manifest.jobs[-1]
-    speed = solve(step_seconds(smallest), step_seconds(largest), small_s, large_s)
-    job_s = max(0.0, short_s - job_seconds(of_length(smallest, SHORT), speed))
+    speed = solve_speed(step_seconds(smallest), step_seconds(largest), small_s, large_s)
+    job_s = max(0.0, short_s - job_seconds(with_length(smallest, SHORT), speed))
     result = Probe(now(), socket.gethostname(), at_once, dataclasses.replace(speed, job_s=job_s))
-    keep(folder.parent, result)
+    write_probe(folder.parent, result)
     return result
 
 
-def solve(smallest: tuple[float, float], largest: tuple[float, float], smallest_s: float, largest_s: float) -> Speed:
-    """Find the two factors by which a machine is slower than the estimate's; one for both where two cannot be told.
+def solve_speed(
+    smallest: tuple[float, float], largest: tuple[float, float], smallest_s: float, largest_s: float
+) -> Speed:
+    """Find the two factors by which a machine is slower than the estimate; one for both if two cannot be separated.
 
     Parameters
     ----------
     smallest, largest : tuple of float
-        Seconds of a step by `estimate.step_seconds`.
+        Estimated seconds of a step; see `time_estimate.step_seconds`.
     smallest_s, largest_s : float
-        As measured.
+        Measured seconds of a step.
 
     Returns
     -------
@@ -134,13 +138,13 @@ def solve(smallest: tuple[float, float], largest: tuple[float, float], smallest_
     return Speed(factor, factor)
 
 
-def keep(sweep_dir: Path, probe: Probe) -> None:
-    """Write `probe.json`; what was compared with an earlier probe goes."""
+def write_probe(sweep_dir: Path, probe: Probe) -> None:
+    """Write `probe.json`; a comparison with an earlier probe is dropped."""
     write_json(sweep_dir / PROBE_FILE, dataclasses.asdict(probe))
 
 
-def kept(sweep_dir: Path) -> Probe | None:
-    """Read what `keep` wrote; None where there was no probe.
+def read_probe(sweep_dir: Path) -> Probe | None:
+    """Read what `write_probe` wrote; None if there was no probe.
 
     Raises
     ------
@@ -177,12 +181,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--slots", type=int, default=1, metavar="K", help="runs at once")
     options = parser.parse_args(arguments)
-    probe(options.folder, options.slots)
+    run_probe(options.folder, options.slots)
     return 0
 
 
 def _run(folder: Path, manifest: Manifest, outs: Sequence[Path], train: str, options: Sequence[str]) -> None:
-    """Run stopwatches side by side, one a path; what one says on its way out is said."""
+    """Run step timers side by side, one per path; raise the last line that a failing one printed."""
     per_run = manifest.launcher.gpus_per_run
     shared = len(outs), per_run, visible_devices()
     arguments = arguments_of(folder, share_memory(manifest.runtime, *shared), train)
@@ -193,14 +197,14 @@ def _run(folder: Path, manifest: Manifest, outs: Sequence[Path], train: str, opt
         for out, share in zip(outs, share_devices(*shared), strict=True)
     ]
     try:
-        said = [process.communicate()[1] for process in processes]
+        outputs = [process.communicate()[1] for process in processes]
     finally:
         for process in processes:
             process.terminate()
             process.wait()
-    for process, words in zip(processes, said, strict=True):
+    for process, output in zip(processes, outputs, strict=True):
         if process.returncode:
-            last = (words.strip().splitlines() or [f"exit code {process.returncode}"])[-1]
+            last = (output.strip().splitlines() or [f"exit code {process.returncode}"])[-1]
             raise HarnessError(f"the probe could not train: {last}")
 
 

@@ -1,6 +1,6 @@
 """Time steps of the smallest and the largest shape of a sweep: `python -m sweeps.timing.step_timer FOLDER`.
 
-`probe` starts as many of it as runs will be trained side by side, each under torchrun where several train one run.
+`probe` starts one for each run that will be trained side by side, under torchrun if several processes train a run.
 """
 
 import argparse
@@ -26,51 +26,54 @@ from sweeps.planning.manifest import read_manifest
 from sweeps.workers.process import entry_point, parser_of
 
 SHORT = 20
-"""Steps of the job that is timed as a whole."""
+"""Number of steps of the job that is timed as a whole."""
 _ENDLESS = 1_000_000
-"""Steps: neither the end nor an evaluation falls into the seconds that are timed."""
+"""Number of steps so large that neither the end nor an evaluation falls into the timed seconds."""
 _LEAST_STEPS = 4
 
 
 @dataclass(frozen=True)
-class Times:
-    """Seconds as measured, one of each a round: rounds lie apart, so that a moment's disturbance is in one."""
+class StepTimes:
+    """Measured seconds, one of each per round; rounds lie apart, so that a brief disturbance affects only one."""
 
     small_s: tuple[float, ...]
-    """Of a step of the smallest shape."""
+    """Seconds of a step of the smallest shape."""
     large_s: tuple[float, ...]
+    """Seconds of a step of the largest shape."""
     short_s: tuple[float, ...]
-    """Of a job of `SHORT` steps of the smallest."""
+    """Seconds of a job of `SHORT` steps of the smallest shape."""
 
 
-def measure(smallest: Job, largest: Job, runtime: RuntimeConfig, seconds: float, rounds: int, train: Train) -> Times:
+def time_steps(
+    smallest: Job, largest: Job, runtime: RuntimeConfig, seconds: float, rounds: int, train: Train
+) -> StepTimes:
     """Time steps of two jobs in turn.
 
     Parameters
     ----------
     smallest, largest : Job
-        Their runs' lengths do not matter.
+        Jobs to time; the lengths of their runs do not matter.
     runtime : RuntimeConfig
         Where and how they will be trained.
     seconds : float
-        Of each shape in each round.
+        Seconds of each shape in each round.
     rounds : int
-        How often both have their turn.
+        Number of rounds; each times both jobs.
     train : callable
         See `execute.execute`.
 
     Returns
     -------
-    Times
+    StepTimes
     """
     small_s, large_s, short_s = [], [], []
     for _ in range(rounds):
         small_s.append(_step_s(smallest, runtime, seconds, train))
         large_s.append(_step_s(largest, runtime, seconds, train))
         start = time.monotonic()
-        _train(of_length(smallest, SHORT), runtime, _Stopwatch(float("inf")), train)
+        _train(with_length(smallest, SHORT), runtime, _StepTimer(float("inf")), train)
         short_s.append(time.monotonic() - start)
-    return Times(tuple(small_s), tuple(large_s), tuple(short_s))
+    return StepTimes(tuple(small_s), tuple(large_s), tuple(short_s))
 
 
 @entry_point
@@ -91,13 +94,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keep_freed_memory()
     manifest = read_manifest(options.folder)
     runtime, train = options.runtime or manifest.runtime, load_train(options.train)
-    times = measure(manifest.jobs[0], manifest.jobs[-1], runtime, options.seconds, options.rounds, train)
+    times = time_steps(manifest.jobs[0], manifest.jobs[-1], runtime, options.seconds, options.rounds, train)
     if os.environ.get("RANK", "0") == "0":
         write_json(options.out, dataclasses.asdict(times))
     return 0
 
 
-def of_length(job: Job, n_steps: int) -> Job:
+def with_length(job: Job, n_steps: int) -> Job:
     """Change the length of a job's runs."""
     apart = {"trunk": None, "branches": ()}
     return dataclasses.replace(job, runs=tuple(dataclasses.replace(run, n_steps=n_steps, **apart) for run in job.runs))
@@ -112,21 +115,21 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _step_s(job: Job, runtime: RuntimeConfig, seconds: float, train: Train) -> float:
-    """Seconds of a step, the mean over the second half of those taken."""
-    watch = _Stopwatch(seconds)
+    """Seconds of a step: the mean over the second half of the timed steps."""
+    timer = _StepTimer(seconds)
     with contextlib.suppress(Interrupted):
-        _train(of_length(job, _ENDLESS), runtime, watch, train)
-    settled = watch.times[len(watch.times) // 2 :]
+        _train(with_length(job, _ENDLESS), runtime, timer, train)
+    settled = timer.times[len(timer.times) // 2 :]
     return (settled[-1] - settled[0]) / (len(settled) - 1)
 
 
-def _train(job: Job, runtime: RuntimeConfig, watch: "_Stopwatch", train: Train) -> None:
+def _train(job: Job, runtime: RuntimeConfig, timer: "_StepTimer", train: Train) -> None:
     with tempfile.TemporaryDirectory() as directory:
-        train(job, runtime, Store(Path(directory)), watch)
+        train(job, runtime, Store(Path(directory)), timer)
 
 
-class _Stopwatch:
-    """The oversight of a run that is timed."""
+class _StepTimer:
+    """Oversight that times the steps of a run."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -138,7 +141,7 @@ class _Stopwatch:
             raise Interrupted(f"timed to step {step}")
 
     def confirm(self) -> None:
-        """Nobody else has this run."""
+        """Do nothing: no other process trains this run."""
 
 
 if __name__ == "__main__":

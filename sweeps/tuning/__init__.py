@@ -1,1 +1,1 @@
-"""Search settings with equal effort for everything that is compared."""
+"""Search for the best settings with equal effort for everything that is compared."""

@@ -1,8 +1,8 @@
-"""A search for the best settings that costs a stated number of trials, the same for everyone. Standard library only.
+"""Search for the best settings with a fixed number of trials, by a deterministic pattern search.
 
-Factors of two around the start: each round tries the neighbours of the best point along every setting. A better one
-becomes the centre, so that the search moves on for as long as the best lies at the edge of what was tried; when none is
-better the factor is halved in its logarithm (2, then its square root, ...). There is no chance in it.
+The search starts with factors of two: each round tries the neighbours of the best point along every setting. A better
+one becomes the centre, so that the search moves on as long as the best point lies at the edge of what was tried; if
+none is better, the logarithm of the factor is halved (2, then its square root, ...).
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -10,56 +10,56 @@ from dataclasses import dataclass, field
 
 Point = tuple[float, ...]
 SMALLEST_STEP = 2.0**-4
-"""Of log2; below it any loss is as good as the next."""
+"""Smallest step in log2 of a setting; below it the loss hardly changes."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One setting that is searched, from its default by factors."""
+    """One setting that is searched, by factors of its default."""
 
     name: str
     start: float
     nearest: Callable[[float], float | None] = field(default=lambda value: value)
-    """The allowed value nearest to one that is wanted; None where there is none."""
+    """Returns the allowed value nearest to a given one; None if there is none."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """Settings and the loss they reached; inf where the run did not converge."""
+    """Settings and the loss they reached; inf if the run did not converge."""
 
     settings: Mapping[str, float]
     loss: float
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a search came to."""
+class SearchResult:
+    """Result of a search."""
 
     trials: tuple[Trial, ...]
-    """In the order they were made."""
+    """Trials in the order in which they were run."""
     best: Trial
     bracketed: Mapping[str, bool]
-    """Whether a setting's best value has others tried, or none allowed, on both sides."""
+    """For each setting, whether its best value has tried values, or no allowed ones, on both sides."""
 
 
-def proposals(axes: Sequence[Axis], trials: int) -> Generator[list[dict[str, float]], Sequence[float], Found]:
-    """Search as a generator: yields settings to try, is sent the loss of each, returns what the search came to.
+def proposals(axes: Sequence[Axis], trials: int) -> Generator[list[dict[str, float]], Sequence[float], SearchResult]:
+    """Search as a generator: yield settings to try, be sent their losses, return the result.
 
     Parameters
     ----------
     axes : sequence of Axis
-        What is searched.
+        Settings to search.
     trials : int
-        How many settings are tried, the default included; fewer only if the allowed values run out.
+        Number of points to try, including the default; fewer are tried only if the allowed values run out.
 
     Yields
     ------
     list of dict
-        The next round; a loss of inf or NaN says that its settings did not converge.
+        Settings of the next round. Send a loss of inf or NaN for those that did not converge.
 
     Returns
     -------
-    Found
+    SearchResult
     """
     seen: dict[Point, float] = {}
     best = tuple(axis.start for axis in axes)
@@ -80,8 +80,8 @@ def proposals(axes: Sequence[Axis], trials: int) -> Generator[list[dict[str, flo
         while not wanted and step > SMALLEST_STEP:
             step /= 2
             wanted = _neighbours(axes, best, step, seen)
-    made = tuple(Trial(_named(axes, point), loss) for point, loss in seen.items())
-    return Found(made, made[list(seen).index(best)], _bracketed(axes, best, seen))
+    tried = tuple(Trial(_named(axes, point), loss) for point, loss in seen.items())
+    return SearchResult(tried, tried[list(seen).index(best)], _bracketed(axes, best, seen))
 
 
 def _named(axes: Sequence[Axis], point: Point) -> dict[str, float]:
@@ -89,14 +89,14 @@ def _named(axes: Sequence[Axis], point: Point) -> dict[str, float]:
 
 
 def _neighbours(axes: Sequence[Axis], centre: Point, step: float, seen: Mapping[Point, float]) -> list[Point]:
-    """Allowed points a step down and up along every axis that were not tried."""
-    found = []
+    """Return the allowed untried points one step down and up along every axis."""
+    neighbours = []
     for i, axis in enumerate(axes):
         for sign in (-1, 1):
             value = axis.nearest(centre[i] * 2.0 ** (sign * step))
             if value is not None:
-                found.append((*centre[:i], value, *centre[i + 1 :]))
-    return [point for point in dict.fromkeys(found) if point not in seen]
+                neighbours.append((*centre[:i], value, *centre[i + 1 :]))
+    return [point for point in dict.fromkeys(neighbours) if point not in seen]
 
 
 def _bracketed(axes: Sequence[Axis], best: Point, seen: Mapping[Point, float]) -> dict[str, bool]:

@@ -1,4 +1,4 @@
-"""The same search effort for each size, horizon, architecture and data set of a sweep; its trials are ordinary runs."""
+"""Tune each size, horizon, architecture and data set of a sweep with the same effort; trials are ordinary runs."""
 
 import json
 import math
@@ -13,43 +13,43 @@ from scaling_harness.config.schema import RunConfig
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.plan.plan import Plan, resolve
 from scaling_harness.record.store import Store
-from sweeps.planning.expand import describe
-from sweeps.tuning.pattern_search import Axis, Found, proposals
+from sweeps.planning.expand import science_fields
+from sweeps.tuning.pattern_search import Axis, SearchResult, proposals
 
 TUNABLE = ("optim.", "schedule.", "budget.batch_tokens")
-"""What may be searched: settings that change neither the size nor the tokens of a run."""
+"""Fields that may be searched: settings that change neither the size nor the tokens of a run."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """Runs of a sweep that differ in their seed alone: what is tuned as one."""
+    """Runs of a sweep that differ only in their seed and are tuned together."""
 
     plans: tuple[Plan, ...]
 
     @property
     def plan(self) -> Plan:
-        """The first of them."""
+        """Plan of the first run."""
         return self.plans[0]
 
     def with_settings(self, settings: Mapping[str, float]) -> tuple[Plan, ...]:
-        """The same runs with other settings."""
+        """Plan the same runs with other settings."""
         return tuple(_changed(plan, settings) for plan in self.plans)
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """A group, what its search found, and the runs of each trial."""
+    """A group, the result of its search, and the runs of each trial."""
 
     group: Group
-    found: Found
+    result: SearchResult
     runs: Mapping[tuple[float, ...], tuple[str, ...]]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form: losses that are not finite are None."""
+        """Return the JSON form, in which losses that are not finite are None."""
         model, plan = self.group.plan.config.model, self.group.plan
         trials = [
             {**_trial(trial.settings, trial.loss), "runs": list(self.runs[tuple(trial.settings.values())])}
-            for trial in self.found.trials
+            for trial in self.result.trials
         ]
         return {
             "architecture": model.target or model.parametrisation,
@@ -61,8 +61,8 @@ class Tuned:
             "n_trials": len(trials),
             "n_runs": sum(len(trial["runs"]) for trial in trials),
             "default": trials[0],
-            "best": _trial(self.found.best.settings, self.found.best.loss),
-            "bracketed": dict(self.found.bracketed),
+            "best": _trial(self.result.best.settings, self.result.best.loss),
+            "bracketed": dict(self.result.bracketed),
             "trials": trials,
         }
 
@@ -72,7 +72,7 @@ def _trial(settings: Mapping[str, float], loss: float) -> dict[str, Any]:
 
 
 def groups_of(plans: Iterable[Plan]) -> tuple[Group, ...]:
-    """Group the runs of a sweep by everything but their seed; trunks, whose losses nobody asked for, left out."""
+    """Group the runs of a sweep by everything but their seed; trunks are left out, as their losses are not compared."""
     alike: dict[str, list[Plan]] = {}
     for plan in (plan for plan in plans if not plan.branches):
         alike.setdefault(_key(plan.config), []).append(plan)
@@ -80,18 +80,18 @@ def groups_of(plans: Iterable[Plan]) -> tuple[Group, ...]:
 
 
 def _key(config: RunConfig) -> str:
-    return json.dumps({**describe(config), "seed": None}, sort_keys=True)
+    return json.dumps({**science_fields(config), "seed": None}, sort_keys=True)
 
 
 def fields_named(names: Sequence[str], groups: Sequence[Group]) -> tuple[str, ...]:
-    """The science fields that names, or unambiguous beginnings of them, stand for.
+    """Find the science fields that names, or unambiguous prefixes of them, stand for.
 
     Parameters
     ----------
     names : sequence of str
-        Such as `optim.lr` or `budget.batch`.
+        Names such as `optim.lr` or `budget.batch`.
     groups : sequence of Group
-        What they are to be tuned for.
+        Groups to tune.
 
     Returns
     -------
@@ -100,38 +100,38 @@ def fields_named(names: Sequence[str], groups: Sequence[Group]) -> tuple[str, ..
     Raises
     ------
     UserError
-        A name is unknown or ambiguous, its value is no positive number, or the sweep varies it already.
+        A name is unknown or ambiguous, its value is not a positive number, or the sweep varies it already.
     """
     return tuple(dict.fromkeys(_field_named(name, groups) for name in names))
 
 
 def _field_named(name: str, groups: Sequence[Group]) -> str:
-    values = [_values(describe(group.plan.config)) for group in groups]
+    values = [_values(science_fields(group.plan.config)) for group in groups]
     tunable = [field for field in values[0] if field.startswith(TUNABLE)]
-    found = [field for field in tunable if field == name] or [field for field in tunable if field.startswith(name)]
-    if len(found) != 1:
-        what = f"may be any of {', '.join(found)}" if found else f"is none of {', '.join(tunable)}"
+    matches = [field for field in tunable if field == name] or [field for field in tunable if field.startswith(name)]
+    if len(matches) != 1:
+        what = f"may be any of {', '.join(matches)}" if matches else f"is none of {', '.join(tunable)}"
         raise UserError(f"--over {name} {what}")
-    field = found[0]
+    field = matches[0]
     if len({json.dumps(each[field]) for each in values}) > 1:
         raise UserError(f"the sweep varies {field} already: tune it in a sweep that does not")
     value = values[0][field]
     if isinstance(value, bool | str) or value is None:
         raise UserError(f"--over {field}: {value!r} is not a number, which a search by factors of two needs")
     if value == 0:
-        raise UserError(f"--over {field}: it is 0, which no factor changes; give it a value to start from, {field}=...")
+        raise UserError(f"--over {field}: it is 0, which no factor changes; set a value to start from with {field}=...")
     return field
 
 
 def _values(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Dotted fields; a rule is a value."""
-    found = {}
+    """Flatten a document into dotted fields; a rule counts as a value."""
+    fields = {}
     for key, value in document.items():
         if isinstance(value, Mapping) and "rule" not in value:
-            found |= _values(value, f"{prefix}{key}.")
+            fields |= _values(value, f"{prefix}{key}.")
         else:
-            found[f"{prefix}{key}"] = value
-    return found
+            fields[f"{prefix}{key}"] = value
+    return fields
 
 
 def tune(
@@ -141,21 +141,21 @@ def tune(
     train: Callable[[Sequence[Plan]], None],
     store: Store,
 ) -> tuple[Tuned, ...]:
-    """Search every group with the same number of trials, round by round, all groups' runs of a round together.
+    """Search every group with the same number of trials; each round trains the runs of all groups together.
 
     Parameters
     ----------
     groups : sequence of Group
-        Of `groups_of`.
+        Result of `groups_of`.
     fields : sequence of str
-        Of `fields_named`.
+        Result of `fields_named`.
     trials : int
-        Settings tried a group, the default included. A trial trains every run of the group; its loss is their
-        geometric mean, inf where one diverged.
+        Number of settings tried per group, including the default. A trial trains every run of the group; its loss is
+        the geometric mean of theirs, inf if one diverged.
     train : callable
         Trains runs until all of them have records.
     store : Store
-        Where the records are.
+        Where the records are stored.
 
     Returns
     -------
@@ -167,26 +167,27 @@ def tune(
         A run failed, or no trial of a group converged.
     """
     searches = [proposals([_axis(group, field) for field in fields], trials) for group in groups]
-    wanted, found = {i: next(search) for i, search in enumerate(searches)}, {}
+    wanted, results = {i: next(search) for i, search in enumerate(searches)}, {}
     runs: list[dict[tuple[float, ...], tuple[str, ...]]] = [{} for _ in groups]
     while wanted:
-        plans = {i: [groups[i].with_settings(settings) for settings in todo] for i, todo in wanted.items()}
-        train([plan for made in plans.values() for trial in made for plan in trial])
-        for i, made in plans.items():
-            for settings, trial in zip(wanted[i], made, strict=True):
+        planned = {i: [groups[i].with_settings(settings) for settings in points] for i, points in wanted.items()}
+        train([plan for trials_of_group in planned.values() for trial in trials_of_group for plan in trial])
+        for i, trials_of_group in planned.items():
+            for settings, trial in zip(wanted[i], trials_of_group, strict=True):
                 runs[i][tuple(settings.values())] = tuple(plan.run_id for plan in trial)
             try:
-                wanted[i] = searches[i].send([_loss(trial, store) for trial in made])
+                wanted[i] = searches[i].send([_loss(trial, store) for trial in trials_of_group])
             except StopIteration as end:
-                found[i] = end.value
+                results[i] = end.value
                 del wanted[i]
-    return tuple(_checked(Tuned(group, found[i], runs[i])) for i, group in enumerate(groups))
+    return tuple(_checked(Tuned(group, results[i], runs[i])) for i, group in enumerate(groups))
 
 
 def _checked(tuned: Tuned) -> Tuned:
-    if math.isinf(tuned.found.best.loss):
+    if math.isinf(tuned.result.best.loss):
         raise HarnessError(
-            f"{tuned.group.plan.name}: none of {len(tuned.found.trials)} trials converged; start from a smaller rate"
+            f"{tuned.group.plan.name}: none of {len(tuned.result.trials)} trials converged; start from a smaller "
+            "learning rate"
         )
     return tuned
 
@@ -204,7 +205,7 @@ def _loss(trial: Sequence[Plan], store: Store) -> float:
 def _axis(group: Group, field: str) -> Axis:
     plan = group.plan
     resolved = {"optim.lr": plan.learning_rate, "budget.batch_tokens": plan.batch_tokens}
-    start = resolved.get(field) or _values(describe(plan.config))[field]
+    start = resolved.get(field) or _values(science_fields(plan.config))[field]
     unit = plan.config.model.n_ctx if field == "budget.batch_tokens" else 1
 
     def nearest(value: float) -> float | None:

@@ -1,4 +1,4 @@
-"""Tune a sweep on this machine: its trials are the runs of a sweep of their own, which grows round by round."""
+"""Tune a sweep on this machine; its trials form a sweep of their own, which grows round by round."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ from scaling_harness.plan.plan import Plan
 from scaling_harness.record.store import Store
 from sweeps.launchers.launch import launch
 from sweeps.launchers.table import launcher_of
-from sweeps.planning.manifest import Manifest, merge
-from sweeps.planning.stacking import group
+from sweeps.planning.manifest import Manifest, merge_jobs
+from sweeps.planning.stacking import group_into_jobs
 from sweeps.tuning.tune import Tuned, fields_named, groups_of, tune
 
 
@@ -23,23 +23,23 @@ def tune_sweep(
     manifest : Manifest
         The sweep, with a launcher that waits until its runs are trained.
     names : sequence of str
-        Fields or beginnings of them; see `fields_named`.
+        Fields or prefixes of them; see `fields_named`.
     trials : int
-        Settings tried a group, at least 1.
+        Number of settings tried per group, at least 1.
     stack : int
         Largest number of runs in lockstep.
     store : Store
-        Where runs live.
+        Where the runs are stored.
 
     Returns
     -------
     tuple
-        The fields, and what was found for each group.
+        The fields, and the result for each group.
 
     Raises
     ------
     UserError
-        The sweep cannot be tuned so.
+        The sweep cannot be tuned with these fields, trials or launcher.
     HarnessError
         See `tune`.
     KeyboardInterrupt
@@ -48,7 +48,7 @@ def tune_sweep(
     if trials < 1:
         raise UserError(f"--trials is {trials}: give 1 or more")
     if not launcher_of(manifest.launcher).waits:
-        raise UserError("tune trains on this machine: launcher=local")
+        raise UserError("tune trains on this machine: set launcher=local")
     groups = groups_of(manifest.runs)
     fields = fields_named(names, groups)
     rounds = _Trials(dataclasses.replace(manifest, name=f"{manifest.name}-tune", jobs=()), stack, store)
@@ -62,8 +62,8 @@ class _Trials:
         self._manifest, self._stack, self._store = manifest, stack, store
 
     def train(self, plans: Sequence[Plan]) -> None:
-        """Add runs and train them."""
-        jobs = merge(self._manifest.jobs, group(plans, self._stack))
+        """Add runs to the sweep of trials and train them."""
+        jobs = merge_jobs(self._manifest.jobs, group_into_jobs(plans, self._stack))
         self._manifest = dataclasses.replace(self._manifest, jobs=jobs)
         if launch(self._manifest, self._store):
             raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""What `tune NAME` found, as a file of the sweep NAME, and how a later sweep takes it."""
+"""Write the result of `tune NAME` into the folder of the sweep NAME, and read it for a later sweep."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -11,28 +11,28 @@ from scaling_harness.record.store import TUNED_FILE
 from sweeps.tuning.tune import Tuned
 
 TUNE_FILE = "tune.json"
-"""What `tune NAME` found, in the folder of the sweep."""
+"""File with the result of `tune NAME`, in the folder of the sweep."""
 RULED = ("optim.lr", "budget.batch_tokens")
-"""Fields that take a rule."""
+"""Fields that accept a rule."""
 FitRule = Callable[[Sequence[tuple[float, float]], Sequence[float]], dict[str, Any]]
-"""From N and D of groups and their best values to a `choice`, which is a rule, or a `reason`."""
+"""Function from the groups' (N, D) and best values to a `choice`, which is a rule, or a `reason` why there is none."""
 
 
 def describe_tuned(
     name: str, fields: Sequence[str], trials: int, tuned: Sequence[Tuned], fit_rule: FitRule
 ) -> dict[str, Any]:
-    """Describe a search: its effort, every group, and the value or rule that stands for all groups.
+    """Describe a search: its effort, every group, and the value or rule chosen for all groups.
 
     Parameters
     ----------
     name : str
-        Of the sweep.
+        Name of the sweep.
     fields : sequence of str
-        That were searched.
+        Fields that were searched.
     trials : int
-        Settings a group.
+        Number of settings per group.
     tuned : sequence of Tuned
-        What was found.
+        Result for each group.
     fit_rule : callable
         Fits a rule in N and D to the groups' best values.
 
@@ -58,31 +58,31 @@ def describe_tuned(
 
 
 def _choice(field: str, groups: Sequence[Mapping[str, Any]], fit_rule: FitRule) -> dict[str, Any]:
-    """The value or rule that stands for all groups, with the law it comes of, or the reason why there is none."""
+    """Choose the value or rule for all groups, with the law behind it, or say why there is none."""
     values = [group["best"]["settings"][field] for group in groups]
     if len(set(values)) == 1:
         return {"choice": values[0]}
     if field not in RULED:
-        return {"reason": f"the groups differ, and a rule exists for {' and '.join(RULED)} alone"}
+        return {"reason": f"the groups differ, and only {' and '.join(RULED)} accept a rule"}
     if len({(group["architecture"], group["data"]) for group in groups}) > 1:
         return {"reason": "a rule holds for one architecture and data set; these groups have several"}
     return fit_rule([(group["n_params_with_head"], group["n_tokens"]) for group in groups], values)
 
 
 def write_tuned(sweep_dir: Path, document: Mapping[str, Any]) -> None:
-    """Keep what `describe_tuned` says in the folder of the sweep."""
+    """Write the result of `describe_tuned` into the folder of the sweep."""
     write_text(sweep_dir / TUNE_FILE, json.dumps(document, allow_nan=False))
 
 
 def read_tuned(runs_dir: Path, name: str) -> dict[str, Any]:
-    """Read what a search found.
+    """Read the result of a search.
 
     Parameters
     ----------
     runs_dir : Path
-        Where sweeps are.
+        Folder of the sweeps.
     name : str
-        The sweep that was tuned.
+        Name of the sweep that was tuned.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def read_tuned(runs_dir: Path, name: str) -> dict[str, Any]:
 
 
 def tuned_overrides(runs_dir: Path, name: str) -> list[str]:
-    """Make the overrides that choose what a search found.
+    """Make the overrides that set the result of a search.
 
     Parameters
     ----------
@@ -118,11 +118,11 @@ def tuned_overrides(runs_dir: Path, name: str) -> list[str]:
     Raises
     ------
     UserError
-        See `read_tuned`; or it came to no value or rule for a field.
+        See `read_tuned`; or a field has no value or rule.
     """
     choices = read_tuned(runs_dir, name)["choices"]
     if missing := [f"{field} ({choice['reason']})" for field, choice in choices.items() if "choice" not in choice]:
-        raise UserError(f"tune {name} gave no rule for {'; '.join(missing)}: choose one yourself")
+        raise UserError(f"tune {name} gave no rule for {'; '.join(missing)}: set a value yourself")
     return [override(field, choice["choice"]) for field, choice in choices.items()]
 
 
@@ -134,14 +134,14 @@ def override(field: str, choice: Any) -> str:
 
 
 def keep_effort(sweep_dir: Path, name: str) -> None:
-    """Write beside a new sweep with how much effort its settings were tuned, for `fit` and `compare`.
+    """Write down how much effort the settings of a new sweep were tuned with, for `fit` and `compare`.
 
     Parameters
     ----------
     sweep_dir : Path
         Folder of the new sweep.
     name : str
-        The sweep that was tuned.
+        Name of the sweep that was tuned.
     """
     effort = {"by": name, "effort": read_tuned(sweep_dir.parent, name)["effort"]}
     write_text(sweep_dir / TUNED_FILE, json.dumps(effort))

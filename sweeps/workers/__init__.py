@@ -1,1 +1,1 @@
-"""Processes of one machine that train the jobs of a sweep."""
+"""Run the processes of one machine that train the jobs of a sweep."""

@@ -1,4 +1,4 @@
-"""Stops a sweep whose runs die of one error, before the rest of them do. No torch."""
+"""Stop a sweep if several of its jobs fail with the same error, before the rest do."""
 
 import json
 import re
@@ -10,40 +10,42 @@ from scaling_harness.plan.plan import Job
 from scaling_harness.record.store import Store
 
 LIMIT = 3
-"""Different jobs, each tried as often as it may be."""
+"""Number of different jobs, each out of attempts."""
 
 
-def check(jobs: Sequence[Job], store: Store) -> None:
-    """Look for one error among the jobs that were recorded as failed.
+def check_repeated_error(jobs: Sequence[Job], store: Store) -> None:
+    """Check that no single error ended `LIMIT` jobs.
 
     Parameters
     ----------
     jobs : sequence of Job
-        Of the sweep.
+        Jobs of the sweep.
     store : Store
-        Their records say why; numbers and names of runs make no difference between errors.
+        Store of their records, which say why jobs failed. Errors that differ only in numbers or run names are the same.
 
     Raises
     ------
     HarnessError
-        `LIMIT` jobs died of it.
+        `LIMIT` jobs failed with the same error.
     """
     errors = Counter(error for job in jobs if (error := _error(job, store)))
     error, count = errors.most_common(1)[0] if errors else ("", 0)
     if count >= LIMIT:
         raise HarnessError(
-            f"the sweep is stopped, {count} of its jobs died of one error: {error}; "
-            "mend it, then try them again with `scaling-harness sweep retry NAME --failed`"
+            f"the sweep is stopped, {count} of its jobs failed with the same error: {error}; "
+            "fix it, then try them again with `scaling-harness sweep retry NAME --failed`"
         )
 
 
 def _error(job: Job, store: Store) -> str | None:
-    """Why a job failed, without what differs from job to job; None where it did not."""
+    """Return why a job failed, without what differs between jobs; None if it did not fail."""
     for run in job.runs:
         try:
             record = json.loads(store.record_path(run.run_id).read_bytes())
         except (FileNotFoundError, ValueError):
             continue
-        if record.get("status") == "failed" and not record.get("trunk"):  # whose own failure counts, once
+        if record.get("status") == "failed" and not record.get(
+            "trunk"
+        ):  # a failed trunk counts once, without its branches
             return re.sub(r"\d+(\.\d+)?", "#", str(record.get("reason")).replace(run.run_id, "#"))
     return None

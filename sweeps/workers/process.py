@@ -1,4 +1,4 @@
-"""What the processes of a sweep have in common: their first arguments, and how they end on an error."""
+"""Command-line arguments and error handling that the processes of a sweep share."""
 
 import argparse
 import dataclasses
@@ -18,17 +18,17 @@ P = ParamSpec("P")
 
 
 def entry_point(main: Callable[P, int]) -> Callable[P, int]:
-    """Turn an error of ours into the exit code of a process, its sentence on stderr.
+    """Turn a `HarnessError` into the exit code of a process, with its message on stderr.
 
     Parameters
     ----------
     main : callable
-        Returns the exit code.
+        Main function that returns the exit code.
 
     Returns
     -------
     callable
-        The same, without such errors.
+        The same function, which no longer raises `HarnessError`.
     """
 
     @functools.wraps(main)
@@ -43,23 +43,23 @@ def entry_point(main: Callable[P, int]) -> Callable[P, int]:
 
 
 def parser_of(module: str, does: str) -> argparse.ArgumentParser:
-    """Make the parser of a process that is given a folder with a manifest, and perhaps how to train.
+    """Make the parser of a process that reads a folder with a manifest.
 
     Parameters
     ----------
     module : str
-        What `python -m` starts.
+        Module that `python -m` starts.
     does : str
-        A sentence for `--help`.
+        Description for `--help`.
 
     Returns
     -------
     argparse.ArgumentParser
-        With `folder`, `runtime` (None unless given) and `train`.
+        Parser of `folder`, `runtime` (None unless given) and `train`.
     """
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=does)
     parser.add_argument("folder", type=Path, help="folder with the list of runs, sweep.json")
-    parser.add_argument("--runtime", type=_runtime, help="JSON, instead of that of the list")
+    parser.add_argument("--runtime", type=_runtime, help="runtime settings as JSON, in place of those in sweep.json")
     parser.add_argument("--train", default=TRAINER, metavar="MODULE:FUNCTION", help="training function")
     return parser
 

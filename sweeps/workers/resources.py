@@ -1,4 +1,4 @@
-"""What each of several processes side by side on one machine gets: GPUs, a part of their memory, threads, imports."""
+"""Share a machine between processes: GPUs and their memory, threads, and the import path."""
 
 import dataclasses
 import os
@@ -9,26 +9,26 @@ from scaling_harness.config.schema import RuntimeConfig
 
 
 def visible_devices() -> list[str]:
-    """GPUs that this process was given; none for a machine without."""
+    """Return the GPUs that this process may use; an empty list if there are none."""
     return [device for device in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if device]
 
 
 def share_devices(slots: int, per_run: int, devices: Sequence[str]) -> list[dict[str, str]]:
-    """Give each slot its GPUs.
+    """Assign GPUs to slots.
 
     Parameters
     ----------
     slots : int
-        Runs at once.
+        Number of runs at once.
     per_run : int
-        GPUs of a run; several slots share one only where it is 1.
+        Number of GPUs of a run; slots share a GPU only if this is 1.
     devices : sequence of str
-        Those there are.
+        Available GPUs.
 
     Returns
     -------
     list of dict
-        The environment that says so, for each slot.
+        Environment variables of each slot that select its GPUs.
     """
     if not devices:
         return [{} for _ in range(slots)]
@@ -37,17 +37,17 @@ def share_devices(slots: int, per_run: int, devices: Sequence[str]) -> list[dict
 
 
 def share_memory(runtime: RuntimeConfig, slots: int, per_run: int, devices: Sequence[str]) -> RuntimeConfig:
-    """Give each slot its part of a GPU's memory; see `share_devices`."""
+    """Limit a run to its share of a GPU's memory; see `share_devices`."""
     share = min(1.0, len(devices) / (slots * per_run)) if devices else 1.0
     return dataclasses.replace(runtime, gpu_share=min(runtime.gpu_share, share))
 
 
 def environment(threads: int) -> dict[str, str]:
-    """Build the environment of a process with so many threads, in which can be imported what can be here."""
+    """Build the environment of a process: number of threads, and the import path of this process."""
     numbers = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
     return {**os.environ, **numbers, "PYTHONPATH": import_path()}
 
 
 def import_path() -> str:
-    """What can be imported here, as PYTHONPATH of another process: a user's own architecture, for one."""
+    """Return this process's import path as a PYTHONPATH, so that others can import a user's own architecture."""
     return os.pathsep.join(entry or os.getcwd() for entry in sys.path)

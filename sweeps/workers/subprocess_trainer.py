@@ -1,4 +1,4 @@
-"""A job in one or several processes of its own: the worker that holds its claim starts them, and watches. No torch."""
+"""Train a job in one or several processes of its own, started and watched by the worker that holds its claim."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from scaling_harness.execution.intervals import poll_s
 from scaling_harness.plan.plan import Job
 from scaling_harness.record.record import RunRecord
 from scaling_harness.record.store import Store
-from scaling_harness.training.memory import is_out_of_memory, kernel_kills
+from scaling_harness.training.memory import is_out_of_memory, oom_kill_count
 from scaling_harness.training.oversight import Interrupted, Oversight
 from sweeps.status.run_status import last_row
 from sweeps.workers.process import arguments_of
@@ -26,21 +26,21 @@ from sweeps.workers.resources import environment
 from sweeps.workers.supervise import exit_sentence
 
 STOP_FILE, STEP_FILE = "stop", "step"
-"""In a folder that a worker and its processes have in common: there when they are to stop; how far they are."""
+"""Files in a folder that a worker shares with its processes: one orders them to stop, one holds their current step."""
 _POLL_S = poll_s(0.25)
 
 
-def train_on(n_processes: int, sweep_dir: Path, target: str = TRAINER) -> Train:
-    """Make a training function that has each job trained by fresh processes; see `sweeps.workers.train_process`.
+def train_in_processes(n_processes: int, sweep_dir: Path, target: str = TRAINER) -> Train:
+    """Make a training function that trains each job in new processes; see `sweeps.workers.train_process`.
 
     Parameters
     ----------
     n_processes : int
-        Of a run; each takes its share of every batch.
+        Number of processes of a run; each takes its share of every batch.
     sweep_dir : Path
         Folder of the sweep, whose manifest the processes read.
     target : str
-        `module:function`, instead of `trainer.train`.
+        `module:function` that trains, in place of `trainer.train`.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def train_on(n_processes: int, sweep_dir: Path, target: str = TRAINER) -> Train:
     """
 
     def train(job: Job, runtime: RuntimeConfig, store: Store, oversight: Oversight) -> list[RunRecord]:
-        kills = kernel_kills()
+        kills = oom_kill_count()
         with tempfile.TemporaryDirectory() as folder:
             options = [*arguments_of(sweep_dir, runtime, target), "--worker", str(os.getpid()), "--shared", folder]
             options += ["--job", job.job_id, "--runs", *(run.run_id for run in job.runs)]
@@ -68,45 +68,45 @@ def train_on(n_processes: int, sweep_dir: Path, target: str = TRAINER) -> Train:
                 if order is not None:
                     step = last_row(store.metrics_path(job.runs[0].run_id)).get("step", 0)
                     raise Interrupted(f"stopped at step {step}")
-                raise reason(Path(folder), process.returncode, killed=kernel_kills() > kills)
+                raise find_failure(Path(folder), process.returncode, killed=oom_kill_count() > kills)
         return [store.read(run.run_id) for run in job.runs]
 
     return train
 
 
 def error_file(rank: str) -> str:
-    """Name of the file in which a process says why it failed."""
+    """Return the name of the file in which a process writes why it failed."""
     return f"error-{rank}.json"
 
 
-def reason(folder: Path, code: int, killed: bool) -> Exception:
-    """Find out why processes left before the end.
+def find_failure(folder: Path, code: int, killed: bool) -> Exception:
+    """Find out why processes ended early.
 
     Parameters
     ----------
     folder : Path
-        Holds what they said.
+        Folder with their error files.
     code : int
-        With which the whole ended.
+        Exit code of the command that started them.
     killed : bool
-        Whether the kernel has killed for want of memory in the meantime.
+        Whether the kernel killed a process for lack of memory in the meantime.
 
     Returns
     -------
     Exception
-        What one said of memory, for the others then fail because that one is gone; else what was said first.
+        An out-of-memory error if there is one, since it makes the other processes fail as well; else the first error.
     """
     files = sorted(folder.glob(error_file("*")), key=lambda path: path.stat().st_mtime_ns)
     errors = [_error(json.loads(path.read_bytes())) for path in files]
-    if starved := [error for error in errors if is_out_of_memory(error)]:
-        return starved[0]
+    if out_of_memory := [error for error in errors if is_out_of_memory(error)]:
+        return out_of_memory[0]
     if killed:
-        return MemoryError("the kernel killed a process for want of memory")
+        return MemoryError("out of memory: the kernel killed a process")
     return errors[0] if errors else Died(f"the training process: {exit_sentence(code)}; the worker's log may say more")
 
 
 def start_command(n_processes: int, module: str, options: Sequence[str]) -> list[str]:
-    """Words that start a module of Python, under torchrun where as several processes."""
+    """Return the command that starts a Python module, under torchrun if in several processes."""
     together = (
         ["-m", "sweeps.workers.torchrun", "--standalone", f"--nproc-per-node={n_processes}"] if n_processes > 1 else []
     )
@@ -114,7 +114,7 @@ def start_command(n_processes: int, module: str, options: Sequence[str]) -> list
 
 
 def _watch(process: "subprocess.Popen[bytes]", folder: Path, oversight: Oversight) -> Interrupted | None:
-    """Keep the claim alive until the processes have left; the order to leave, if there was one."""
+    """Keep the claim alive until the processes have ended; return the order to stop, if there was one."""
     order = None
     while process.poll() is None:
         try:
@@ -127,15 +127,15 @@ def _watch(process: "subprocess.Popen[bytes]", folder: Path, oversight: Oversigh
     return order
 
 
-def _error(said: dict[str, Any]) -> HarnessError:
-    error = HarnessError(said["reason"])
-    if said["errno"] is not None:
-        error.__cause__ = OSError(said["errno"], said["reason"])
+def _error(document: dict[str, Any]) -> HarnessError:
+    error = HarnessError(document["reason"])
+    if document["errno"] is not None:
+        error.__cause__ = OSError(document["errno"], document["reason"])
     return error
 
 
 def _step(path: Path) -> int:
-    """Step that processes have come to; it may be read while it is written."""
+    """Read the current step of the processes; the file may be empty while it is written."""
     try:
         return int(path.read_text() or 0)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Worker processes of one machine: started, restarted where they die, told to stop. What they do is in the store."""
+"""Start the worker processes of one machine, restart those that die, and stop them."""
 
 import contextlib
 import os
@@ -12,19 +12,19 @@ from pathlib import Path
 
 from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.errors import HarnessError, UserError
-from scaling_harness.execution.attempts import LOG_VARIABLE, End, bury
+from scaling_harness.execution.attempts import LOG_VARIABLE, End, record_death
 from scaling_harness.execution.intervals import poll_s
 from scaling_harness.record.atomic_files import explain_os_errors
 from scaling_harness.record.store import Store
-from scaling_harness.training.memory import kernel_kills
+from scaling_harness.training.memory import oom_kill_count
 from sweeps.planning.manifest import CANCELLED, Manifest
-from sweeps.workers.hang_detection import Hangs
+from sweeps.workers.hang_detection import HangDetector
 from sweeps.workers.process import arguments_of
 from sweeps.workers.resources import environment
 
 POLL_S = poll_s(0.25)
 _GRACE_S = 60.0
-"""Time for workers told to stop: a step, an evaluation and a checkpoint."""
+"""Time that workers have to stop: enough for a step, an evaluation and a checkpoint."""
 _LAST_BYTES = 4096
 _HUNG = "killed because it hung: no step and no checkpoint for longer than runtime.hang_s"
 
@@ -44,23 +44,23 @@ class Exit:
     slot: int
     pid: int
     code: int
-    said: str
-    """The last line of its output."""
+    last_line: str
+    """Last non-empty line of its output."""
 
 
 class Pool:
-    """Worker processes, one a slot.
+    """Worker processes, one per slot.
 
     Parameters
     ----------
     command : sequence of str
-        Starts a worker.
+        Command that starts a worker.
     threads : int
-        Of a worker's numerical libraries.
+        Number of threads of a worker's numerical libraries.
     log : Path
-        Beginning of the names of the files that their output goes to.
+        Prefix of the paths of their output files.
     environments : sequence of mapping
-        For each slot, what its worker's environment has besides; see `slots.share_devices`.
+        Further environment variables of the worker in each slot; see `resources.share_devices`.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Pool:
         return len(self._workers)
 
     def start(self, slot: int) -> None:
-        """Start a worker, in a session of its own: a Ctrl-C reaches the launcher alone, which passes it on."""
+        """Start a worker in a session of its own, so that Ctrl-C reaches only the launcher, which passes it on."""
         path = self._log.with_name(f"{self._log.name}.{slot}.out")
         with explain_os_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,32 +96,32 @@ class Pool:
             self.start(slot)
 
     def reap(self) -> Iterator[Exit]:
-        """Forget those that ended."""
+        """Remove and yield the workers that ended."""
         for worker in list(self._workers):
             if worker.process.poll() is not None:
                 self._workers.remove(worker)
-                said = _last_line(worker.log, worker.log_start)
-                yield Exit(worker.slot, worker.process.pid, worker.process.returncode, said)
+                last_line = _last_line(worker.log, worker.log_start)
+                yield Exit(worker.slot, worker.process.pid, worker.process.returncode, last_line)
 
     @property
     def pids(self) -> set[int]:
-        """Processes of the workers."""
+        """Process ids of the workers."""
         return {worker.process.pid for worker in self._workers}
 
     def kill(self, pid: int) -> None:
-        """Kill one."""
+        """Kill the worker with this process id."""
         for worker in self._workers:
             if worker.process.pid == pid:
                 worker.process.kill()
 
     def terminate(self) -> None:
-        """Ask all to save and leave."""
+        """Ask all workers to save and exit."""
         for worker in self._workers:
             worker.process.terminate()
 
     @contextlib.contextmanager
-    def ended(self) -> Iterator[None]:
-        """Leave no worker behind: on an error they are asked to leave, on a second interrupt killed."""
+    def stopping_all(self) -> Iterator[None]:
+        """Stop all workers at the end of the block: asked to save on an error, killed on a second interrupt."""
         try:
             yield
         except Exception:
@@ -139,83 +139,85 @@ class Pool:
 
 
 def worker_command(sweep_dir: Path, runtime: RuntimeConfig, train: str) -> list[str]:
-    """Words that start a worker of this process; see `sweeps.workers.worker`."""
+    """Return the command that starts a worker of this process; see `sweeps.workers.worker`."""
     parent = ["--parent", str(os.getpid())]
     return [sys.executable, "-m", "sweeps.workers.worker", *arguments_of(sweep_dir, runtime, train), *parent]
 
 
 def supervise(
-    pool: Pool, manifest: Manifest, store: Store, stop: Callable[[], bool], look: Callable[[bool], object]
+    pool: Pool, manifest: Manifest, store: Store, stop: Callable[[], bool], on_poll: Callable[[bool], object]
 ) -> bool:
-    """Restart workers that die, until all have left.
+    """Restart workers that die, until all have exited.
 
     Parameters
     ----------
     pool : Pool
-        Its workers run.
+        Running workers.
     manifest : Manifest
-        What they train.
+        The sweep that they train.
     store : Store
-        Where the runs live.
+        Where the runs are stored.
     stop : callable
-        Whether they are to save and leave, as they are too where the sweep is cancelled.
-    look : callable
-        Called several times a second, with whether they were told to leave.
+        Returns whether the workers should save and exit; they do so as well if the sweep is cancelled.
+    on_poll : callable
+        Called several times a second with whether the workers were told to stop.
 
     Returns
     -------
     bool
-        Whether they were.
+        Whether the workers were told to stop.
 
     Raises
     ------
     UserError, HarnessError
-        What keeps a worker from working, or workers die without having done anything.
+        A worker cannot work, or workers die without finishing any run.
     """
     allowed = len(pool) * manifest.runtime.max_attempts
     cancelled = store.sweep_dir(manifest.name) / CANCELLED
-    told, deaths, n_left, kills = False, 0, len(manifest.runs), kernel_kills()
-    hangs, hung = Hangs([run.run_id for run in manifest.runs], store), set()
+    stopping, deaths, n_left, kills = False, 0, len(manifest.runs), oom_kill_count()
+    hangs, hung = HangDetector([run.run_id for run in manifest.runs], store), set()
     while len(pool):
         for pid in hangs.find(pool.pids):
             pool.kill(pid)
             hung.add(pid)
-        if not told and (stop() or cancelled.exists()):
-            told = True
+        if not stopping and (stop() or cancelled.exists()):
+            stopping = True
             pool.terminate()
         for worker in pool.reap():
-            if told or not worker.code:
+            if stopping or not worker.code:
                 continue
             _check_exit(worker)
             left = [run.run_id for run in manifest.runs if not store.is_finished(run.run_id)]
-            bury(left, store, worker.pid, End("died", _HUNG) if worker.pid in hung else _end(worker.code, kills))
-            kills = kernel_kills()
+            record_death(
+                left, store, worker.pid, End("died", _HUNG) if worker.pid in hung else _end(worker.code, kills)
+            )
+            kills = oom_kill_count()
             deaths = deaths + 1 if len(left) == n_left else 1
             n_left = len(left)
             if deaths > allowed:
                 raise HarnessError(f"{deaths} workers died one after another, the last {exit_sentence(worker.code)}")
             pool.start(worker.slot)
-        look(told)
+        on_poll(stopping)
         time.sleep(POLL_S if len(pool) else 0.0)
-    return told
+    return stopping
 
 
 def _check_exit(worker: Exit) -> None:
-    """Raise what a worker reported; nothing where a signal ended it, or the training did."""
+    """Raise the error that a worker reported; return if a signal or the training ended it."""
     if worker.code in (HarnessError.exit_code, UserError.exit_code):
-        sentence = worker.said or f"a worker ended with exit code {worker.code} and said nothing"
+        sentence = worker.last_line or f"a worker ended with exit code {worker.code} and printed no reason"
         raise UserError(sentence) if worker.code == UserError.exit_code else HarnessError(sentence)
 
 
 def _end(code: int, kills: int) -> End:
-    """How a worker ended that said nothing itself; `kills` are the kernel's for want of memory before."""
-    if code == -signal.SIGKILL and kernel_kills() > kills:
-        return End("out_of_memory", "killed by the kernel for want of memory")
+    """Say how a worker ended that reported nothing; `kills` is the kernel's earlier count of out-of-memory kills."""
+    if code == -signal.SIGKILL and oom_kill_count() > kills:
+        return End("out_of_memory", "out of memory: killed by the kernel")
     return End("died", exit_sentence(code))
 
 
 def exit_sentence(code: int) -> str:
-    """Say how a process ended, by its exit code as `subprocess` has it."""
+    """Say how a process ended, from its `subprocess` return code."""
     if code > 0:
         return f"ended with exit code {code}"
     name = signal.Signals(-code).name
@@ -224,7 +226,7 @@ def exit_sentence(code: int) -> str:
 
 
 def _last_line(path: Path, start: int) -> str:
-    """Last line of a file that says something, behind a position."""
+    """Read the last non-empty line of a file after a position."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(start, size - _LAST_BYTES))

@@ -1,4 +1,4 @@
-"""`python -m sweeps.workers.torchrun`: torchrun, but it ends with the process that started it, however that does."""
+"""Run torchrun so that it ends when the process that started it does: `python -m sweeps.workers.torchrun`."""
 
 from scaling_harness.execution.signals import die_with_parent
 

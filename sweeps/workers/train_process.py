@@ -1,4 +1,4 @@
-"""Train a job for its worker, alone or with others: `python -m sweeps.workers.train_process`.
+"""Train a job for its worker, alone or with other processes: `python -m sweeps.workers.train_process`.
 
 `subprocess_trainer` starts this process.
 """
@@ -23,29 +23,29 @@ from sweeps.planning.manifest import read_manifest
 from sweeps.workers.process import entry_point, parser_of
 from sweeps.workers.subprocess_trainer import STEP_FILE, STOP_FILE, error_file
 
-_NOTE_S = 1.0
-"""How often a process tells its worker the step, at most."""
+_REPORT_S = 1.0
+"""Least seconds between two reports of the step to the worker."""
 
 
-class Delegate:
-    """The `Oversight` of a process whose worker holds the claim."""
+class DelegatedOversight:
+    """`Oversight` of a process whose worker holds the claim."""
 
     def __init__(self, job: Job, store: Store, worker: int, stop: Stop, folder: Path) -> None:
         self._directories = [store.run_dir(run.run_id) for run in job.runs]
         self._worker, self._stop, self._folder = worker, stop, folder
-        self._noted = 0.0
+        self._reported = 0.0
 
     def tick(self, step: int) -> None:
-        """See `Oversight`: the worker passes an order on as a file, is told how far it is, and is to be alive."""
-        if time.monotonic() - self._noted > _NOTE_S:
+        """Report the step, and stop on a signal, on the worker's order (a file), or if the worker died."""
+        if time.monotonic() - self._reported > _REPORT_S:
             with contextlib.suppress(OSError):
                 (self._folder / STEP_FILE).write_text(str(step))
-            self._noted = time.monotonic()
+            self._reported = time.monotonic()
         if self._stop() or (self._folder / STOP_FILE).exists() or not self._worker_lives():
             raise Interrupted(f"stopped at step {step}")
 
     def confirm(self) -> None:
-        """See `Oversight`: the newest attempt is to be the worker's."""
+        """Check that the newest attempt is the worker's; see `Oversight`."""
         for directory in self._directories:
             newest = max(attempt_numbers(directory), default=0)
             attempt = read_attempt(directory, newest)
@@ -61,7 +61,7 @@ class Delegate:
 
 @entry_point
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train runs, together with the other processes where there are; 0 when they are trained or saved.
+    """Train runs, together with the other processes if there are any.
 
     Parameters
     ----------
@@ -71,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
+        0 if the runs are trained or saved, else the exit code of the error.
     """
     die_with_parent()
     options = _parser().parse_args(arguments)
@@ -82,18 +83,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         except Exception as error:
             cause = error if isinstance(error, OSError) else error.__cause__
-            said = {"reason": one_line(error), "errno": getattr(cause, "errno", None)}
+            failure = {"reason": one_line(error), "errno": getattr(cause, "errno", None)}
             with contextlib.suppress(OSError):
-                write_json(options.shared / error_file(os.environ.get("RANK", "0")), said)
+                write_json(options.shared / error_file(os.environ.get("RANK", "0")), failure)
             raise
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = parser_of("sweeps.workers.train_process", "Train a job for the worker that holds its claim.")
-    parser.add_argument("--runs", nargs="+", required=True, metavar="RUN_ID", help="runs of the job that are left")
-    parser.add_argument("--job", required=True, help="job_id, which names the checkpoint")
-    parser.add_argument("--shared", type=Path, required=True, help="for the step, the order to stop, and an error")
+    parser.add_argument("--runs", nargs="+", required=True, metavar="RUN_ID", help="unfinished runs of the job")
+    parser.add_argument("--job", required=True, help="job_id, the name of the checkpoint")
+    parser.add_argument("--shared", type=Path, required=True, help="folder for the step, the order to stop, and errors")
     parser.add_argument("--worker", type=int, required=True, help="process that holds the claim")
     return parser
 
@@ -103,7 +104,7 @@ def _train(options: argparse.Namespace, stop: Stop) -> None:
     plans = {run.run_id: run for run in manifest.runs}
     job = Job(tuple(plans[run_id] for run_id in options.runs), planned_as=options.job)
     store = Store(options.folder.parent)
-    oversight = Delegate(job, store, options.worker, stop, options.shared)
+    oversight = DelegatedOversight(job, store, options.worker, stop, options.shared)
     load_train(options.train)(job, options.runtime or manifest.runtime, store, oversight)
 
 

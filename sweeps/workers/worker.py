@@ -1,6 +1,6 @@
-"""One process that trains job after job of a sweep until none is left: `python -m sweeps.workers.worker SWEEP_DIR`.
+"""Train job after job of a sweep until none is left: `python -m sweeps.workers.worker SWEEP_DIR`.
 
-Started by the local pool; nothing here knows by whom, so that any scheduler may start it as well.
+The local pool starts this process, but any scheduler may.
 """
 
 import contextlib
@@ -20,12 +20,12 @@ from scaling_harness.record.provenance import now
 from scaling_harness.record.store import Store
 from scaling_harness.training.memory import keep_freed_memory
 from sweeps.planning.manifest import read_manifest
-from sweeps.workers import circuit_breaker as breaker
+from sweeps.workers.circuit_breaker import check_repeated_error
 from sweeps.workers.process import entry_point, parser_of
-from sweeps.workers.subprocess_trainer import train_on
+from sweeps.workers.subprocess_trainer import train_in_processes
 
 LOOK_AGAIN_S = poll_s(1.0)
-"""Pause before a job that was taken, waits for another, or has just failed is looked at again."""
+"""Pause before trying again a job that another worker has, that waits for its trunk, or that just failed."""
 _IDLE_S = poll_s(0.1)
 _MOST_DOUBLINGS = 20
 _FINISHED = ("completed", "diverged", "gave_up", "finished")
@@ -33,56 +33,56 @@ _FINISHED = ("completed", "diverged", "gave_up", "finished")
 
 
 def work(jobs: Sequence[Job], store: Store, runtime: RuntimeConfig, stop: Stop, train: Train) -> None:
-    """Train every job that is free, in order, until all are finished or a stop is asked for.
+    """Train every free job, in order, until all are finished or a stop is requested.
 
     Parameters
     ----------
     jobs : sequence of Job
         Longest first.
     store : Store
-        Where the runs live.
+        Where the runs are stored.
     runtime : RuntimeConfig
         Where and how to train.
     stop : Stop
-        When to leave.
+        Whether to stop.
     train : callable
         See `execute.execute`.
 
     Raises
     ------
     UserError, HarnessError
-        The store cannot be written, or job after job dies of one error.
+        The store cannot be written, or several jobs failed with the same error.
     """
     by_id, planned = {job.job_id: job for job in jobs}, {run.run_id for job in jobs for run in job.runs}
     unfinished: dict[str, Job] = {}
     look_at = dict.fromkeys(by_id, 0.0)
     refusals = 0
     while not stop():
-        # Looked at again before it leaves: a run that was finally failed may have been freed.
+        # List the unfinished jobs once more before leaving: a failed run may have been freed for a retry.
         unfinished = unfinished or {job_id: job for job_id, job in by_id.items() if not _is_finished(job, store)}
         if not unfinished:
             return
         now = time.monotonic()
         due = (job_id for job_id in unfinished if look_at[job_id] <= now)
-        # Where many workers hold the first jobs, one more finds a free one in a few looks, not in as many as they are.
+        # If many workers hold the first jobs, random skips find a free one in a few tries, not in as many as there are.
         job_id = next(itertools.islice(due, random.randrange(2**refusals), None), None)
         if job_id is None:
             time.sleep(0.0 if refusals else _IDLE_S)
             refusals = 0
             continue
         job = unfinished[job_id]
-        # Most of what it looks at others have finished by then: a job costs a look at its records, and no more.
+        # Other workers have finished most of these jobs by now: checking the records is cheaper than trying a claim.
         if _is_finished(job, store):
             del unfinished[job_id]
             continue
         if _is_ready(job, planned, store):
             outcome = execute(job, runtime, store, stop, train)
-            _say(job, outcome)
+            _print_outcome(job, outcome)
             if outcome.kind != "finished":
-                # There will be about as many workers next time.
+                # Shrink slowly after a success: about as many workers will compete next time.
                 refusals = min(refusals + 1, _MOST_DOUBLINGS) if outcome.kind == "taken" else max(0, refusals - 2)
             if outcome.kind == "gave_up":
-                breaker.check(jobs, store)
+                check_repeated_error(jobs, store)
             if outcome.kind in _FINISHED:
                 del unfinished[job_id]
         look_at[job_id] = time.monotonic() + LOOK_AGAIN_S
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 when it left in order; else the exit code of the error, whose sentence is on stderr.
+        0, or the exit code of the error, whose message is on stderr.
     """
     parser = parser_of("sweeps.workers.worker", "Train the jobs of a sweep.")
     parser.add_argument("--parent", type=int, help="leave when this process is gone")
@@ -111,13 +111,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         keep_freed_memory()
         n_processes = manifest.launcher.gpus_per_run
         apart = n_processes > 1 or runtime.isolate
-        train = train_on(n_processes, options.folder, options.train) if apart else load_train(options.train)
+        train = train_in_processes(n_processes, options.folder, options.train) if apart else load_train(options.train)
         work(manifest.jobs, Store(options.folder.parent), runtime, stop, train)
     return 0
 
 
-def _say(job: Job, outcome: Outcome) -> None:
-    """Print how an attempt ended; a full disk is no reason to stop here."""
+def _print_outcome(job: Job, outcome: Outcome) -> None:
+    """Print how an attempt ended; a full disk does not stop the worker."""
     if outcome.kind in ("taken", "finished"):
         return
     with contextlib.suppress(OSError):
@@ -125,7 +125,7 @@ def _say(job: Job, outcome: Outcome) -> None:
 
 
 def _is_ready(job: Job, planned: Container[str], store: Store) -> bool:
-    """Whether it need not wait for a trunk; one that is not in the sweep, nobody would train."""
+    """Whether a job need not wait for a trunk; a trunk outside the sweep is not waited for, as nobody trains it."""
     return all(run.trunk is None or run.trunk not in planned or is_ready(run, store) for run in job.runs)
 
 

@@ -124,7 +124,7 @@ def test_forecasts_are_printed_with_distance_and_intervals(attempt, saved):
     assert costs[3]["wasted_compute"]["value"] > costs[2]["wasted_compute"]["value"] > 0
     assert found["cost_of_choice"]["expected_regret"]["wasted_compute"]["value"] > 0
     code, out, _ = attempt("forecast", saved[0], "--flops", "1e16")
-    assert "the cost of choosing wrongly" in out
+    assert "the cost of other sizes" in out
     assert "expected regret of following this fit" in out
     code, out, _ = attempt("forecast", "published:besiroglu2024", "--loss", "2.1")
     assert code == 0
@@ -226,12 +226,12 @@ BAD_TABLES = {
     "collinear": ({"D": lambda f: 20 * f.N}, 1, "collinear in logs"),
     "one level": ({"N": 1e6}, 1, "all runs have the same N"),
     "negative loss": ({"L": lambda f: f.L.where(f.index > 3, -1.0)}, 0, "L is -1.0, not a positive number"),
-    "no loss": ({"L": lambda f: f.L.where(f.index > 3)}, 0, "L is nan, not a positive number"),
+    "no loss": ({"L": lambda f: f.L.where(f.index > 3)}, 0, "column 'L' has no number for the loss"),
     "repeated": ({"U": lambda f: f.D.where(f.index > 3, f.D / 2)}, 0, "2 epochs: the law is for tokens seen once"),
     "in millions": ({"N": lambda f: f.N / 1e6}, 0, "millions"),
     "one loss": ({"L": 2.0, "N": lambda f: f.N * (1 + f.index / 1e3)}, 1, "all runs have the same loss, 2"),
-    "no numbers": ({"L": "many"}, 1, "L is nan, not a positive number"),
-    "no slope": ({"L": lambda f: 9 - f.L}, 0, "alpha stopped at its bound"),
+    "no numbers": ({"L": "many"}, 1, "column 'L' holds 'many', which is no number for the loss"),
+    "no slope": ({"L": lambda f: 9 - f.L}, 0, "alpha stopped at its lower bound, 0"),
     "no floor": ({"L": lambda f: (f.L - 1.0999) ** 1.2}, 0, "E runs to zero"),
 }
 
@@ -264,7 +264,7 @@ def test_three_inputs_of_which_two_are_free_name_the_sums_they_identify(attempt,
         ({"w": "heavy"}, ("--weights", "w"), 2, "column 'w' has weights that are not positive numbers"),
         ({"t": None}, ("--clusters", "t"), 2, "rows have no cluster in column 't'"),
         ({"t": 1}, ("--clusters", "t"), 1, "all runs are one cluster by column 't'"),
-        ({"S": "x"}, ("--law", "kaplan_ln_s"), 1, "have a S that is not a positive number"),
+        ({"S": "x"}, ("--law", "kaplan_ln_s"), 2, "the table has no column S"),
         ({}, ("--resamples", 1), 2, "resamples is 1"),
         ({}, ("--influence", -2), 2, "--influence is -2"),
         ({}, ("--columns", "N=N,N=D,loss=L"), 2, "--columns names N twice"),
@@ -289,3 +289,29 @@ def test_too_few_rows_and_rows_given_twice(attempt, tmp_path):
     code, _, err = attempt("fit", path, *COLUMNS, "--resamples", 20)
     assert code == 0
     assert err.count("the same run is in the table twice") == 2
+
+
+def test_budgets_in_petaflop_days_and_constants_of_ones_own(attempt):
+    own = ("--params", "kaplan_lc:A=10,alpha=0.05")
+    code, out, _ = attempt("forecast", *own, "--flops", "12 PF-days", "--json")
+    assert code == 0
+    assert json.loads(out)["train_flops"]["value"] == pytest.approx(12 * 8.64e19)
+    code, out, _ = attempt("forecast", *own, "--flops", 8.64e20)
+    assert "compute in PF-days: 10" in out
+    code, out, err = attempt("forecast", "--flops", 1e20)
+    assert (code, out) == (2, "")
+    assert "name one source" in err
+    code, out, _ = attempt("compare", *own, "published:kaplan2020_lc_min", "--flops", "1PFd", "--json")
+    assert any(row["quantity"].startswith("ln(C2/C1)") for row in json.loads(out)["differences"])
+
+
+def test_parameters_are_held_and_tied_from_the_command_line(attempt, tmp_path):
+    table = write_table(tmp_path / "t.csv", budgets=4)
+    code, out, _ = attempt("fit", table, *COLUMNS, "--fix", "E=1.1", "--tie", "alpha=beta", "--resamples", 0, "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["params"]["E"]["value"] == 1.1
+    assert set(found["params"]) == {"E", "A", "B", "alpha"}
+    assert found["settings"]["fixed"] == {"E": 1.1}
+    assert attempt("fit", table, *COLUMNS, "--fix", "gamma=1")[0] == 2
+    assert attempt("fit", table, *COLUMNS, "--tie", "alpha")[0] == 2

@@ -18,7 +18,7 @@ def test_one_run_is_not_a_sweep():
         ({"grids": []}, "^sweep.grids"),
         (
             {"grids": {"shapes": [], "trunk": True}},
-            "^sweep.grids: a list of grids, or names with a list .* trunk is no",
+            "^sweep.grids: give a list of grids, or named lists .* trunk is not a list",
         ),
         ({"stack": 0}, "^sweep.stack is 0"),
     ],

@@ -1,11 +1,11 @@
-"""The verb `bench`: one file an action."""
+"""The verb `bench`: one file for each action."""
 
 import importlib
 from argparse import ArgumentParser, Namespace
 
 from scaling_harness.cli._options import add_verbs
 
-HELP = "measure the fitter, training, the way to a law, or sweeps of no-op runs"
+HELP = "measure the fitter, training, the time to a law, or the overhead of sweeps"
 ACTIONS = {
     "fit": "scaling_harness.cli.bench.fit",
     "coverage": "scaling_harness.cli.bench.coverage",

@@ -5,25 +5,25 @@ from argparse import ArgumentParser, Namespace
 
 from scaling_harness.cli._options import add_json
 
-HELP = "how often intervals hold the truth, in simulated sweeps"
+HELP = "count how often intervals contain the truth in simulated sweeps"
 
 
 def add_options(parser: ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--resamples", type=int, default=400, metavar="K", help="a sweep (default: %(default)s)")
-    parser.add_argument("--sweeps", type=int, default=2000, metavar="K", help="a scenario (default: %(default)s)")
-    parser.add_argument("--scenarios", metavar="S,...", help="of hoffmann, isoflop, asymmetric (default: all)")
+    parser.add_argument("--resamples", type=int, default=400, metavar="K", help="per sweep (default: %(default)s)")
+    parser.add_argument("--sweeps", type=int, default=2000, metavar="K", help="per scenario (default: %(default)s)")
+    parser.add_argument("--scenarios", metavar="S,...", help="from hoffmann, isoflop, asymmetric (default: all)")
     parser.add_argument(
         "--methods",
         default="cases,residuals,noise,sandwich,profile,approaches",
         metavar="M,...",
-        help="of intervals (default: %(default)s)",
+        help="methods for intervals (default: %(default)s)",
     )
     add_json(parser)
 
 
 def run(args: Namespace) -> int:
-    """Count how often intervals cover, scenario by scenario."""
+    """Count how often intervals contain the truth, scenario by scenario."""
     import dataclasses
 
     from analysis.bench.coverage import coverage, coverage_table

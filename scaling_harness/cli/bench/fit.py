@@ -7,17 +7,17 @@ from pathlib import Path
 from scaling_harness.cli._options import add_json
 from scaling_harness.errors import UserError
 
-HELP = "how fast a law is fitted, beside the usual ways"
+HELP = "measure how fast a law is fitted, compared with the usual methods"
 
 
 def add_options(parser: ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--resamples", type=int, default=4000, metavar="K", help="(default: %(default)s)")
-    parser.add_argument("--table", type=Path, metavar="F", help="these runs instead of simulated ones")
+    parser.add_argument("--table", type=Path, metavar="F", help="table of runs to fit instead of simulated ones")
     parser.add_argument("--columns", metavar="N=...,D=...,loss=...", help="columns of the table")
     parser.add_argument("--drop-worst", type=int, default=0, metavar="K", help="leave out the K largest losses")
     parser.add_argument(
-        "--share", type=float, default=1.0, metavar="P", help="part of the baseline measured, then scaled up"
+        "--share", type=float, default=1.0, metavar="P", help="part of the baseline that is measured, then scaled up"
     )
     add_json(parser)
 
@@ -33,10 +33,10 @@ def run(args: Namespace) -> int:
     if not 0 < args.share <= 1:
         raise UserError(f"--share is {args.share}: give a part of the baseline above 0 and at most 1")
     if args.table is None and (args.columns or args.drop_worst):
-        raise UserError("--columns and --drop-worst are for the runs of a --table: name one")
+        raise UserError("--columns and --drop-worst need --table: name a table of runs")
     runs = None
     if args.table:
         runs = load_runs(args.table, Selection(drop_worst=args.drop_worst), columns=args.columns).frame
-    found = speed(runs, resamples=args.resamples, share=args.share)
-    print(json.dumps(dataclasses.asdict(found)) if args.json else speed_table(found))
+    measured = speed(runs, resamples=args.resamples, share=args.share)
+    print(json.dumps(dataclasses.asdict(measured)) if args.json else speed_table(measured))
     return 0

@@ -1,11 +1,11 @@
-"""The verb `data`: one file an action."""
+"""The verb `data`: one file for each action."""
 
 import importlib
 from argparse import ArgumentParser, Namespace
 
 from scaling_harness.cli._options import add_verbs
 
-HELP = "tokenise a corpus once, list what is there, get a public table of runs"
+HELP = "tokenise a corpus, list corpora, get a public table of runs"
 ACTIONS = {
     "prepare": "scaling_harness.cli.data.prepare",
     "list": "scaling_harness.cli.data.list_data",

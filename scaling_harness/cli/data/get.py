@@ -13,15 +13,15 @@ _SHOWN = ("path", "how", "licence", "citation", "columns", "note")
 
 def add_options(parser: ArgumentParser) -> None:
     """Declare the options."""
-    add_words(parser, "names", metavar="NAME", help="a public table of `data list`")
+    add_words(parser, "names", metavar="NAME", help="name of a public table in `data list`")
     parser.add_argument(
-        "--to", type=Path, default="published", metavar="DIR", help="where a download is put (default: %(default)s)"
+        "--to", type=Path, default="published", metavar="DIR", help="folder for downloads (default: %(default)s)"
     )
     add_json(parser)
 
 
 def run(args: Namespace) -> int:
-    """Find or download public tables, and say how to fit them."""
+    """Find or download public tables, and print how to fit them."""
     from analysis.runs.public_tables import DATASETS, get
     from analysis.to_json import to_json
 

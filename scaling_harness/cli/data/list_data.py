@@ -18,7 +18,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """List what is tokenised, and which tables are public."""
+    """List the tokenised corpora and the public tables."""
     from scaling_harness.config.compose import run_config
     from scaling_harness.data.token_cache import list_prepared
 
@@ -31,7 +31,7 @@ def run(args: Namespace) -> int:
 
 
 def _public_tables() -> list[dict[str, Any]]:
-    """What is public, and whether a copy is near."""
+    """List the public tables, each with the path of a local copy if there is one."""
     from analysis.runs.public_tables import DATASETS, find_local
     from analysis.to_json import to_json
 

@@ -7,7 +7,7 @@ from scaling_harness.cli._options import add_json, add_overrides, composed
 from scaling_harness.cli._output import print_document
 from scaling_harness.cli.data._rows import COLUMNS, columns, data_rows
 
-HELP = "tokenise a corpus, once"
+HELP = "tokenise a corpus unless it is in the cache"
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Tokenise the corpus of a configuration, or find it tokenised."""
+    """Tokenise the corpus of a configuration unless it is in the cache."""
     from scaling_harness.config.compose import run_config
     from scaling_harness.data.token_cache import prepare
 

@@ -1,11 +1,11 @@
-"""The verb `runs`: archives of sweeps, for another machine, another day or the repository; one file an action."""
+"""The verb `runs`: archives of sweeps, for another machine or the repository; one file for each action."""
 
 import importlib
 from argparse import ArgumentParser, Namespace
 
 from scaling_harness.cli._options import add_verbs
 
-HELP = "write records and curves of a sweep to one small file, or bring such files together"
+HELP = "write records and curves of a sweep to one small file, or merge such files"
 ACTIONS = {
     "export": "scaling_harness.cli.runs.export",
     "merge": "scaling_harness.cli.runs.merge",

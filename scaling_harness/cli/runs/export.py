@@ -6,14 +6,14 @@ from pathlib import Path
 from scaling_harness.cli._options import add_json, add_runs_dir
 from scaling_harness.cli.runs._archives import archive_path, print_summary, summary
 
-HELP = "write what has finished of a sweep to an archive"
+HELP = "write the finished runs of a sweep to an archive"
 
 
 def add_options(parser: ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("sweep", metavar="SWEEP", help="a sweep (name or folder)")
     add_runs_dir(parser)
-    parser.add_argument("-o", "--out", required=True, metavar="F", help="the archive, NAME.runs.zst")
+    parser.add_argument("-o", "--out", required=True, metavar="F", help="archive to write, NAME.runs.zst")
     add_json(parser)
 
 

@@ -10,14 +10,14 @@ from scaling_harness.cli.runs._archives import archive_path, print_summary, summ
 if TYPE_CHECKING:
     from scaling_harness.record.archive import Archive
 
-HELP = "bring archives together; a run that is in several must agree"
+HELP = "merge archives; results of a run that is in several must be equal"
 
 
 def add_options(parser: ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("archives", nargs="+", metavar="F", help="archives, or archive:NAME")
     into = parser.add_mutually_exclusive_group(required=True)
-    into.add_argument("--runs-dir", type=Path, metavar="DIR", help="add the runs to the store there")
+    into.add_argument("--runs-dir", type=Path, metavar="DIR", help="add the runs to the store in this folder")
     into.add_argument("-o", "--out", metavar="F", help="write one archive, NAME.runs.zst")
     add_json(parser)
 
@@ -27,8 +27,8 @@ def run(args: Namespace) -> int:
     from scaling_harness.record.archive import locate, read_archive
 
     archives = [read_archive(locate(path)) for path in args.archives]
-    said = _into_archive(args.out, archives) if args.out else _into_store(args.runs_dir, archives)
-    print_summary(said, args.json)
+    written = _into_archive(args.out, archives) if args.out else _into_store(args.runs_dir, archives)
+    print_summary(written, args.json)
     return 0
 
 

@@ -1,11 +1,11 @@
-"""The verb `sweep`: one file an action."""
+"""The verb `sweep`: one file for each action."""
 
 import importlib
 from argparse import ArgumentParser, Namespace
 
 from scaling_harness.cli._options import add_verbs
 
-HELP = "plan, run, extend, look at, retry or cancel a sweep of conf/sweep"
+HELP = "plan, run, inspect, extend, retry or cancel a sweep of conf/sweep"
 ACTIONS = {
     "plan": "scaling_harness.cli.sweep.plan",
     "run": "scaling_harness.cli.sweep.run_sweep",

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 
 from scaling_harness.cli._options import add_started_sweep
 
-HELP = "have every worker save its runs and leave"
+HELP = "make every worker save its runs and exit"
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -13,11 +13,11 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Have every worker save its runs and leave; `sweep run` goes on from there."""
+    """Make every worker save its runs and exit; `sweep run` resumes them."""
     from scaling_harness.record.store import Store
     from sweeps.launchers.control import cancel
-    from sweeps.planning.manifest import read_listing
+    from sweeps.planning.manifest import read_planned_sweep
 
     store = Store(args.runs_dir)
-    print(cancel(read_listing(store.sweep_dir(args.name)), store))
+    print(cancel(read_planned_sweep(store.sweep_dir(args.name)), store))
     return 0

@@ -15,7 +15,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Add the runs that the configuration has and the sweep has not."""
+    """Add the runs that are in the configuration but not yet in the sweep."""
     from sweeps.launchers.launch import extend
 
     manifest, store = planned(args, args.name)

@@ -6,28 +6,28 @@ from argparse import ArgumentParser, Namespace
 from scaling_harness.cli._options import add_json, add_started_sweep, add_words
 from scaling_harness.errors import UserError
 
-HELP = "attempts of a run and the last lines of its output, or the last line of every worker"
+HELP = "show the attempts of a run and the last lines of its output, or the last line of every worker"
 
 
 def add_options(parser: ArgumentParser) -> None:
     """Declare the options."""
     add_started_sweep(parser)
-    add_words(parser, "names", metavar="RUN", help="a part of a run's name")
+    add_words(parser, "names", metavar="RUN", help="part of a run's name")
     add_json(parser)
 
 
 def run(args: Namespace) -> int:
-    """Show what runs left in files."""
+    """Print the attempts and the output of runs, or of the workers."""
     from scaling_harness.record.store import Store
-    from sweeps.planning.manifest import LOGS, read_listing
+    from sweeps.planning.manifest import LOGS, read_planned_sweep
     from sweeps.status.logs import find_run, log_files, output, print_output
     from sweeps.status.run_status import status
 
     if wrong := [name for name in args.names if "=" in name]:
-        raise UserError(f"{wrong[0]} is no part of a run's name: say where runs are with --runs-dir")
+        raise UserError(f"{wrong[0]} is not part of a run's name: give the folder of runs with --runs-dir")
     store = Store(args.runs_dir)
     sweep_dir = store.sweep_dir(args.name)
-    rows = status(read_listing(sweep_dir).jobs, store)
+    rows = status(read_planned_sweep(sweep_dir).jobs, store)
     found = [output(find_run(rows, name), store) for name in args.names] or [{"files": log_files(sweep_dir / LOGS)}]
     if args.json:
         print(json.dumps(found if args.names else found[0]))

@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 
 from scaling_harness.cli._options import add_json, add_planned_sweep, planned
 
-HELP = "every run with its size, steps, cost and state, nothing written"
+HELP = "print every run with its size, steps, cost and state, without writing anything"
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -15,7 +15,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Say what a sweep would train, and what it costs."""
+    """Print what a sweep would train, and what it costs."""
     from sweeps.planning.plan_table import print_plan
     from sweeps.status.planned_cost import planned_cost
 

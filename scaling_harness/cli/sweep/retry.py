@@ -11,12 +11,12 @@ HELP = "train failed runs once more"
 def add_options(parser: ArgumentParser) -> None:
     """Declare the options."""
     add_started_sweep(parser)
-    parser.add_argument("--failed", action="store_true", help="the failed runs")
+    parser.add_argument("--failed", action="store_true", help="retry the failed runs")
     add_mix_versions(parser)
 
 
 def run(args: Namespace) -> int:
-    """Free failed runs and launch the sweep again."""
+    """Reset failed runs and launch the sweep again."""
     from scaling_harness.record.store import Store
     from sweeps.launchers.launch import retry_failed
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from scaling_harness.cli._options import add_mix_versions, add_planned_sweep, planned
 
-HELP = "train a sweep, or what is left of it"
+HELP = "train a sweep, or its unfinished runs"
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -15,12 +15,12 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Train a sweep, or what is left of it."""
+    """Train a sweep, or its unfinished runs."""
     return run_sweep(args, args.name)[0]
 
 
 def run_sweep(args: Namespace, name: str) -> tuple[int, Path]:
-    """Train a sweep as a command line asks for it; the exit code, and the sweep's folder."""
+    """Train the sweep of a command line; return the exit code and the sweep's folder."""
     from sweeps.launchers.launch import begin_or_resume, is_started
     from sweeps.tuning.tuned_settings import keep_effort
 

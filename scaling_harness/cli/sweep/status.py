@@ -5,27 +5,27 @@ from argparse import ArgumentParser, Namespace
 
 from scaling_harness.cli._options import add_json, add_started_sweep
 
-HELP = "who trains what, what is done, what failed and why"
+HELP = "show which runs are training, finished, waiting or failed, and why"
 
 
 def add_options(parser: ArgumentParser) -> None:
     """Declare the options."""
     add_started_sweep(parser)
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--watch", action="store_true", help="again and again, until every run is finished")
+    how.add_argument("--watch", action="store_true", help="update until every run is finished")
     add_json(how)
 
 
 def run(args: Namespace) -> int:
-    """Say how the runs of a sweep stand."""
+    """Print the status of the runs of a sweep."""
     from scaling_harness.record.provenance import now
     from scaling_harness.record.store import Store
-    from sweeps.planning.manifest import read_listing
+    from sweeps.planning.manifest import read_planned_sweep
     from sweeps.status.overview import print_status, totals, watch
     from sweeps.status.run_status import status
 
     store = Store(args.runs_dir)
-    listing = read_listing(store.sweep_dir(args.name))
+    listing = read_planned_sweep(store.sweep_dir(args.name))
     if args.watch:
         watch(listing, store)
         return 0

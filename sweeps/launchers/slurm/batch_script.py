@@ -1,4 +1,4 @@
-"""The shell script that an array task of SLURM runs, as text."""
+"""Write the shell script that an array task of SLURM runs."""
 
 import os
 import shlex
@@ -14,7 +14,7 @@ _SCRIPT = """\
 #!/bin/bash
 {directives}
 
-# An order to save and leave is passed on; the node answers it with exit code 75 where work is left.
+# Pass an order to save and exit on to the node, which then exits with code 75 if work is left.
 stopped= node=
 trap 'stopped=1; [ -z "$node" ] || kill -TERM "$node"' USR2 TERM
 task=${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}
@@ -27,8 +27,8 @@ stopped=
 wait "$node"; code=$?
 while [ "$stopped" ]; do stopped=; wait "$node"; code=$?; done
 
-# 137: the node was killed; 143: the order came before it could listen. A task that SLURM cancels, or puts back into
-# the queue itself, is not RUNNING.
+# 137: the node was killed; 143: the order came before the node could handle it. A task that SLURM cancels or requeues
+# itself is not RUNNING.
 case $code in 75 | 137 | 143) ;; *) exit "$code" ;; esac
 state=$(squeue --noheader --jobs "$task" --format %T)
 if [ "$state" = RUNNING ] && [ "${{SLURM_RESTART_COUNT:-0}}" -lt {max_restarts} ]; then
@@ -38,7 +38,7 @@ exit "$code"
 """
 
 _MAX_RESTARTS = 200
-"""Of a task; a guard against one that only dies."""
+"""Largest number of restarts of a task, in case it dies every time."""
 
 
 def batch_script(
@@ -49,22 +49,22 @@ def batch_script(
     cap: int | None,
     program: str = NODE,
 ) -> str:
-    """Write the script of one array.
+    """Write the batch script of one array.
 
     Parameters
     ----------
     launcher : SlurmLauncherConfig
         What to ask SLURM for.
     sweep_dir : Path
-        Folder of the sweep, or what else the program has a manifest in; absolute.
+        Absolute path of the folder with the manifest that the program reads, such as that of the sweep.
     threads : int
-        Of a training process.
+        Number of threads of a training process.
     tasks : (int, int)
         First and last index of the array.
     cap : int or None
-        Tasks that may run at once.
+        Number of tasks that may run at once; None for all.
     program : str
-        Python module and its options besides the folder and the slots.
+        Python module and its options, without the folder and the slots.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def batch_script(
 
 def _directives(launcher: SlurmLauncherConfig, sweep_dir: Path, threads: int) -> list[str]:
     cpus = launcher.cpus_per_run or threads * launcher.gpus_per_run
-    asked = {
+    requested = {
         "job-name": f"sweep-{sweep_dir.name}",
         "partition": launcher.partition,
         "nodes": 1,
@@ -101,12 +101,12 @@ def _directives(launcher: SlurmLauncherConfig, sweep_dir: Path, threads: int) ->
         "output": f"{sweep_dir}/{LOGS}/%A_%a.out",
         "chdir": os.getcwd(),
     }
-    given = (f"--{name}={value}" for name, value in asked.items() if value is not None)
-    return ["--requeue", *map(shlex.quote, given)]
+    directives = (f"--{name}={value}" for name, value in requested.items() if value is not None)
+    return ["--requeue", *map(shlex.quote, directives)]
 
 
 def _environment(launcher: SlurmLauncherConfig) -> list[str]:
-    """What can be imported here can be imported there; a container brings its own."""
+    """Export this process's import path to the task; a container brings its own."""
     return [] if launcher.container else [f"export PYTHONPATH={shlex.quote(import_path())}"]
 
 

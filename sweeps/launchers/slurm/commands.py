@@ -1,4 +1,4 @@
-"""SLURM's own commands, called; what they refuse is a sentence."""
+"""Call SLURM's commands; a refusal becomes a `UserError`."""
 
 import re
 import shutil
@@ -11,12 +11,12 @@ _TIMEOUT_S = 60.0
 
 
 def check_partition(partition: str | None) -> None:
-    """Check that this machine submits to SLURM, and that a partition exists.
+    """Check that this machine can submit to SLURM, and that a partition exists.
 
     Raises
     ------
     UserError
-        It does not.
+        It cannot, or there is no such partition.
     """
     if shutil.which("sbatch") is None:
         raise UserError("launcher=slurm needs sbatch, which is not on the PATH: use a login node, or launcher=local")
@@ -26,18 +26,18 @@ def check_partition(partition: str | None) -> None:
 
 
 def max_array_size() -> int:
-    """Ask for the number that indices of an array stay below."""
-    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", call("scontrol", "show", "config"), re.MULTILINE)
-    return int(found[1]) if found else 1001
+    """Ask SLURM for the limit on array indices, which all indices stay below."""
+    match = re.search(r"^MaxArraySize\s*=\s*(\d+)", call("scontrol", "show", "config"), re.MULTILINE)
+    return int(match[1]) if match else 1001
 
 
 def submit_script(script: str) -> str:
-    """Submit a script; return the id of its job."""
+    """Submit a batch script and return its job id."""
     return call("sbatch", "--parsable", text=script).strip().partition(";")[0]
 
 
 def live_tasks(job_ids: Iterable[str]) -> dict[str, str]:
-    """Ask which tasks of some arrays wait or run: their states by `ARRAY_TASK`."""
+    """Return the states of the waiting and running tasks of some arrays, by `ARRAY_TASK`."""
     wanted = set(job_ids)
     lines = call("squeue", "--me", "--noheader", "--array", "--format=%F %i %T").splitlines() if wanted else []
     rows = [line.split() for line in lines]
@@ -50,21 +50,21 @@ def call(command: str, *options: str, text: str = "") -> str:
     Parameters
     ----------
     command : str
-        Its name.
+        Name of the command.
     options : str
-        Its arguments.
+        Arguments of the command.
     text : str
-        Its input.
+        Standard input of the command.
 
     Returns
     -------
     str
-        What it printed.
+        Standard output of the command.
 
     Raises
     ------
     UserError
-        It is not there, refused, or did not answer.
+        The command does not exist, refused, or did not answer in time.
     """
     try:
         done = subprocess.run([command, *options], input=text, capture_output=True, text=True, timeout=_TIMEOUT_S)

@@ -1,4 +1,4 @@
-"""SLURM as a launcher: arrays of tasks, each a node that keeps some workers busy."""
+"""The SLURM launcher: submit arrays of tasks, each of which keeps some workers busy."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -17,7 +17,7 @@ from sweeps.timing.probe import Probe
 
 
 class SlurmLauncher:
-    """Submits an array and returns; see `protocol.Launcher`."""
+    """Submit an array of tasks and return; see `protocol.Launcher`."""
 
     waits: ClassVar[bool] = False
 
@@ -25,24 +25,24 @@ class SlurmLauncher:
         self._config = config
 
     def check(self, manifest: Manifest) -> None:
-        """The partition is there, and a GPU is asked for if runs are to be trained on one."""
+        """Check that the partition exists, and that GPUs are requested if runs train on them."""
         check_partition(self._config.partition)
         if manifest.runtime.device.startswith("cuda") and not self._config.gpus:
-            raise UserError(f"runtime.device is {manifest.runtime.device} and launcher.gpus 0: ask for a GPU")
+            raise UserError(f"runtime.device is {manifest.runtime.device}, but launcher.gpus is 0: ask for a GPU")
 
     def start(self, manifest: Manifest, store: Store) -> bool:
-        """Submit the workers that the sweep lacks."""
+        """Submit the missing workers of the sweep."""
         print(cost_sentence(planned_cost(manifest, store)[1]))
         print(submit(manifest, self._config, store))
         return True
 
     def probe(self, folder: Path, runtime: RuntimeConfig) -> Probe:
-        """Submit a task that takes the steps, and wait for it."""
+        """Submit a task that times the steps, and wait for it."""
         return wait_for_probe(folder, self._config, runtime.threads)
 
     @staticmethod
     def cancel(sweep_dir: Path, force: bool) -> bool:
-        """Take tasks out of the queue, by force those that run too."""
+        """Cancel waiting tasks, and with `force` running ones as well."""
         arrays = [row.job_id for row in submissions(sweep_dir)]
         tasks = live_tasks(arrays)
         if tasks and force:

@@ -1,4 +1,4 @@
-"""Arrays of a sweep, submitted to SLURM: what was submitted stands in `submissions.jsonl`, one line an array."""
+"""Submit the arrays of a sweep to SLURM, and list them in `submissions.jsonl`, one line per array."""
 
 import contextlib
 import dataclasses
@@ -24,7 +24,7 @@ _LOCK = "submissions.lock"
 
 @dataclass(frozen=True)
 class Submission:
-    """One array."""
+    """One submitted array."""
 
     job_id: str
     submitted: str
@@ -33,16 +33,16 @@ class Submission:
 
 
 def submit(manifest: Manifest, launcher: SlurmLauncherConfig, store: Store) -> str:
-    """Submit the workers that a sweep lacks.
+    """Submit the missing workers of a sweep.
 
     Parameters
     ----------
     manifest : Manifest
-        Written to the store before.
+        The sweep, already written to the store.
     launcher : SlurmLauncherConfig
         What to submit; tasks that wait or run count towards its `workers`.
     store : Store
-        Where the runs live.
+        Where the runs are stored.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def submit(manifest: Manifest, launcher: SlurmLauncherConfig, store: Store) -> s
     n_open = sum(not all(store.is_finished(run.run_id) for run in job.runs) for job in manifest.jobs)
     if not n_open:
         return f"every run of {manifest.name} is finished: nothing was submitted"
-    with _alone(sweep_dir):
+    with _submission_lock(sweep_dir):
         live = len(live_tasks(row.job_id for row in submissions(sweep_dir)))
         missing = min(launcher.workers, math.ceil(n_open / launcher.slots)) - live
         if missing <= 0:
@@ -79,14 +79,14 @@ def submit_probe(launcher: SlurmLauncherConfig, folder: Path, threads: int) -> s
     launcher : SlurmLauncherConfig
         What to ask SLURM for.
     folder : Path
-        That of `probe.prepare`.
+        Folder that `probe.prepare_probe` made.
     threads : int
-        Of a training process.
+        Number of threads of a training process.
 
     Returns
     -------
     str
-        Id of its job.
+        Job id of the task.
 
     Raises
     ------
@@ -94,43 +94,45 @@ def submit_probe(launcher: SlurmLauncherConfig, folder: Path, threads: int) -> s
         SLURM refuses, or the folder cannot be written.
     """
     folder = folder.resolve()
-    with _alone(folder):
+    with _submission_lock(folder):
         jobs = [row.job_id for row in submissions(folder)]
         if live_tasks(jobs):
             return jobs[-1]
-        return _note(folder, batch_script(launcher, folder, threads, (0, 0), None, "sweeps.timing.probe"), 1).job_id
+        return _submit_array(
+            folder, batch_script(launcher, folder, threads, (0, 0), None, "sweeps.timing.probe"), 1
+        ).job_id
 
 
 def submissions(sweep_dir: Path) -> list[Submission]:
-    """Read what was submitted so far."""
+    """Read the list of submitted arrays."""
     return [Submission(**row) for row in read_jsonl(sweep_dir / _FILE)]
 
 
 def _submit(launcher: SlurmLauncherConfig, sweep_dir: Path, threads: int, n_tasks: int) -> Iterator[Submission]:
-    """Submit tasks in as many arrays as the site's limit on indices asks for."""
+    """Submit tasks in as many arrays as the site's limit on array indices requires."""
     size = max_array_size()
     for start in range(0, n_tasks, size):
         n = min(size, n_tasks - start)
         cap = None if launcher.cap is None else max(1, launcher.cap * n // n_tasks)
         script = batch_script(launcher, sweep_dir, threads, (0, n - 1), cap)
-        yield _note(sweep_dir, script, n)
+        yield _submit_array(sweep_dir, script, n)
 
 
-def _note(sweep_dir: Path, script: str, n_tasks: int) -> Submission:
+def _submit_array(sweep_dir: Path, script: str, n_tasks: int) -> Submission:
     submission = Submission(submit_script(script), now(), n_tasks, script)
     _append(sweep_dir, submission)
     return submission
 
 
 def _append(sweep_dir: Path, submission: Submission) -> None:
-    """Add a line, the file as a whole: one torn by a full disk is left behind."""
+    """Add a line by rewriting the whole file, which drops a line torn by a full disk."""
     rows = [*submissions(sweep_dir), submission]
     write_text(sweep_dir / _FILE, "".join(json.dumps(dataclasses.asdict(row)) + "\n" for row in rows))
 
 
 @contextlib.contextmanager
-def _alone(sweep_dir: Path) -> Iterator[None]:
-    """Count and submit one launcher at a time, so that two do not submit the same workers."""
+def _submission_lock(sweep_dir: Path) -> Iterator[None]:
+    """Hold a lock while counting and submitting, so that two launchers do not submit the same workers."""
     path = sweep_dir / _LOCK
     with explain_os_errors(path):
         (sweep_dir / LOGS).mkdir(parents=True, exist_ok=True)

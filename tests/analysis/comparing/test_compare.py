@@ -7,7 +7,7 @@ import pytest
 from analysis.comparing.compare import compare, compute_multiplier
 from analysis.fitting.fit import fit
 from analysis.fitting.saved_fit import describe, load_fit
-from analysis.forecasting.source import from_fit, open_source
+from analysis.forecasting.source import from_fit, from_params, open_source
 from analysis.laws import simulate
 from analysis.runs.selection import Runs
 from analysis.to_json import to_json
@@ -144,3 +144,10 @@ def test_conventions_survive_saving(tmp_path, isoflop):
     assert conventions["count"] == "total"
     assert conventions["compute"] == "6ND"
     assert conventions["recipe"] is None
+
+
+def test_two_laws_of_compute_have_a_compute_for_equal_loss():
+    """(A/C)^alpha of one scale and of twice that: the second needs twice the compute for any loss."""
+    one, two = (from_params(f"kaplan_lc:A={scale**0.05!r},alpha=0.05") for scale in (3e27, 6e27))
+    found = compare([one, two], train_flops=1e21)
+    assert difference(found, "ln(C2/C1) at 1e+21 FLOP").estimate.value == pytest.approx(np.log(2), rel=1e-6)

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import minimize
 
 from analysis.fitting.fit import fit
 from analysis.fitting.resample import case_weights
@@ -127,3 +128,54 @@ def test_unknown_law_column_and_missing_file_are_user_errors(isoflop, tmp_path):
 def test_fewer_runs_than_parameters_is_refused(isoflop):
     with pytest.raises(HarnessError, match="cannot fix the 5 parameters"):
         fit("chinchilla", isoflop.iloc[[0, 40, 80, 120]])
+
+
+def below_the_floor(noise=0.0):
+    """L = 2 + 2000/N^.45 + 9000/D^.45 on a 4 x 4 grid, the least loss below the floor of 2."""
+    N, D = (values.ravel() for values in np.meshgrid(np.geomspace(1e8, 1e11, 4), np.geomspace(1e10, 1e13, 4)))
+    frame = pd.DataFrame({"N": N, "D": D, "C": 6 * N * D, "L": 2 + 2000 / N**0.45 + 9000 / D**0.45})
+    frame["L"] *= np.exp(noise * np.random.default_rng(3).standard_normal(len(frame)))
+    frame.loc[frame.L.idxmin(), "L"] = 1.99
+    return frame
+
+
+def unbounded_objective(E, frame, delta=1e-3):
+    """Huber's loss of log residuals, least over the other parameters, by a general solver."""
+
+    def objective(p):
+        fitted = np.log(E + np.exp(p[0] - p[2] * np.log(frame.N / 1e9)) + np.exp(p[1] - p[3] * np.log(frame.D / 1e11)))
+        size = np.abs(fitted - np.log(frame.L))
+        core = np.minimum(size, delta)
+        return 1e3 * (core * (size - core / 2)).sum()
+
+    start = [np.log(2000 / 1e9**0.45), np.log(9000 / 1e11**0.45), 0.45, 0.45]
+    options = {"maxiter": 4000, "maxfev": 4000, "xatol": 1e-9, "fatol": 1e-13}
+    return minimize(objective, start, method="Nelder-Mead", options=options).fun / 1e3
+
+
+def test_a_loss_below_the_floor_does_not_hold_e_down():
+    frame = below_the_floor()
+    found = fit("chinchilla", frame, resamples=50)
+    assert found.status == "converged"
+    assert frame.L.min() < found.values["E"]
+    assert found.values["E"] == pytest.approx(2, abs=2e-3)
+    assert found.objective <= min(unbounded_objective(E, frame) for E in (1.997, 1.998, 1.9981, 1.999, 2.0))
+    assert found.objective * 1.1 < unbounded_objective(1.99, frame)  # what a bound at the least loss would give
+    assert not any("runs to zero" in sentence or "unidentified" in sentence for sentence in found.warnings)
+
+
+def test_a_smaller_threshold_gives_the_row_below_the_floor_less_weight():
+    found = fit("chinchilla", below_the_floor(), delta=5e-5, resample="none")
+    assert found.values["E"] == pytest.approx(1.9999, abs=5e-5)
+
+
+def test_noise_below_the_floor_leaves_e_its_interval():
+    found = fit("chinchilla", below_the_floor(noise=0.001), resample="residuals", resamples=200)
+    low, high = found.params["E"].ci95
+    assert low < 2 < high
+    assert not found.certificate.bounds_hit
+
+
+def test_the_bound_that_holds_an_exponent_is_named(isoflop):
+    found = fit("chinchilla", isoflop.assign(L=9 - isoflop.L), resample="none")
+    assert "alpha stopped at its lower bound, 0" in found.warnings

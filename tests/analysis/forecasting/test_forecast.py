@@ -2,13 +2,14 @@ import dataclasses
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.optimize import minimize_scalar
 
 from analysis.fitting.fit import fit
 from analysis.forecasting.forecast import decades_beyond, forecast
 from analysis.forecasting.inverse import compute_for_loss
-from analysis.forecasting.source import from_fit, open_source
+from analysis.forecasting.source import from_fit, from_params, open_source
 from analysis.laws.chinchilla import chinchilla
 from analysis.to_json import to_json
 from scaling_harness.errors import HarnessError, UserError
@@ -126,6 +127,26 @@ def test_distance_beyond_the_fit_is_in_decades_of_the_worst_input(fitted):
     assert decades_beyond(fitted, {"N": n / 2, "D": d}) == 0.0
 
 
+def test_distance_counts_compute_though_n_and_d_are_within_the_runs():
+    """Public runs up to 3e21 FLOP, whose N and D of 1e23 were trained, each with little of the other."""
+    N, C = (values.ravel() for values in np.meshgrid(np.geomspace(1e7, 1e12, 8), np.geomspace(6e18, 3e21, 4)))
+    law = {"E": 2.69, "A": 1606.4, "B": 3210.7, "alpha": 0.34, "beta": 0.36}
+    frame = pd.DataFrame({"N": N, "D": C / (6 * N), "C": C})
+    frame["L"] = chinchilla.predict(law, N=frame.N, D=frame.D)
+    for runs in (frame, frame.drop(columns="C")):
+        source = from_fit(fit("chinchilla", runs, resample="none"))
+        near, far = (forecast(source, train_flops=c) for c in (1e23, 1e24))
+        assert near.decades_beyond == pytest.approx(1.52, abs=5e-3)
+        assert far.decades_beyond == pytest.approx(2.52, abs=5e-3)
+        assert not any("decades beyond" in sentence for sentence in near.warnings)
+        assert any("decades beyond" in sentence for sentence in far.warnings)
+
+
+def test_a_fit_without_n_or_c_says_nothing_of_compute():
+    frame = pd.DataFrame({"D": np.geomspace(1e6, 1e9, 8)}).assign(L=lambda f: 2 + 500 / f.D**0.4)
+    assert set(fit("kaplan_ld_offset", frame, resample="none").input_ranges) == {"D"}
+
+
 def test_intervals_are_percentiles_of_the_draws_and_widen_with_distance(fitted):
     near, far = (forecast(fitted, train_flops=c) for c in (1e12, 1e20))
     draws = chinchilla.optimal(fitted.draws, 1e12).n_params
@@ -193,3 +214,45 @@ def test_what_a_source_cannot_tell_is_refused():
         forecast(open_source("published:kaplan2020_ln"), n_params=1e6, n_tokens=1e7)
     with pytest.raises(UserError, match="published:nobody is not known"):
         open_source("published:nobody")
+
+
+def test_unique_tokens_count_in_a_law_of_repeated_data():
+    source = open_source("published:muennighoff2023")
+    repeated = forecast(source, n_params=8.7e9, n_tokens=178e9, unique_tokens=25.43e9)
+    assert value(repeated, "loss_nats") == pytest.approx(2.22608, abs=5e-6)
+    assert value(repeated, "unique_tokens") == 25.43e9
+    unique = forecast(source, n_params=8.7e9, n_tokens=178e9)
+    assert value(unique, "loss_nats") == pytest.approx(2.1922, abs=5e-5)
+    assert any("all tokens are taken as unique" in sentence for sentence in unique.warnings)
+    assert not any("all tokens are taken" in sentence for sentence in repeated.warnings)
+
+
+def test_unique_tokens_are_refused_where_they_say_nothing():
+    with pytest.raises(UserError, match="law of repeated data"):
+        forecast(open_source("published:besiroglu2024"), n_params=1e9, n_tokens=1e10, unique_tokens=1e9)
+    with pytest.raises(UserError, match="needs both"):
+        forecast(open_source("published:muennighoff2023"), train_flops=1e21, unique_tokens=1e9)
+
+
+def test_constants_of_ones_own_are_a_source():
+    own = from_params("E=1.8172,A=482.01,B=2085.43,alpha=0.3478,beta=0.3658")
+    ours, theirs = (forecast(each, train_flops=1e21) for each in (own, open_source("published:besiroglu2024")))
+    assert value(ours, "n_params") == value(theirs, "n_params")
+    assert own.exponents["a"].value == pytest.approx(0.5126, abs=1e-4)
+    law_of_c = from_params("kaplan_lc_offset:E=1.6,A=94.8,alpha=0.094")
+    assert value(forecast(law_of_c, train_flops=1e20), "loss_nats") == pytest.approx(1.6 + 94.8 / 1e20**0.094)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("A=1,alpha=0.1", "kaplan_ln, kaplan_ld, kaplan_lc"),
+        ("chinchilla:E=1,A=1", "takes E, A, B, alpha, beta"),
+        ("E=1,A=-1,B=1,alpha=1,beta=1", "A = -1"),
+        ("newton:A=1", "not known"),
+        ("E", "NAME=NUMBER"),
+    ],
+)
+def test_constants_that_are_no_law_are_said(text, words):
+    with pytest.raises(UserError, match=words):
+        from_params(text)

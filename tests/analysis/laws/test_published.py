@@ -37,6 +37,24 @@ def test_kaplans_constants_predict_one_nat_at_their_scale():
         np.testing.assert_allclose(law.predict(entry.params, **{law.inputs[0]: scale}), 1.0)
 
 
+def test_kaplans_law_of_the_least_compute_is_in_petaflop_days():
+    entry = PUBLISHED["kaplan2020_lc_min"]
+    law = LAWS[entry.law]
+    for pf_days in (1.0, 1e3, 3.1e8):
+        assert float(law.predict(entry.params, C=pf_days * 8.64e19)) == pytest.approx((3.1e8 / pf_days) ** 0.050)
+
+
+def test_deepseeks_two_coefficients_spend_the_budget():
+    entry = PUBLISHED["deepseek2024"]
+    assert 6 * entry.n_opt_coefficient * entry.d_opt_coefficient == pytest.approx(1, abs=2e-4)
+    assert entry.a + entry.b == pytest.approx(1)
+
+
+def test_llamas_rounded_digits_miss_the_tokens_printed_beside_them():
+    entry = PUBLISHED["llama3_2024"]
+    assert entry.d_opt_coefficient * 3.8e25**entry.b == pytest.approx(1.05e13, rel=0.01)
+
+
 def test_muennighoffs_formula_gives_the_authors_own_check_value():
     entry = PUBLISHED["muennighoff2023"]
     loss = LAWS[entry.law].predict(entry.params, N=6.34e9, D=242e9, U=25e9)
@@ -63,4 +81,5 @@ def test_the_ladder_is_that_of_the_published_table(published_dir):
 
 def test_all_papers_of_the_registry_are_there():
     papers = ("kaplan", "hoffmann", "besiroglu", "porian", "pearce", "gadre", "muennighoff", "gemstones")
+    papers += ("deepseek", "llama3_")
     assert {key.split("2")[0] for key in PUBLISHED} == set(papers)

@@ -18,6 +18,8 @@ from analysis.report.tables import noise_sentence, number
 from analysis.report.write import SECTIONS, print_headline, write_report
 from analysis.runs.selection import Runs
 from scaling_harness.errors import UserError
+from scaling_harness.record import archive as archives
+from scaling_harness.record.archive import SUFFIX, export_sweep, write_archive
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +30,19 @@ def page(simulated_report):
 @pytest.fixture
 def no_figures(monkeypatch, one_law):
     monkeypatch.setattr(catalogue, "CATALOGUE", ())
+
+
+def test_a_report_of_an_archive_has_the_same_numbers(simulated_sweep, no_figures, tmp_path, monkeypatch):
+    """It is written into the working directory, not beside an archive that came with the code."""
+    write_archive(tmp_path / "there" / f"sweep{SUFFIX}", export_sweep(simulated_sweep))
+    monkeypatch.setattr(archives, "COMMITTED", tmp_path / "there")
+    monkeypatch.chdir(tmp_path)
+    archived = write_report("archive:sweep", resamples=20).summary_json
+    assert archived.resolve() == (tmp_path / "reports" / "sweep" / "summary.json").resolve()
+    whole = write_report(simulated_sweep, tmp_path / "whole", resamples=20).summary_json
+    read, expected = (json.loads(file.read_text()) for file in (archived, whole))
+    assert read.pop("made_from") != expected.pop("made_from")
+    assert read == expected
 
 
 class Links(HTMLParser):

@@ -25,7 +25,7 @@ def attempt(capsys, monkeypatch, tmp_path):
     ("name", "content", "words"),
     [
         ("empty.txt", b"", ("the corpus 'empty' is empty",)),
-        ("short.txt", b"too short", ("0.2 of 1 distinct documents (10 bytes)", "validation side empty")),
+        ("short.txt", b"too short", ("0.2 of 1 distinct documents (10 bytes)", "validation split empty")),
         ("latin.txt", "naïve ".encode("latin-1") * 4000, ("latin.txt is not UTF-8: byte 0xef at offset 2", "iconv")),
     ],
 )

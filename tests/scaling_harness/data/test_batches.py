@@ -63,9 +63,9 @@ def test_the_order_is_uniform():
 
 
 def test_a_corpus_smaller_than_one_context_is_refused():
-    with pytest.raises(UserError, match=r"training side holds 128 tokens, less than one context of 128.*n_ctx"):
+    with pytest.raises(UserError, match=r"training split holds 128 tokens, less than one context of 128.*n_ctx"):
         n_unique_tokens(128, 128)
-    with pytest.raises(UserError, match="training side"):
+    with pytest.raises(UserError, match="training split"):
         BatchSampler(np.zeros(5, np.uint8), 5, 1, seed=0)
     with pytest.raises(UserError, match="code holds 3 tokens"):
         evaluation_windows(np.zeros(3, np.uint8), 8, 100, "code")

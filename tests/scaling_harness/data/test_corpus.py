@@ -110,11 +110,11 @@ class TestHeldOut:
         assert abs(np.mean(shares) - 0.5) < 0.02
 
     def test_refuses_an_empty_side(self):
-        with pytest.raises(UserError, match=r"validation side empty; the smallest document is 0.5 of the bytes"):
+        with pytest.raises(UserError, match=r"validation split empty; the smallest document is 0.5 of the bytes"):
             choose_held_out({"a": 10, "b": 10}, 0.05, chronological=False)
-        with pytest.raises(UserError, match="validation side empty"):
+        with pytest.raises(UserError, match="validation split empty"):
             choose_held_out({"a": 10}, 0.3, chronological=False)
-        with pytest.raises(UserError, match="training side empty"):
+        with pytest.raises(UserError, match="training split empty"):
             choose_held_out({"a": 10, "b": 10}, 0.9, chronological=False)
 
 

@@ -17,21 +17,21 @@ from scaling_harness.execution.attempts import (
     LEASE_S,
     End,
     attempt_numbers,
-    bury,
     counted_failures,
     read_attempt,
     read_end,
+    record_death,
 )
-from scaling_harness.execution.claim import take
+from scaling_harness.execution.claim import claim_job
 from scaling_harness.record.store import Store
 from scaling_harness.training.oversight import ClaimLost
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from scaling_harness.execution.claim import take
+from scaling_harness.execution.claim import claim_job
 from scaling_harness.record.store import Store
-claim = take("job", ["run"], Store(Path(sys.argv[1])))
+claim = claim_job("job", ["run"], Store(Path(sys.argv[1])))
 print("held", flush=True)
 time.sleep(60)
 """
@@ -56,12 +56,12 @@ def disown(store):
 
 
 def test_one_at_a_time_and_numbers_only_rise(store):
-    first = take("job", ["run"], store)
+    first = claim_job("job", ["run"], store)
     assert first is not None
-    assert take("job", ["run"], store) is None
+    assert claim_job("job", ["run"], store) is None
     first.end("interrupted", "enough")
     assert read_end(store.run_dir("run"), 1) == End("interrupted", "enough")
-    second = take("job", ["run"], store)
+    second = claim_job("job", ["run"], store)
     assert second is not None
     assert attempt_numbers(store.run_dir("run")) == [1, 2]
     second.end("completed")
@@ -73,7 +73,7 @@ def test_of_many_who_ask_at_once_one_is_served(store):
     def ask():
         for number in range(40):
             barrier.wait()
-            claim = take("job", [f"run{number}"], store)
+            claim = claim_job("job", [f"run{number}"], store)
             if claim is not None:
                 served.append((number, claim))
 
@@ -90,9 +90,9 @@ def test_of_many_who_ask_at_once_one_is_served(store):
 def test_a_killed_owner_is_found_at_once(store):
     with subprocess.Popen([sys.executable, "-c", HOLD, str(store.runs_dir)], stdout=subprocess.PIPE) as owner:
         assert owner.stdout.readline() == b"held\n"
-        assert take("job", ["run"], store) is None
+        assert claim_job("job", ["run"], store) is None
         owner.send_signal(signal.SIGKILL)
-    claim = take("job", ["run"], store)
+    claim = claim_job("job", ["run"], store)
     assert claim is not None
     assert read_attempt(store.run_dir("run"), 1).pid == owner.pid
     assert len(counted_failures(store.run_dir("run"))) == 1
@@ -100,16 +100,16 @@ def test_a_killed_owner_is_found_at_once(store):
 
 
 def test_another_machine_is_dead_when_its_lease_is_over_by_the_file_systems_clock(store, monkeypatch):
-    owner = take("job", ["run"], store)
+    owner = claim_job("job", ["run"], store)
     disown(store)
     monkeypatch.setattr(time, "time", lambda: 1e12)
-    assert take("job", ["run"], store) is None
+    assert claim_job("job", ["run"], store) is None
     age(store)
     assert owner is not None
-    owner.heartbeat()
-    assert take("job", ["run"], store) is None
+    owner.renew_lease()
+    assert claim_job("job", ["run"], store) is None
     age(store)
-    thief = take("job", ["run"], store)
+    thief = claim_job("job", ["run"], store)
     assert thief is not None
     thief.confirm()
     with pytest.raises(ClaimLost, match="overtaken by attempt 2"):
@@ -120,27 +120,27 @@ def test_another_machine_is_dead_when_its_lease_is_over_by_the_file_systems_cloc
 
 def test_an_owner_who_is_busy_for_longer_than_the_lease_keeps_its_run(store, monkeypatch):
     monkeypatch.setattr("scaling_harness.execution.claim.HEARTBEAT_S", 0.01)
-    owner = take("job", ["run"], store)
+    owner = claim_job("job", ["run"], store)
     disown(store)
     age(store)
     path = attempts.attempt_path(store.run_dir("run"), 1)
     old = path.stat().st_mtime
-    with owner.beating(hang_s=60.0):
+    with owner.heartbeat(hang_s=60.0):
         while path.stat().st_mtime == old:
             time.sleep(0.01)
-        assert take("job", ["run"], store) is None
+        assert claim_job("job", ["run"], store) is None
     age(store)
-    thief = take("job", ["run"], store)
+    thief = claim_job("job", ["run"], store)
     assert thief is not None
     owner.end("interrupted")
     thief.end("completed")
 
 
-def test_an_owner_in_whom_nothing_moves_beats_no_more_until_it_does(store, monkeypatch):
+def test_an_owner_without_progress_stops_renewing_its_lease_until_it_makes_some(store, monkeypatch):
     monkeypatch.setattr("scaling_harness.execution.claim.HEARTBEAT_S", 0.01)
-    owner = take("job", ["run"], store)
+    owner = claim_job("job", ["run"], store)
     path = attempts.attempt_path(store.run_dir("run"), 1)
-    with owner.beating(hang_s=0.2):
+    with owner.heartbeat(hang_s=0.2):
         time.sleep(0.3)
         silent = path.stat().st_mtime_ns
         time.sleep(0.1)
@@ -148,7 +148,7 @@ def test_an_owner_in_whom_nothing_moves_beats_no_more_until_it_does(store, monke
         deadline = time.monotonic() + 20.0
         while path.stat().st_mtime_ns == silent:
             assert time.monotonic() < deadline
-            owner.move()
+            owner.note_progress()
             time.sleep(0.01)
     owner.end("completed")
 
@@ -158,10 +158,10 @@ def test_without_locks_the_lease_decides(store, monkeypatch):
         raise OSError(errno.ENOTSUP, "no locks here")
 
     monkeypatch.setattr(attempts.fcntl, "flock", refuse)
-    owner = take("job", ["run"], store)
-    assert take("job", ["run"], store) is None
+    owner = claim_job("job", ["run"], store)
+    assert claim_job("job", ["run"], store) is None
     age(store)
-    thief = take("job", ["run"], store)
+    thief = claim_job("job", ["run"], store)
     assert thief is not None
     for claim in (owner, thief):
         claim.end("interrupted")
@@ -172,45 +172,45 @@ def test_a_torn_attempt_waits_for_its_lease(store, torn):
     path = attempts.attempt_path(store.run_dir("run"), 1)
     path.parent.mkdir(parents=True)
     path.write_bytes(torn)
-    assert take("job", ["run"], store) is None
+    assert claim_job("job", ["run"], store) is None
     age(store)
-    claim = take("job", ["run"], store)
+    claim = claim_job("job", ["run"], store)
     assert claim is not None
     assert "while it was being claimed" in counted_failures(store.run_dir("run"))[0].reason
     claim.end("completed")
 
 
 def test_a_torn_end_reads_as_a_death(store):
-    take("job", ["run"], store).end("completed")
+    claim_job("job", ["run"], store).end("completed")
     path = attempts.attempt_path(store.run_dir("run"), 1)
     path.write_bytes(path.read_bytes()[:-5])
-    claim = take("job", ["run"], store)
+    claim = claim_job("job", ["run"], store)
     assert claim is not None
     assert len(counted_failures(store.run_dir("run"))) == 1
     claim.end("completed")
 
 
 def test_all_runs_of_a_job_or_none(store):
-    other = take("b", ["b"], store)
-    assert take("stack", ["c", "b", "a"], store) is None
+    other = claim_job("b", ["b"], store)
+    assert claim_job("stack", ["c", "b", "a"], store) is None
     assert attempt_numbers(store.run_dir("a")) == []
     assert attempt_numbers(store.run_dir("c")) == []
     other.end("completed")
-    claim = take("stack", ["c", "b", "a"], store)
-    assert take("a", ["a"], store) is None
+    claim = claim_job("stack", ["c", "b", "a"], store)
+    assert claim_job("a", ["a"], store) is None
     claim.end("completed")
 
 
 def test_what_was_held_is_let_go_when_another_is_quicker(store, monkeypatch):
     monkeypatch.setattr("scaling_harness.execution.claim._free_number", lambda *_: 1)
-    other = take("b", ["b"], store)
-    assert take("stack", ["a", "b"], store) is None
+    other = claim_job("b", ["b"], store)
+    assert claim_job("stack", ["a", "b"], store) is None
     assert read_end(store.run_dir("a"), 1).outcome == "interrupted"
     other.end("completed")
 
 
 def test_a_folder_that_is_gone_ends_the_claim(store):
-    claim = take("job", ["run"], store)
+    claim = claim_job("job", ["run"], store)
     shutil.rmtree(store.run_dir("run"))
     with pytest.raises(ClaimLost):
         claim.confirm()
@@ -223,14 +223,14 @@ def test_a_full_disk_leaves_no_attempt(store, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", refuse)
         with pytest.raises(HarnessError, match="full"):
-            take("job", ["run"], store)
+            claim_job("job", ["run"], store)
     assert attempt_numbers(store.run_dir("run")) == []
 
 
 def test_a_store_that_cannot_be_made_is_a_sentence(store):
     store.runs_dir.write_text("")
     with pytest.raises(UserError, match="a file stands where a directory is needed"):
-        take("job", ["run"], store)
+        claim_job("job", ["run"], store)
 
 
 def lives(store, *endings):
@@ -241,7 +241,7 @@ def lives(store, *endings):
             checkpoint.parent.mkdir(parents=True, exist_ok=True)
             checkpoint.touch()
             os.utime(checkpoint, ns=(stamp, stamp))
-        take("job", ["run"], store).end(outcome, f"{outcome} from {stamp}")
+        claim_job("job", ["run"], store).end(outcome, f"{outcome} from {stamp}")
     return [end.reason for end in counted_failures(store.run_dir("run"))]
 
 
@@ -261,16 +261,16 @@ def test_which_attempts_count(store, endings, counted):
 
 
 def test_a_parent_says_how_its_child_died(store):
-    claim = take("job", ["run"], store)
-    bury(["run", "never begun"], store, os.getpid() + 1, End("died", "not me"))
+    claim = claim_job("job", ["run"], store)
+    record_death(["run", "never begun"], store, os.getpid() + 1, End("died", "not me"))
     assert read_end(store.run_dir("run"), 1) is None
-    bury(["run", "never begun"], store, os.getpid(), End("died", "killed by SIGKILL"))
+    record_death(["run", "never begun"], store, os.getpid(), End("died", "killed by SIGKILL"))
     assert read_end(store.run_dir("run"), 1) == End("died", "killed by SIGKILL")
     claim.end("interrupted")
 
 
 def test_an_attempt_says_who_and_where(store):
-    claim = take("job", ["run"], store)
+    claim = claim_job("job", ["run"], store)
     attempt = read_attempt(store.run_dir("run"), 1)
     assert (attempt.pid, attempt.job_id, attempt.locked) == (os.getpid(), "job", True)
     assert dataclasses.asdict(attempt)["checkpoint_mtime_ns"] is None

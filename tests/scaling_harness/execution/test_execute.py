@@ -7,7 +7,7 @@ import pytest
 
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.execution.attempts import End, attempt_numbers, read_end
-from scaling_harness.execution.claim import take
+from scaling_harness.execution.claim import claim_job
 from scaling_harness.execution.execute import ERROR_FILE, execute, execute_alone
 from scaling_harness.execution.signals import Stop, stop_on_signals
 from scaling_harness.plan.plan import Job
@@ -100,7 +100,7 @@ def test_deleting_the_record_of_a_failure_starts_afresh(job, runtime, store):
 
 def test_deaths_are_counted_when_the_next_one_looks(job, runtime, store):
     for _ in range(runtime.max_attempts):
-        take(job.job_id, [job.runs[0].run_id], store).end("died", "killed by SIGKILL")
+        claim_job(job.job_id, [job.runs[0].run_id], store).end("died", "killed by SIGKILL")
     assert execute(job, runtime, store, Stop(), never).kind == "gave_up"
     assert store.read(job.runs[0].run_id).reason == "failed after 3 attempts: killed by SIGKILL"
 
@@ -188,11 +188,11 @@ def test_an_overtaken_attempt_writes_nothing_and_says_so(job, runtime, store):
 
 def test_a_run_finished_between_the_look_and_the_claim_is_not_trained(job, runtime, store, monkeypatch):
     def late(job_id, run_ids, store):
-        claim = take(job_id, run_ids, store)
+        claim = claim_job(job_id, run_ids, store)
         finish(job.runs[0], job.job_id, runtime, store)
         return claim
 
-    monkeypatch.setattr("scaling_harness.execution.execute.take", late)
+    monkeypatch.setattr("scaling_harness.execution.execute.claim_job", late)
     assert execute(job, runtime, store, Stop(), never).kind == "taken"
 
 
@@ -249,7 +249,7 @@ def test_alone_a_signal_saves_the_run_and_ends_the_command(job, runtime, store):
 def test_alone_a_failure_and_another_owner_are_sentences(job, runtime, store):
     with pytest.raises(HarnessError, match=r"a bad day; see .*error\.log"):
         execute_alone(job, runtime, store, fail)
-    claim = take(job.job_id, [job.runs[0].run_id], store)
+    claim = claim_job(job.job_id, [job.runs[0].run_id], store)
     with pytest.raises(HarnessError, match="trained by another process"):
         execute_alone(job, runtime, store, never)
     claim.end("interrupted")

@@ -12,8 +12,8 @@ from scaling_harness.plan.plan import Job
 from scaling_harness.record.record import write_record
 from scaling_harness.record.store import Store
 from scaling_harness.train import train_one
-from sweeps.launchers.preflight import check
-from sweeps.planning.expand import group
+from sweeps.launchers.preflight import check_launch
+from sweeps.planning.expand import group_into_jobs
 from sweeps.planning.manifest import Manifest
 
 OWN = """
@@ -77,10 +77,10 @@ def test_a_sweep_with_edited_code_is_refused_before_it_is_launched(trained, writ
     write(EDITED)
     plans = [make_plan(TARGET, f"seed={seed}") for seed in (0, 1)]
     runtime, wandb = plans[0].config.runtime, plans[0].config.wandb
-    manifest = Manifest("own", "", 0, runtime, wandb, group(plans, 1))
+    manifest = Manifest("own", "", 0, runtime, wandb, group_into_jobs(plans, 1))
     with pytest.raises(UserError, match="--mix-versions"):
-        check(manifest, store)
-    check(dataclasses.replace(manifest, runtime=dataclasses.replace(runtime, mix_versions=True)), store)
+        check_launch(manifest, store)
+    check_launch(dataclasses.replace(manifest, runtime=dataclasses.replace(runtime, mix_versions=True)), store)
     assert "warning: the code of edited_module:table changed" in capsys.readouterr().err
 
 

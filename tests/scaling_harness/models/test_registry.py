@@ -93,7 +93,7 @@ def test_what_cannot_be_described_is_a_sentence(own, target, changes, sentence):
 
 
 def test_learned_positions_under_mup_are_refused():
-    with pytest.raises(ValueError, match="nobody has worked out how learned positions start"):
+    with pytest.raises(ValueError, match="learned positions are not known"):
         config(parametrisation="mup", positions="learned")
 
 

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from scaling_harness.config.schema import NamedRule
-from scaling_harness.plan import lr_batch_rules as recipes
-from scaling_harness.plan.lr_batch_rules import RECIPES, Scale
+from scaling_harness.plan import lr_batch_rules
+from scaling_harness.plan.lr_batch_rules import RULE_FORMULAS, Scale
 
 # As DeepSeek LLM 7B: 30 layers of width 4,096, 12 L d^2 weights, contexts of 4,096, 2e12 tokens; V of 102,400.
 N = 12 * 30 * 4096**2
@@ -18,17 +18,17 @@ SMALL = Scale({"non_embedding": 24576, "with_head": 32768, "total": 40960}, 1e6,
 
 
 def lr(name, at=LARGE):
-    return recipes.learning_rate(NamedRule(rule=name), at)
+    return lr_batch_rules.learning_rate(NamedRule(rule=name), at)
 
 
 def batch(name, at=LARGE):
-    return recipes.batch_tokens(NamedRule(rule=name), at)
+    return lr_batch_rules.batch_tokens(NamedRule(rule=name), at)
 
 
 def test_every_rule_can_be_chosen_and_says_where_it_is_from():
-    for name, recipe in RECIPES.items():
+    for name, formulas in RULE_FORMULAS.items():
         assert NamedRule(rule=name).rule == name
-        assert re.search(r"[( ]20[12]\d\b", recipe.source)
+        assert re.search(r"[( ]20[12]\d\b", formulas.source)
 
 
 def test_deepseek_gives_what_its_authors_trained_their_7b_with():
@@ -58,7 +58,7 @@ def test_a_batch_is_whole_contexts_and_one_at_least():
 
 
 def test_a_factor_multiplies_the_rule():
-    assert recipes.learning_rate(NamedRule(rule="porian2024", factor=3.0), SMALL) == pytest.approx(
+    assert lr_batch_rules.learning_rate(NamedRule(rule="porian2024", factor=3.0), SMALL) == pytest.approx(
         3 * lr("porian2024", SMALL)
     )
 

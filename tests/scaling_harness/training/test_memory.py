@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from scaling_harness.training.memory import is_out_of_memory, kernel_kills, limit_gpu_memory, peak_memory_bytes
+from scaling_harness.training.memory import is_out_of_memory, limit_gpu_memory, oom_kill_count, peak_memory_bytes
 
 
 @pytest.mark.parametrize(
@@ -40,9 +40,9 @@ def test_a_gpus_memory_is_limited_and_freed_again(monkeypatch):
 def test_the_kernel_tells_its_kills(monkeypatch):
     said = "nr_free_pages 9\noom_kill 3\noom_kill_other 5\n"
     monkeypatch.setattr(Path, "read_text", lambda path: said if str(path) == "/proc/vmstat" else "")
-    assert kernel_kills() == 3
+    assert oom_kill_count() == 3
     monkeypatch.setattr(Path, "read_text", lambda path: "nr_free_pages 9\n")
-    assert kernel_kills() == 0
+    assert oom_kill_count() == 0
 
 
 def test_the_peak_holds_what_this_process_took_in_bytes():

@@ -147,8 +147,8 @@ def test_a_branch_goes_on_from_its_trunk_as_if_it_had_taken_its_steps(make_confi
             "an earlier version's checkpoint has no random: started",
         ),
         (lambda document: document["optimizer"].pop("buffer mean"), "has no buffer mean: started from the beginning"),
-        (lambda document: document.update(source="0" * 64), "not of this code of the architecture: started"),
-        (lambda document: document.pop("source"), "not of this code of the architecture: started"),
+        (lambda document: document.update(source="0" * 64), "came from other code of the architecture: started"),
+        (lambda document: document.pop("source"), "came from other code of the architecture: started"),
     ],
 )
 def test_a_checkpoint_that_cannot_go_on_bit_for_bit_is_said_and_not_used(plan, tmp_path, damage, sentence):

@@ -1,8 +1,8 @@
-from sweeps.bench.sweep_overhead import bench
+from sweeps.bench.sweep_overhead import measure_overhead
 
 
 def test_every_number_of_the_benchmark_comes_from_runs_that_were_made(tmp_path):
-    found = bench(tmp_path, planned=20, drained=8, workers=2, claimers=3)
+    found = measure_overhead(tmp_path, planned=20, drained=8, workers=2, claimers=3)
     assert [(row.what, row.n_runs) for row in found] == [
         ("plan", 20),
         ("status", 20),

@@ -7,10 +7,9 @@ import pytest
 from scaling_harness.cli import main
 from scaling_harness.errors import HarnessError
 from scaling_harness.record.store import Store
-from sweeps.bench import plain_gpt2 as gpt2
-from sweeps.bench import train_plain as plainly
+from sweeps.bench import plain_gpt2, train_plain
 from sweeps.bench.time_to_law import run_for
-from sweeps.planning.expand import group
+from sweeps.planning.expand import group_into_jobs
 from sweeps.planning.manifest import Manifest, write_manifest
 
 
@@ -21,16 +20,18 @@ def test_the_baseline_trains_one_run_after_another_the_cheapest_first(make_plan,
 
     def train(job, runtime, *rest):
         order.append(job.runs[0].n_tokens)
-        return gpt2.train(job, runtime, *rest)
+        return plain_gpt2.train(job, runtime, *rest)
 
-    monkeypatch.setattr(plainly, "train", train)
-    monkeypatch.setattr(plainly.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(train_plain, "train", train)
+    monkeypatch.setattr(train_plain.os, "cpu_count", lambda: 1)
     runtime = plans[0].config.runtime
-    write_manifest(store.sweep_dir("plain"), Manifest("plain", "", 0, runtime, plans[0].config.wandb, group(plans, 1)))
-    assert plainly.main([str(store.sweep_dir("plain"))]) == 0
+    write_manifest(
+        store.sweep_dir("plain"), Manifest("plain", "", 0, runtime, plans[0].config.wandb, group_into_jobs(plans, 1))
+    )
+    assert train_plain.main([str(store.sweep_dir("plain"))]) == 0
     assert order == [64, 128, 192]
     assert all(store.read(plan.run_id).status == "completed" for plan in plans)
-    assert plainly.main([str(store.sweep_dir("plain"))]) == 0
+    assert train_plain.main([str(store.sweep_dir("plain"))]) == 0
     assert len(order) == 3
 
 

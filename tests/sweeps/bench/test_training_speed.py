@@ -15,9 +15,7 @@ from scaling_harness.models.decoder import Decoder
 from scaling_harness.models.registry import describe
 from scaling_harness.plan.plan import Job
 from scaling_harness.record.store import Store
-from sweeps.bench import plain_gpt2 as gpt2
-from sweeps.bench import timed_process as side
-from sweeps.bench import training_speed as speed
+from sweeps.bench import plain_gpt2, timed_process, training_speed
 from sweeps.bench.timed_process import Sample
 from sweeps.bench.training_speed import Round, Shape, n_cores
 from sweeps.bench.training_speed_table import rows
@@ -55,7 +53,7 @@ def test_the_counts_of_the_baseline_are_those_of_its_module(baseline):
 def test_the_baseline_learns_and_is_recorded(make_plan, tmp_path, quiet):
     run = make_plan(*BASELINE, "optim.lr=0.01", "budget.n_tokens=3200")
     store = Store(tmp_path)
-    (record,) = gpt2.train(Job((run,)), run.config.runtime, store, quiet)
+    (record,) = plain_gpt2.train(Job((run,)), run.config.runtime, store, quiet)
     assert record == store.read(run.run_id)
     assert record.status == "completed"
     losses = [json.loads(line)["loss"] for line in store.metrics_path(run.run_id).read_text().splitlines()]
@@ -86,8 +84,8 @@ def _round(ours: float, cores_left: float | None) -> Round:
 
 def test_every_side_trains_in_turn(tiny, monkeypatch, capsys):
     """Threads in place of processes, which would import torch seven times over."""
-    monkeypatch.setattr(side, "_Process", _Thread)
-    monkeypatch.setattr(speed, "n_cores", lambda: 1)
+    monkeypatch.setattr(timed_process, "_Process", _Thread)
+    monkeypatch.setattr(training_speed, "n_cores", lambda: 1)
     small = ["--sizes=1e4", "--batches=64", "--rounds=2", "--seconds=0.01", "--stack=2", "--json"]
     overrides = [word for word in tiny if not word.startswith(("budget", "model.n_layer", "model.d_model"))]
     assert main(["bench", "train", *overrides, *small]) == 0

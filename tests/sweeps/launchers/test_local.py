@@ -16,7 +16,7 @@ from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.execution.attempts import attempt_numbers, read_attempt, read_end
 from sweeps.launchers.control import cancel
 from sweeps.launchers.local import run_sweep
-from sweeps.planning.manifest import read_listing
+from sweeps.planning.manifest import read_planned_sweep
 
 FAKE = "fake_training:train"
 
@@ -136,7 +136,7 @@ def test_a_signal_saves_every_run_and_the_next_launch_goes_on(make_manifest, who
     out, err = launcher.communicate(timeout=20)
     assert launcher.returncode == 0, err
     assert "'interrupted': True" in out
-    assert "the same command goes on from here" in err
+    assert "the same command continues from here" in err
     assert "Traceback" not in err
     assert not any(map(is_running, workers))
     assert all(store.checkpoint_path(run_id).exists() for run_id in slow)
@@ -149,7 +149,7 @@ def test_a_cancelled_sweep_is_saved_by_its_local_launcher(make_manifest):
     manifest, store = make_manifest(400)
     launcher = launch(store)
     wait_until(lambda: store.metrics_path(manifest.runs[0].run_id).exists())
-    said = cancel(read_listing(store.sweep_dir("fake")), store)
+    said = cancel(read_planned_sweep(store.sweep_dir("fake")), store)
     assert said.startswith("fake is cancelled: 0 of 1 runs are finished")
     out, err = launcher.communicate(timeout=20)
     assert launcher.returncode == 0, err

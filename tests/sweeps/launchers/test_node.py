@@ -12,7 +12,7 @@ import pytest
 from scaling_harness.execution.attempts import attempt_numbers, read_attempt
 from sweeps.launchers.control import cancel
 from sweeps.launchers.node import WORK_LEFT
-from sweeps.planning.manifest import CANCELLED, read_listing
+from sweeps.planning.manifest import CANCELLED, read_planned_sweep
 
 SLOW = 400
 
@@ -74,7 +74,7 @@ def test_a_signal_however_often_saves_every_run_and_says_that_work_is_left(make_
 
 def test_a_cancelled_sweep_is_saved_and_left_for_good(make_manifest, slurm):
     manifest, store = make_manifest(SLOW, 1)
-    listing = read_listing(store.sweep_dir("fake"))
+    listing = read_planned_sweep(store.sweep_dir("fake"))
     node = start(store)
     wait_until(lambda: store.metrics_path(manifest.runs[0].run_id).exists())
     assert cancel(listing, store).startswith("fake is cancelled: ")

@@ -8,9 +8,9 @@ from scaling_harness.errors import UserError
 from sweeps.config import LauncherConfig
 from sweeps.launchers import table
 from sweeps.launchers.control import cancel
-from sweeps.launchers.launch import launch, take_probe
+from sweeps.launchers.launch import launch, launch_probe
 from sweeps.launchers.table import LAUNCHERS, launcher_of
-from sweeps.planning.manifest import CANCELLED, MANIFEST_FILE, read_listing
+from sweeps.planning.manifest import CANCELLED, MANIFEST_FILE, read_planned_sweep
 from sweeps.planning.time_estimate import Speed
 from sweeps.timing.probe import Probe
 
@@ -62,8 +62,8 @@ def calls(monkeypatch):
 def test_a_launcher_needs_no_more_than_its_class_and_a_line_in_the_table(make_manifest, calls):
     manifest, store = make_manifest(1)
     assert launch(manifest, store) == 0
-    assert take_probe(manifest, store).where == "there"
-    assert cancel(read_listing(store.sweep_dir("fake")), store).startswith("fake is cancelled: 0 of 1")
+    assert launch_probe(manifest, store).where == "there"
+    assert cancel(read_planned_sweep(store.sweep_dir("fake")), store).startswith("fake is cancelled: 0 of 1")
     assert calls == ["check", "start", "check", "probe probe", "cancel fake", "cancel by force"]
     assert (store.sweep_dir("fake") / CANCELLED).exists()
     assert launch(manifest, store) == 0

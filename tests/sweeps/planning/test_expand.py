@@ -5,7 +5,7 @@ import pytest
 from scaling_harness.config.compose import CONF_DIR, compose
 from scaling_harness.errors import HarnessError, UserError
 from sweeps.planning.expand import expand
-from sweeps.planning.manifest import Manifest, merge, read_listing, read_manifest, write_manifest
+from sweeps.planning.manifest import Manifest, merge_jobs, read_manifest, read_planned_sweep, write_manifest
 
 GRID = {"shapes": [[1, 16], [1, 32]], "budgets": {"n_tokens": [320, 640]}, "seeds": [0, 1]}
 
@@ -82,7 +82,7 @@ def test_a_manifest_comes_back_as_it_was_written(document, tmp_path):
 def test_a_listing_tells_the_runs_of_a_manifest_without_resolving_them(document, tmp_path):
     manifest = manifest_of(document, GRID)
     write_manifest(tmp_path, manifest)
-    for job, listed in zip(manifest.jobs, read_listing(tmp_path).jobs, strict=True):
+    for job, listed in zip(manifest.jobs, read_planned_sweep(tmp_path).jobs, strict=True):
         assert listed.job_id == job.job_id
         for run, short in zip(job.runs, listed.runs, strict=True):
             assert (short.run_id, short.n_steps) == (run.run_id, run.n_steps)
@@ -92,10 +92,10 @@ def test_a_listing_tells_the_runs_of_a_manifest_without_resolving_them(document,
 def test_extending_keeps_what_is_there(document):
     first = manifest_of(document, GRID).jobs
     longer = manifest_of(document, {**GRID, "seeds": [0, 1, 2]}).jobs
-    merged = merge(first, longer)
+    merged = merge_jobs(first, longer)
     assert {job.job_id for job in first} < {job.job_id for job in merged}
     assert sum(len(job.runs) for job in merged) == 12
-    assert merge(merged, longer) == merged
+    assert merge_jobs(merged, longer) == merged
 
 
 def test_a_manifest_of_other_code_or_data_is_refused(document, tmp_path):

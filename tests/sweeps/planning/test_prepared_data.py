@@ -21,6 +21,6 @@ def test_tokens_that_are_not_here_are_said_and_not_made(make_manifest, tmp_path)
     manifest, store = make_manifest(1, data_dir=str(tmp_path / "elsewhere"))
     path = manifest.runs[0].data.valid_path
     path.unlink()
-    with pytest.raises(UserError, match=r"valid\.u8 is not there on .*data prepare"):
+    with pytest.raises(UserError, match=r"valid\.u8 does not exist on .*data prepare"):
         read_manifest(store.sweep_dir("fake"))
     assert not path.exists()

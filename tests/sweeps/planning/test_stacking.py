@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from sweeps.planning.expand import resolve_all
-from sweeps.planning.stacking import PROCESS_BYTES, group, run_bytes
+from sweeps.planning.stacking import PROCESS_BYTES, group_into_jobs, run_bytes
 from sweeps.planning.time_estimate import Speed, job_seconds
 
 
@@ -30,11 +30,11 @@ def lengths(job):
 
 
 def test_runs_of_like_length_stand_together(make_runs):
-    jobs = group(make_runs(lengths=(10, 30, 20), seeds=(0, 1), lrs=(0.001, 0.002)), 4)
+    jobs = group_into_jobs(make_runs(lengths=(10, 30, 20), seeds=(0, 1), lrs=(0.001, 0.002)), 4)
     assert [lengths(job) for job in jobs] == [[30] * 4, [20] * 4, [10] * 4]
-    (together,) = group(make_runs(lengths=(10, 30, 20)), 4)
+    (together,) = group_into_jobs(make_runs(lengths=(10, 30, 20)), 4)
     assert lengths(together) == [30, 20, 10]
-    assert [len(job.runs) for job in group(make_runs(seeds=range(5)), 1)] == [1] * 5
+    assert [len(job.runs) for job in group_into_jobs(make_runs(seeds=range(5)), 1)] == [1] * 5
 
 
 @pytest.mark.parametrize(
@@ -49,11 +49,11 @@ def test_runs_of_like_length_stand_together(make_runs):
     ],
 )
 def test_runs_that_differ_in_anything_else_do_not(make_runs, apart):
-    assert len(group([*make_runs(), *make_runs(apart)], 4)) == 2
+    assert len(group_into_jobs([*make_runs(), *make_runs(apart)], 4)) == 2
 
 
 def test_runs_may_differ_in_their_schedule(make_runs):
-    assert len(group([*make_runs(), *make_runs("schedule=wsd")], 4)) == 1
+    assert len(group_into_jobs([*make_runs(), *make_runs("schedule=wsd")], 4)) == 1
 
 
 @pytest.mark.parametrize(("runs_in_memory", "sizes"), [(2.5, [2, 2, 1]), (0.1, [1] * 5), (1e3, [4, 1]), (None, [4, 1])])
@@ -63,7 +63,7 @@ def test_a_stack_too_large_for_memory_is_split_when_planned(make_runs, runs_in_m
     config = plans[0].config
     limited = replace(config, runtime=replace(config.runtime, memory_gb=memory_gb))
     plans = [replace(plan, config=replace(limited, seed=plan.config.seed)) for plan in plans]
-    assert sorted((len(job.runs) for job in group(plans, 4)), reverse=True) == sizes
+    assert sorted((len(job.runs) for job in group_into_jobs(plans, 4)), reverse=True) == sizes
 
 
 def test_less_is_kept_of_a_batch_in_pieces(make_plan):
@@ -73,8 +73,8 @@ def test_less_is_kept_of_a_batch_in_pieces(make_plan):
 
 
 def test_a_stack_is_estimated_to_take_its_longest_run_and_the_products_of_all(make_runs):
-    short, long = (group([run], 1)[0] for run in make_runs(lengths=(10, 30)))
-    (both,) = group(make_runs(lengths=(10, 30)), 2)
+    short, long = (group_into_jobs([run], 1)[0] for run in make_runs(lengths=(10, 30)))
+    (both,) = group_into_jobs(make_runs(lengths=(10, 30)), 2)
     products_alone = Speed(step=0.0)
     assert job_seconds(both, products_alone) == pytest.approx(
         job_seconds(short, products_alone) + job_seconds(long, products_alone)

@@ -15,11 +15,11 @@ from scaling_harness.record.store import Store
 from scaling_harness.training.oversight import Interrupted
 from scaling_harness.training.trainer import train
 from sweeps.planning.expand import expand
-from sweeps.planning.manifest import Manifest, merge, read_manifest, write_manifest
+from sweeps.planning.manifest import Manifest, merge_jobs, read_manifest, write_manifest
 from sweeps.planning.plan_table import plan_rows, plan_totals
 from sweeps.tuning.tune import groups_of
-from sweeps.workers import circuit_breaker as breaker
 from sweeps.workers import worker
+from sweeps.workers.circuit_breaker import LIMIT, check_repeated_error
 
 BUDGETS = [640, 1280, 1920]  # 20, 40, 60 steps; the last quarter decays
 GRID = {"shapes": [[1, 16]], "budgets": {"n_tokens": BUDGETS}, "seeds": [0, 1], "trunk": True}
@@ -137,7 +137,7 @@ def test_a_manifest_keeps_trunks_and_merging_adds_branches(document, planned, tm
     write_manifest(tmp_path, manifest)
     assert read_manifest(tmp_path) == manifest
     fewer, _ = planned(stack=2, budgets={"n_tokens": BUDGETS[1:]})
-    merged = merge(fewer, jobs)
+    merged = merge_jobs(fewer, jobs)
     trunk, _ = trunks_and_branches(merged)
     assert [len(run.branches) for run in trunk] == [3, 3]
     assert {run.run_id for run in runs_of(merged)} == {run.run_id for run in runs_of(jobs)}
@@ -225,4 +225,4 @@ def test_branches_of_a_trunk_that_failed_fail_with_its_reason_and_are_no_case_fo
     lost = store.read(branches[1].job_id)
     assert (lost.status, lost.spent_flops) == ("failed", 0.0)
     assert lost.reason == f"its trunk {run.run_id} diverged: {record.reason}"
-    breaker.check([branches[1]] * breaker.LIMIT, store)
+    check_repeated_error([branches[1]] * LIMIT, store)

@@ -5,8 +5,8 @@ import pytest
 from rich.console import Console
 
 from sweeps.planning.time_estimate import duration
-from sweeps.status import live_table as progress
-from sweeps.status.live_table import Progress
+from sweeps.status import live_table
+from sweeps.status.live_table import LiveTable
 from sweeps.status.run_status import status
 
 BEGAN, NOW = "2026-01-01T10:00:00+00:00", "2026-01-01T10:00:04+00:00"
@@ -16,8 +16,8 @@ BEGAN, NOW = "2026-01-01T10:00:00+00:00", "2026-01-01T10:00:04+00:00"
 def clock(monkeypatch):
     """A clock that stands still until it is set."""
     now = [100.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(progress, "now", lambda: NOW)
+    monkeypatch.setattr(live_table.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(live_table, "now", lambda: NOW)
     return now
 
 
@@ -36,7 +36,7 @@ def test_a_line_for_each_finished_run_where_there_is_no_terminal(sweep, clock):
     manifest, rows = sweep
     said = io.StringIO()
     done = {"state": "done", "loss_nats": 1.25}
-    with Progress(manifest.jobs, Console(file=said, width=200)) as shown:
+    with LiveTable(manifest.jobs, Console(file=said, width=200)) as shown:
         rows = changed(rows, done, {}, {}, {})
         shown.show(rows)
         assert said.getvalue() == ""
@@ -51,7 +51,7 @@ def test_a_line_for_each_finished_run_where_there_is_no_terminal(sweep, clock):
 def test_the_live_table_says_step_loss_rate_and_time_left(sweep, clock):
     manifest, rows = sweep
     said = io.StringIO()
-    with Progress(manifest.jobs, Console(file=said, width=200, force_terminal=True)) as shown:
+    with LiveTable(manifest.jobs, Console(file=said, width=200, force_terminal=True)) as shown:
         rows = changed(rows, {"state": "done"}, {"state": "running", "since": BEGAN}, {}, {})
         shown.show(rows)
         clock[0] += 4.0

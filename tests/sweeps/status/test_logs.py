@@ -54,7 +54,7 @@ def test_the_verb_names_runs_by_a_part_or_lists_every_log(failed, capsys):
     assert main(["sweep", "logs", "fake", runs_dir, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"files": {str(log): ["line 49"]}}
     assert main(["sweep", "logs", "fake", "no-such-run", runs_dir]) == 2
-    assert "'no-such-run' is the name of 0 runs" in capsys.readouterr().err
+    assert "'no-such-run' matches 0 runs" in capsys.readouterr().err
 
 
 def test_a_run_is_found_by_its_name_or_a_part_that_only_it_has(make_manifest):

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from sweeps.compose import launcher_config
-from sweeps.planning.manifest import read_listing
+from sweeps.planning.manifest import read_planned_sweep
 from sweeps.status import overview
 from sweeps.status.overview import print_status, totals, watch
 from sweeps.status.run_status import status
@@ -15,7 +15,7 @@ BEGAN, NOW = "2026-01-01T10:00:00+00:00", "2026-01-01T10:30:00+00:00"
 def sweep(make_manifest):
     """Five equal runs: one done in an hour, two half done since ten o'clock, one waiting, one failed."""
     manifest, store = make_manifest(1, 2, 3, 4, 5)
-    listing = read_listing(store.sweep_dir("fake"))
+    listing = read_planned_sweep(store.sweep_dir("fake"))
     n_steps = manifest.runs[0].n_steps
     running = {"state": "running", "since": BEGAN, "where": "n1:77", "step": n_steps // 2}
     changes = (

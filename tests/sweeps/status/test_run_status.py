@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from scaling_harness.execution.attempts import LEASE_S, attempt_path
-from scaling_harness.execution.claim import take
+from scaling_harness.execution.claim import claim_job
 from scaling_harness.execution.execute import execute
 from scaling_harness.execution.signals import Stop
 from scaling_harness.record.atomic_files import write_text
@@ -19,7 +19,7 @@ def test_every_state_is_told_apart(make_manifest):
     done, diverged, failed, running, waiting = (job.job_id for job in manifest.jobs)
     for job in manifest.jobs[:3]:
         execute(job, manifest.runtime, store, Stop(), fake_training.train)
-    claim = take(running, [running], store)
+    claim = claim_job(running, [running], store)
     write_text(store.metrics_path(running), '{"step": 4, "loss": 2.5}\n')
     rows = {row.run_id: row for row in status(manifest.jobs, store)}
     assert states(manifest.jobs, store) == {
@@ -43,7 +43,7 @@ def test_every_state_is_told_apart(make_manifest):
 def test_a_lost_machine_is_seen_when_its_lease_is_over(make_manifest):
     manifest, store = make_manifest(1)
     run_id = manifest.runs[0].run_id
-    claim = take(run_id, [run_id], store)
+    claim = claim_job(run_id, [run_id], store)
     path = attempt_path(store.run_dir(run_id), 1)
     path.write_text(json.dumps({**json.loads(path.read_text()), "kernel": "another"}))
     assert states(manifest.jobs, store) == {run_id: "running"}
@@ -79,7 +79,7 @@ def tried(make_manifest):
     run_id = manifest.runs[0].run_id
     ends = ({"outcome": "interrupted", "seconds": 30.0}, {"outcome": "failed", "seconds": 5.0}, {})
     for number, (n_runs, end) in enumerate(zip((2, 1, 1), ends, strict=True), start=1):
-        assert take(run_id, [run_id], store)
+        assert claim_job(run_id, [run_id], store)
         path = attempt_path(store.run_dir(run_id), number)
         attempt = {**json.loads(path.read_text()), "kernel": "another", "n_runs": n_runs}
         path.write_text(json.dumps(attempt) + (f"\n{json.dumps(end)}" if end else ""))

@@ -102,7 +102,7 @@ def test_too_few_groups_give_values_but_no_rule(command):
     assert "optim.lr: no rule: 2 minima: at least 3 are needed" in out
     code, _, err = command("sweep run", "--tuned", "small", shapes="[[1, 16], [1, 64]]")
     assert code == 2
-    assert "choose one yourself" in err
+    assert "set a value yourself" in err
 
 
 @pytest.mark.parametrize(
@@ -161,9 +161,9 @@ def test_an_architecture_of_ones_own_goes_through_it_unchanged(make_config, monk
             assert execute(Job((plan,)), config.runtime, store, lambda: False).kind == "completed"
 
     (tuned,) = tune(groups, fields_named(["optim.lr"], groups), 3, train, store)
-    rates = {trial.settings["optim.lr"]: trial.loss for trial in tuned.found.trials}
+    rates = {trial.settings["optim.lr"]: trial.loss for trial in tuned.result.trials}
     assert list(rates) == [0.0025, 0.00125, 0.005]
-    assert tuned.found.best.settings["optim.lr"] == 0.005  # twenty steps: the faster, the better
+    assert tuned.result.best.settings["optim.lr"] == 0.005  # twenty steps: the faster, the better
     assert rates[0.005] < rates[0.0025] < rates[0.00125]
     document = tuned.to_dict()
     assert document["architecture"] == "test_tune:table"

@@ -4,7 +4,7 @@ from scaling_harness.errors import HarnessError
 from scaling_harness.execution.execute import execute
 from scaling_harness.execution.signals import Stop
 from sweeps.workers import worker
-from sweeps.workers.circuit_breaker import LIMIT, check
+from sweeps.workers.circuit_breaker import LIMIT, check_repeated_error
 
 
 def fail(job, *_):
@@ -27,10 +27,11 @@ def failed(make_manifest):
 
 def test_several_jobs_that_die_of_one_error_stop_the_sweep(failed):
     manifest, store = failed(1, 22, 333)
-    check(manifest.jobs, store)
+    check_repeated_error(manifest.jobs, store)
     manifest, store = failed(1, 22, 3)
-    with pytest.raises(HarnessError, match=rf"{LIMIT} of its jobs died of one error: .*ValueError: step # of # is"):
-        check(manifest.jobs, store)
+    sentence = rf"{LIMIT} of its jobs failed with the same error: .*ValueError: step # of # is"
+    with pytest.raises(HarnessError, match=sentence):
+        check_repeated_error(manifest.jobs, store)
 
 
 def test_a_worker_leaves_the_rest_untried(make_manifest, monkeypatch):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from scaling_harness.execution.attempts import read_end
-from scaling_harness.execution.claim import take
+from scaling_harness.execution.claim import claim_job
 from scaling_harness.execution.execute import execute
 from scaling_harness.execution.signals import Stop
 from scaling_harness.plan.plan import Job
@@ -25,8 +25,8 @@ from scaling_harness.training.trainer import train
 from sweeps.config import LocalLauncherConfig
 from sweeps.planning.manifest import Manifest, write_manifest
 from sweeps.workers.resources import environment
-from sweeps.workers.subprocess_trainer import STEP_FILE, error_file, reason, train_on
-from sweeps.workers.train_process import Delegate
+from sweeps.workers.subprocess_trainer import STEP_FILE, error_file, find_failure, train_in_processes
+from sweeps.workers.train_process import DelegatedOversight
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def shared(make_plan, tmp_path):
     config = plan.config
     manifest = Manifest("two", "?", 0, config.runtime, config.wandb, (Job((plan,)),))
     write_manifest(store.sweep_dir("two"), manifest)
-    return plan, store, train_on(2, store.sweep_dir("two"))
+    return plan, store, train_in_processes(2, store.sweep_dir("two"))
 
 
 def losses(store, plan):
@@ -116,17 +116,17 @@ def test_a_killed_worker_takes_its_processes_with_it_and_the_run_goes_on_elsewhe
     assert execute(job, manifest.runtime, store, Stop(), elsewhere).kind == "completed"
 
 
-def test_want_of_memory_explains_what_other_processes_then_say(tmp_path):
+def test_out_of_memory_explains_what_other_processes_then_say(tmp_path):
     def say(rank, words, errno=None):
         (tmp_path / error_file(rank)).write_text(json.dumps({"reason": words, "errno": errno}))
 
-    assert "exit code 3" in str(reason(tmp_path, 3, killed=False))
+    assert "exit code 3" in str(find_failure(tmp_path, 3, killed=False))
     say("1", "RuntimeError: Connection closed by peer", 104)
-    assert str(reason(tmp_path, 1, killed=False)) == "RuntimeError: Connection closed by peer"
-    assert reason(tmp_path, 1, killed=False).__cause__.errno == 104
-    assert is_out_of_memory(reason(tmp_path, 1, killed=True))
+    assert str(find_failure(tmp_path, 1, killed=False)) == "RuntimeError: Connection closed by peer"
+    assert find_failure(tmp_path, 1, killed=False).__cause__.errno == 104
+    assert is_out_of_memory(find_failure(tmp_path, 1, killed=True))
     say("0", "OutOfMemoryError: CUDA out of memory")
-    found = reason(tmp_path, 1, killed=False)
+    found = find_failure(tmp_path, 1, killed=False)
     assert is_out_of_memory(found)
     assert str(found).startswith("OutOfMemoryError")
 
@@ -136,7 +136,7 @@ def delegate(shared, tmp_path):
     """The oversight of a process of a run, for a worker that runs or has ended, and the worker."""
     plan, store, _ = shared
     worker = subprocess.Popen(["sleep", "60"])
-    yield Delegate(Job((plan,)), store, worker.pid, Stop(), tmp_path), worker
+    yield DelegatedOversight(Job((plan,)), store, worker.pid, Stop(), tmp_path), worker
     worker.kill()
     worker.wait()
 
@@ -158,11 +158,11 @@ def test_a_process_of_a_run_stops_when_it_is_told_or_its_worker_is_gone(delegate
 def test_a_process_of_a_run_writes_nothing_once_its_worker_was_overtaken(delegate, shared):
     plan, store, _ = shared
     oversight, _ = delegate
-    claim = take(plan.run_id, [plan.run_id], store)
+    claim = claim_job(plan.run_id, [plan.run_id], store)
     with pytest.raises(ClaimLost, match="attempt 1"):
         oversight.confirm()
     claim.end("interrupted")
-    mine = Delegate(Job((plan,)), store, os.getpid(), Stop(), store.runs_dir)
-    claim = take(plan.run_id, [plan.run_id], store)
+    mine = DelegatedOversight(Job((plan,)), store, os.getpid(), Stop(), store.runs_dir)
+    claim = claim_job(plan.run_id, [plan.run_id], store)
     mine.confirm()
     claim.end("interrupted")

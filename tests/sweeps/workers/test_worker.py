@@ -4,7 +4,7 @@ import os
 import pytest
 
 from scaling_harness.execution.attempts import attempt_numbers, read_attempt, read_end
-from scaling_harness.execution.claim import take
+from scaling_harness.execution.claim import claim_job
 from scaling_harness.execution.signals import Stop
 from scaling_harness.plan.plan import Job
 from sweeps.workers import worker
@@ -61,7 +61,7 @@ def test_a_job_waits_for_those_it_needs(fake):
 def test_a_taken_job_is_left_alone_until_it_is_free(fake):
     manifest, store, order, train = fake(1, 2)
     taken, free = manifest.jobs
-    claim = take(taken.job_id, [taken.runs[0].run_id], store)
+    claim = claim_job(taken.job_id, [taken.runs[0].run_id], store)
 
     def let_go(job, *rest):
         records = train(job, *rest)

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from scaling_harness.cli import main
-from sweeps.launchers.slurm import probe_job as wait_for_probe
+from sweeps.launchers.slurm import probe_job
 from sweeps.planning.time_estimate import Speed
-from sweeps.timing.probe import Probe, keep
+from sweeps.timing.probe import Probe, write_probe
 
 GRID = "[{shapes: [[1, 16]], budgets: {n_tokens: [320, 640]}, seeds: [0, 1]}]"
 
@@ -83,9 +83,9 @@ def test_arrays_are_split_at_the_sites_limit(sweep, slurm):
     ("options", "sentence"),
     [
         (["launcher=slurm", "launcher.partition=debug"], "there is no partition debug: choose one of gpu, main"),
-        (["launcher=slurm", "runtime.device=cuda"], "launcher.gpus 0: ask for a GPU"),
-        (["launcher=slurm", "launcher.slots=2", "launcher.gpus=2", "launcher.gpus_per_run=2"], "need 4 GPUs a task"),
-        (["launcher=slurm", "launcher.gpus_per_run=3"], "it must divide them"),
+        (["launcher=slurm", "runtime.device=cuda"], "launcher.gpus is 0: ask for a GPU"),
+        (["launcher=slurm", "launcher.slots=2", "launcher.gpus=2", "launcher.gpus_per_run=2"], "need 4 GPUs per task"),
+        (["launcher=slurm", "launcher.gpus_per_run=3"], "choose a number that divides them"),
         (["launcher=slurm", "launcher.workers=0"], "launcher.workers is 0"),
         (["launcher=slurm", "launcher.wokers=2"], "launcher.wokers"),
         (["launcher=kubernetes"], "kubernetes"),
@@ -170,9 +170,9 @@ def test_a_version_measured_as_before_is_told_from_changed_code(sweep, slurm, tm
 def test_a_probe_is_taken_by_a_task_and_awaited(sweep, slurm, tmp_path, monkeypatch):
     def find(_seconds):
         slurm.set_queue()
-        keep(tmp_path / "runs" / "mine", Probe("2026-01-01T00:00:00+00:00", "n7", 2, Speed(2.0, 2.0)))
+        write_probe(tmp_path / "runs" / "mine", Probe("2026-01-01T00:00:00+00:00", "n7", 2, Speed(2.0, 2.0)))
 
-    monkeypatch.setattr(wait_for_probe, "time", SimpleNamespace(sleep=find, monotonic=time.monotonic))
+    monkeypatch.setattr(probe_job, "time", SimpleNamespace(sleep=find, monotonic=time.monotonic))
     slurm.set_queue(("101_0", "RUNNING"))
     code, said = sweep("probe", "launcher=slurm", "launcher.slots=2", "launcher.gpus=1")
     assert code == 0
@@ -188,9 +188,9 @@ def test_a_probe_is_taken_by_a_task_and_awaited(sweep, slurm, tmp_path, monkeypa
     slurm.set_queue(("101_0", "PENDING"))
     sweep("probe", "launcher=slurm", "--again")
     assert len(slurm.scripts) == 1
-    monkeypatch.setattr(wait_for_probe, "_SEEN_LATE_S", 0.0)
+    monkeypatch.setattr(probe_job, "_SEEN_LATE_S", 0.0)
     (tmp_path / "runs" / "mine" / "probe" / "logs" / "102_0.out").write_text("no GPU\nno such device\n")
     code, said = sweep("probe", "launcher=slurm", "--again")
     assert code == 1
-    assert "probe 102 found nothing; its output: " in said
+    assert "probe 102 ended without a result; its output: " in said
     assert "no such device" in said
