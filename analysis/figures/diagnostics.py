@@ -110,13 +110,13 @@ def _draw_forecast(ax: Axes, largest: pd.DataFrame, kept: pd.DataFrame, law: Law
     draws = {name: values[:, None] for name, values in again.draws.items()}
     ax.fill_between(
         N,
-        *np.percentile(law.predict(draws, N=N, D=C / (6 * N)), [2.5, 97.5], axis=0),
+        *np.percentile(law.predict(draws, N=N, D=again.cost.tokens(C, N)), [2.5, 97.5], axis=0),
         color=ACCENT,
         alpha=0.18,
         lw=0,
         label="its 95 % interval (parameters)",
     )
-    ax.plot(N, again.predict(N=N, D=C / (6 * N)), color=ACCENT, label="forecast of the law")
+    ax.plot(N, again.predict(N=N, D=again.cost.tokens(C, N)), color=ACCENT, label="forecast of the law")
     last = kept.iloc[budget_groups(kept["C"].to_numpy())[-1]].sort_values("N")
     label = f"last budget fitted, {style.power(float(last['C'].mean()))} FLOP"
     ax.plot(last["N"], last["L"], "o-", ms=3.5, lw=0.9, color=GREY, label=label)

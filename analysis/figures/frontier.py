@@ -17,6 +17,7 @@ from analysis.frontier.approach1_envelope import Envelope
 from analysis.frontier.approach2_isoflop import Slice
 from analysis.frontier.approaches import Approaches
 from analysis.frontier.frontier_line import Approach
+from analysis.laws.cost_model import optimal_under
 from analysis.laws.published import PUBLISHED
 from analysis.runs.curves import Points
 from analysis.runs.selection import Runs
@@ -164,7 +165,7 @@ def _fit_band(parametric: FitResult, C: Array, symbol: str) -> Array:
     """95 % of the optima of the drawn parameters, (2, C); draws without an optimum (alpha or beta 0) have none."""
     draws = {name: values[:, None] for name, values in parametric.draws.items()}
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        best = parametric.law.optimal(draws, C)
+        best = optimal_under(parametric.cost, parametric.law, draws, C)
     drawn = best.n_params if symbol == "N" else best.n_tokens
     drawn = drawn[(np.isfinite(drawn) & (drawn > 0)).all(axis=1)]
     return np.percentile(drawn, [2.5, 97.5], axis=0) if len(drawn) else np.full((2, len(C)), np.nan)

@@ -44,7 +44,7 @@ def contours(parametric: FitResult, cells: pd.DataFrame, labels: Labels) -> Figu
 
 def _draw_surface(ax: Axes, parametric: FitResult, cells: pd.DataFrame) -> None:
     C, N = style.span(cells["C"], beyond=0.12, n=120), style.span(cells["N"], beyond=0.08, n=120)
-    loss = parametric.predict(N=N[:, None], D=C / (6 * N[:, None]))
+    loss = parametric.predict(N=N[:, None], D=parametric.cost.tokens(C, N[:, None]))
     levels = _levels(loss)
     ax.contourf(C, N, loss, levels=levels, cmap=style.LOSS_MAP, norm=LogNorm(), extend="both", alpha=0.8)
     lines = ax.contour(C, N, loss, levels=levels, colors="#555555", linewidths=0.6)
@@ -68,5 +68,5 @@ def _draw_cuts(ax: Axes, parametric: FitResult, cells: pd.DataFrame) -> None:
         C = float(np.exp(np.log(group["C"]).mean()))
         N = style.span(group["N"], beyond=0.05)
         colour = shades.of(float(group["C"].mean()))
-        ax.plot(N, parametric.predict(N=N, D=C / (6 * N)), color=colour, lw=1.3, label=style.power(C))
+        ax.plot(N, parametric.predict(N=N, D=parametric.cost.tokens(C, N)), color=colour, lw=1.3, label=style.power(C))
         ax.plot(group["N"], group["L"], "o", ms=4, color=colour, mec="white", mew=0.5)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.arrays import Array, Rows
+from analysis.fitting.cost_of_runs import cost_of, cost_sentences
 from analysis.fitting.estimate import Estimate
 from analysis.fitting.goodness_of_fit import fit_quality
 from analysis.fitting.identifiability import check_rows
@@ -17,6 +18,7 @@ from analysis.fitting.profile import Profile, profile, profile_intervals
 from analysis.fitting.resample import Resample, draw_params, method_warnings
 from analysis.fitting.result import FitResult, build_estimates
 from analysis.fitting.sandwich import standard_errors
+from analysis.laws.cost_model import SIX_ND, CostModel
 from analysis.laws.law import FLOPS_PER_PARAM_TOKEN, Law
 from analysis.laws.registry import law_named
 from analysis.runs.replicates import SeedNoise, design_cells, seed_noise
@@ -106,6 +108,7 @@ def fit(
     labels = None if clusters is None else _labels(frame, clusters)
     method: Resample = "sandwich" if resample == "cases" and len(y) > MANY_ROWS else resample
     draws = draw_params(point, method, resamples, np.random.default_rng(seed), labels, noise)
+    cost = cost_of(frame)
     settings = {"loss": loss, "delta": delta, "count": count, "weights": weights, "clusters": clusters}
     settings |= {"resample": method, "resamples": resamples, "seed": seed}
     settings |= {name: value for name in ("fixed", "tied") if (value := getattr(law, name))}
@@ -114,9 +117,16 @@ def fit(
         draws,
         dropped=dropped,
         settings=settings,
-        warnings=[*sentences, *_left_out(dropped), *_cluster_warnings(labels), *method_warnings(point, method)],
+        warnings=[
+            *cost_sentences(cost),
+            *sentences,
+            *_left_out(dropped),
+            *_cluster_warnings(labels),
+            *method_warnings(point, method),
+        ],
         checks=_checks(point, labels, profiles) | _noise_check(point, frame, noise) if draws else {},
         offset=_offset_profile(point) if draws else None,
+        cost=cost,
         spent=_spent(frame, inputs),
     )
 
@@ -153,13 +163,14 @@ def assemble(
     warnings: Sequence[str] = (),
     checks: Mapping[str, Any] | None = None,
     offset: Profile | None = None,
+    cost: CostModel = SIX_ND,
     spent: Array | None = None,
 ) -> FitResult:
     """The result of a certified optimum and its resampled parameters; E without interval if unidentified.
 
     ``spent`` is the compute of each run: how far beyond the runs a budget lies is told by it.
     """
-    params, derived = build_estimates(point.law, point.params, draws)
+    params, derived = build_estimates(point.law, point.params, draws, cost)
     unidentified = _unidentified(offset)
     if unidentified and offset:
         params[offset.name] = Estimate(params[offset.name].value)
@@ -180,6 +191,7 @@ def assemble(
         warnings=(*warnings, *_fit_warnings(point), *unidentified),
         settings=settings,
         checks=checks or {},
+        cost=cost,
     )
 
 

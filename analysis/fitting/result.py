@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 from analysis.arrays import Array
 from analysis.fitting.estimate import Estimate
 from analysis.fitting.optimum import Certificate
-from analysis.laws.law import FLOPS_PER_PARAM_TOKEN, Law, Optimum, derive
+from analysis.laws.cost_model import SIX_ND, CostModel, derive_under, optimal_under
+from analysis.laws.law import Law, Optimum
 from analysis.to_json import document, to_json
 from scaling_harness.errors import UserError
 from scaling_harness.record.atomic_files import write_json
@@ -51,6 +52,8 @@ class FitResult:
     checks : mapping
         "stderr_hessian" by parameter, from the sandwich; "ci95_profile", if profiles were asked for; "noise",
         the residuals beside the spread of seeds, and the p value of lack of fit, if there are replicates.
+    cost : CostModel
+        What the C of the runs is in N and D; optima and the exponents a and b are those under it.
     """
 
     law: Law
@@ -68,6 +71,7 @@ class FitResult:
     settings: Mapping[str, Any] = field(default_factory=dict)
     holdout: Mapping[str, Any] | None = None
     checks: Mapping[str, Any] = field(default_factory=dict)
+    cost: CostModel = SIX_ND
 
     @property
     def law_name(self) -> str:
@@ -103,9 +107,9 @@ class FitResult:
             )
         return self.law.predict(self.values, **inputs)
 
-    def optimal(self, train_flops: ArrayLike, flops_per_param_token: float = FLOPS_PER_PARAM_TOKEN) -> Optimum:
-        """Compute-optimal N and D at a budget, and the loss there."""
-        return self.law.optimal(self.values, train_flops, flops_per_param_token)
+    def optimal(self, train_flops: ArrayLike) -> Optimum:
+        """Compute-optimal N and D at a budget, under the cost of the runs, and the loss there."""
+        return optimal_under(self.cost, self.law, self.values, train_flops)
 
     def save(self, path: Path | str) -> None:
         """Write the result, draws included, as JSON."""
@@ -128,6 +132,7 @@ def _(fit: FitResult) -> dict[str, Any]:
         "dropped": fit.dropped,
         "params": fit.params,
         "derived": fit.derived,
+        "cost": fit.cost,
         "objective": fit.objective,
         "status": fit.status,
         "starts": {"tried": fit.certificate.tried, "agreeing": fit.certificate.agreeing},
@@ -145,10 +150,10 @@ def _(fit: FitResult) -> dict[str, Any]:
 
 
 def build_estimates(
-    law: Law, point: Mapping[str, float], draws: Mapping[str, Array]
+    law: Law, point: Mapping[str, float], draws: Mapping[str, Array], cost: CostModel = SIX_ND
 ) -> tuple[dict[str, Estimate], dict[str, Estimate]]:
-    """Estimates of the parameters and of what follows from them."""
-    derived, drawn = derive(law, point), derive(law, draws) if draws else {}
+    """Estimates of the parameters and of what follows from them and the cost."""
+    derived, drawn = derive_under(cost, law, point), derive_under(cost, law, draws) if draws else {}
     none = np.array([])
     return (
         {n: Estimate.from_draws(x, none if n in law.fixed else draws.get(n, none)) for n, x in point.items()},

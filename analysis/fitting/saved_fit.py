@@ -12,6 +12,7 @@ from analysis.fitting.estimate import Estimate
 from analysis.fitting.optimum import Certificate
 from analysis.fitting.result import FILE_VERSION, FitResult
 from analysis.laws.constrained import constrained
+from analysis.laws.cost_model import cost_from
 from analysis.laws.law import Law
 from analysis.laws.registry import LAWS
 from analysis.runs.conventions import conventions_of, rows_id, tuning_of
@@ -31,7 +32,8 @@ def describe(result: FitResult, runs: Runs, source: Mapping[str, Any]) -> FitRes
     source : mapping
         Arguments of `load_runs` that give the runs again.
     """
-    more = {"conventions": conventions_of(runs), "rows": rows_id(runs), "source": dict(source)}
+    compute = result.cost.convention if {"N", "D", "C"} <= set(runs.frame) else None
+    more = {"conventions": {**conventions_of(runs), "compute": compute}, "rows": rows_id(runs), "source": dict(source)}
     if runs.columns is not None:
         more["taken"] = dict(runs.columns)
     more["tuning"] = tuning_of(Path(source["path"])) if "path" in source else None
@@ -99,6 +101,7 @@ def _from_document(document: dict[str, Any], law: Law) -> FitResult:
         input_ranges={name: tuple(span) for name, span in document["input_ranges"].items()},
         dropped=tuple(document["dropped"]),
         checks=document.get("checks", {}),
+        cost=cost_from(document.get("cost")),
         warnings=tuple(document["warnings"]),
         **{name: document[name] for name in plain},
     )

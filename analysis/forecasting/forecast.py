@@ -18,7 +18,6 @@ from analysis.forecasting.inverse import (
 )
 from analysis.forecasting.misallocation import CostOfChoice, WrongSize, cost_of_choice, wrong_sizes
 from analysis.forecasting.source import Source
-from analysis.laws.law import FLOPS_PER_PARAM_TOKEN
 from analysis.to_json import document
 from scaling_harness.errors import HarnessError, UserError
 
@@ -42,7 +41,7 @@ class Forecast:
         Distance from the range of the runs, the worst of N, D and C; None if it is not known.
     warnings : tuple of str
     wrong_sizes : tuple of WrongSize
-        At an optimum under C = 6 N D: what 1/3, 1/2, 2 and 3 times the best N cost at that budget.
+        At an optimum under a cost C(N, D): what 1/3, 1/2, 2 and 3 times the best N cost at that budget.
     regret : CostOfChoice or None
         At an optimum: what it costs to follow the estimate if a resample is the truth; None without resamples.
     """
@@ -150,8 +149,10 @@ def _at_optimum(source: Source, asked: str, by_letter: Mapping[str, Array], draw
         return forecast_there
     return replace(
         forecast_there,
-        wrong_sizes=wrong_sizes(source.law, source.values, source.draws, train_flops),
-        regret=cost_of_choice(source.law, source.values, source.draws, train_flops) if source.draws else None,
+        wrong_sizes=wrong_sizes(source.law, source.values, source.draws, train_flops, source.cost),
+        regret=cost_of_choice(source.law, source.values, source.draws, train_flops, source.cost)
+        if source.draws
+        else None,
     )
 
 
@@ -165,7 +166,7 @@ def _at_shape(source: Source, shape: Mapping[str, float]) -> Forecast:
     if source.law is None or set(source.law.power_inputs) != {"N", "D"}:
         raise HarnessError(f"{source.name} has no law of the loss in N and D")
     law, inputs = source.law, {name: np.array([value]) for name, value in shape.items()}
-    fixed = {**inputs, "C": FLOPS_PER_PARAM_TOKEN * inputs["N"] * inputs["D"]}
+    fixed = {**inputs, "C": source.cost.flops(inputs["N"], inputs["D"])}
     drawn = {"L": law.predict(source.draws, **inputs)} if source.draws else {}
     return _build(source, asked, {**fixed, "L": law.predict(_point(source), **inputs)}, drawn)
 

@@ -13,6 +13,7 @@ from analysis.fitting.estimate import CI_LEVEL, Estimate
 from analysis.fitting.result import FitResult
 from analysis.fitting.saved_fit import load_fit
 from analysis.laws.constrained import parse_values
+from analysis.laws.cost_model import SIX_ND, CostModel, derive_under, optimal_under
 from analysis.laws.kaplan import Batch, batch_named, optimal_steps
 from analysis.laws.law import FLOPS_PER_PARAM_TOKEN, Law, Optimum, derive
 from analysis.laws.published import PUBLISHED, Published
@@ -64,6 +65,8 @@ class Source:
     notes : tuple of str
     batch : Batch or None
         Tokens of a step, which a law in N and steps needs to have an optimum.
+    cost : CostModel
+        What C is in N and D: of a fit that of its runs, of published constants 6 N D.
     """
 
     name: str
@@ -78,6 +81,7 @@ class Source:
     published: bool = False
     notes: tuple[str, ...] = ()
     batch: Batch | None = None
+    cost: CostModel = SIX_ND
 
     @property
     def unit(self) -> str:
@@ -86,22 +90,24 @@ class Source:
 
     @property
     def has_optimum(self) -> bool:
-        """Whether the law has an N_opt and D_opt under C = 6 N D, or with its batch under C = 6 N B S."""
+        """Whether the law has an N_opt and D_opt under its cost C(N, D), or with its batch under C = 6 N B S."""
         return self.law is not None and (self.batch is not None or "a" in derive(self.law, self.values))
 
     def optimal(self, params: Mapping[str, Array], train_flops: Array) -> Optimum:
-        """Optimum of the law at C = 6 N D or 6 N B S; params and FLOPs broadcast."""
+        """Optimum of the law at its cost C(N, D), or at 6 N B S; params and FLOPs broadcast."""
         if self.law is None:
             raise UserError(f"{self.name} has no law of the loss, only exponents")
         if self.batch is not None:
             return optimal_steps(self.law, params, train_flops, self.batch)
-        return self.law.optimal(params, train_flops)
+        return optimal_under(self.cost, self.law, params, train_flops)
 
     def exponent_draws(self, name: str) -> Array | None:
         """Resampled values of an exponent; None if the source has no draws."""
         if self.law is None or not self.draws:
             return None
-        return np.asarray(self.draws[name] if name in self.draws else derive(self.law, self.draws)[name])
+        return np.asarray(
+            self.draws[name] if name in self.draws else derive_under(self.cost, self.law, self.draws)[name]
+        )
 
 
 def with_batch(source: Source, batch: str) -> Source:
@@ -175,8 +181,17 @@ def from_fit(result: FitResult, name: str = "fit") -> Source:
         input_ranges=result.input_ranges,
         conventions=conventions,
         settings=settings,
-        notes=tuple(f"{name}: {sentence}" for sentence in result.warnings),
+        notes=tuple(f"{name}: {sentence}" for sentence in (*result.warnings, *_unknown_cost(result))),
+        cost=result.cost,
     )
+
+
+def _unknown_cost(result: FitResult) -> list[str]:
+    """Sentence for a fit saved before fits had a cost model, of runs whose C is not 6 N D."""
+    compute = (result.settings.get("conventions") or {}).get("compute")
+    if compute in (None, result.cost.convention):
+        return []
+    return ["the C of its runs is not 6 N D, which is what is taken here: fit again to have their own cost"]
 
 
 def from_published(entry: Published) -> Source:

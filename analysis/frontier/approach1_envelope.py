@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.arrays import Array, Rows
+from analysis.laws.cost_model import SIX_ND, CostModel
 from analysis.runs.curves import Points
 from analysis.runs.selection import Runs
 
@@ -64,17 +65,19 @@ def _turns_down(x: Array, y: Array, i: int, j: int, k: int) -> bool:
     return (y[j] - y[i]) * (x[k] - x[i]) >= (y[k] - y[i]) * (x[j] - x[i])
 
 
-def build(runs: Runs, cells: pd.DataFrame, curves: Mapping[object, Points]) -> Envelope:
+def build(runs: Runs, cells: pd.DataFrame, curves: Mapping[object, Points], cost: CostModel = SIX_ND) -> Envelope:
     """Interpolate all curves in log-log at common FLOPs and find the lowest.
 
     Parameters
     ----------
     runs : Runs
-        Their N turns tokens into FLOPs, 6 N D.
+        Their N turns tokens into FLOPs.
     cells : DataFrame
         From `design_cells`: the curves of a cell's seeds are averaged in ln L.
     curves : mapping
         From `curves_of`.
+    cost : CostModel
+        FLOPs of N and tokens.
     """
     log_flops = np.linspace(np.log(cells.C.min()), np.log(cells.C.max()), N_FLOPS)
     log_loss = np.full((len(cells), N_FLOPS), np.inf)
@@ -82,7 +85,7 @@ def build(runs: Runs, cells: pd.DataFrame, curves: Mapping[object, Points]) -> E
     for i, (n_params, n_tokens) in enumerate(zip(cells.N, cells.D, strict=True)):
         there = [curves[index] for index in members[n_params, n_tokens] if index in curves]
         if there:
-            log_loss[i] = np.mean([_on_grid(points, n_params, log_flops) for points in there], axis=0)
+            log_loss[i] = np.mean([_on_grid(cost, points, n_params, log_flops) for points in there], axis=0)
     winner = log_loss.argmin(axis=0)
     kept, reasons = _bracketed(cells.N.to_numpy(), log_loss, winner)
     progress = np.exp(log_flops - np.log(cells.C.to_numpy())[winner])[kept]
@@ -90,9 +93,9 @@ def build(runs: Runs, cells: pd.DataFrame, curves: Mapping[object, Points]) -> E
     return Envelope(np.exp(log_flops), log_loss, winner, kept, reasons, late)
 
 
-def _on_grid(points: Points, n_params: float, log_flops: Array) -> Array:
+def _on_grid(cost: CostModel, points: Points, n_params: float, log_flops: Array) -> Array:
     """Ln L at the FLOPs, interpolated in log-log; inf outside the run."""
-    log_c, log_loss = np.log(6 * n_params * points[0]), np.log(points[1])
+    log_c, log_loss = np.log(cost.flops(n_params, points[0])), np.log(points[1])
     slack = 1e-9  # the last point of the longest run is the end of the grid
     inside = (log_flops >= log_c[0] - slack) & (log_flops <= log_c[-1] + slack)
     return np.where(inside, np.interp(log_flops, log_c, log_loss), np.inf)

@@ -16,6 +16,7 @@ from analysis.arrays import Array
 from analysis.fitting.result import FitResult
 from analysis.frontier.approach2_isoflop import Slice, vertex_of
 from analysis.frontier.frontier_line import Approach, Drawn, approach_through, weighted_line
+from analysis.laws.cost_model import optimal_under
 
 NAME = "2 corrected"
 SMALL_N_OPT = 0.01
@@ -61,7 +62,7 @@ def vertex_shifts(
     for piece in pieces:
         group = cells.iloc[piece.rows]
         N, D = group.N.to_numpy(), group.D.to_numpy()
-        best = law_fit.law.optimal(columns, piece.train_flops)
+        best = optimal_under(law_fit.cost, law_fit.law, columns, piece.train_flops)
         loss_Kn = law_fit.law.predict(columns, N=N, D=D)
         shift_n.append(vertex_of(np.log(N), loss_Kn)[0] - np.log(best.n_params[:, 0]))
         shift_d.append(vertex_of(np.log(D), loss_Kn)[0] - np.log(best.n_tokens[:, 0]))

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.arrays import Array
+from analysis.fitting.cost_of_runs import cost_of, cost_sentences
 from analysis.fitting.estimate import Estimate
 from analysis.fitting.fit import assemble
 from analysis.fitting.identifiability import check_rows
@@ -20,6 +21,7 @@ from analysis.frontier import approach2_bias as bias_of
 from analysis.frontier import approach2_isoflop as isoflop
 from analysis.frontier.frontier_line import MIN_BUDGETS, Approach, Drawn, approach_through, empty_approach
 from analysis.laws.chinchilla import chinchilla
+from analysis.laws.cost_model import CostModel, optimal_under
 from analysis.laws.law import Law, frontier
 from analysis.runs.budgets import budget_groups
 from analysis.runs.curves import Points, curves_of
@@ -29,6 +31,7 @@ from analysis.runs.table_curves import split_curves
 
 PAIRS = (("1", "2"), ("1", "3"), ("2", "3"))
 ASYMMETRY = 1.25
+NEGLIGIBLE = 0.002  # of a: 1 % of N_opt in two decades of C
 HULL_WARNING = "the lower hull follows the luckiest runs: it lowers the loss and is another estimand than the envelope"
 
 
@@ -55,9 +58,15 @@ class Approaches:
 
     @property
     def agree(self) -> bool | None:
-        """Whether every difference of a has zero in its interval; None without two approaches."""
-        intervals = [d.ci95 for d in self.differences.values() if d.ci95 is not None]
-        return all(low <= 0 <= high for low, high in intervals) if intervals else None
+        """Whether every difference of a is noise or negligible; None without two approaches."""
+        known = [d for d in self.differences.values() if d.ci95 is not None]
+        return not any(map(differs, known)) if known else None
+
+
+def differs(difference: Estimate) -> bool:
+    """Whether a difference of a is beyond noise, and large enough for a decision to rest on it."""
+    interval = difference.ci95
+    return interval is not None and not interval[0] <= 0 <= interval[1] and abs(difference.value) > NEGLIGIBLE
 
 
 def three_approaches(
@@ -102,16 +111,17 @@ def three_approaches(
     pieces = isoflop.slices(cells)
     scatter = isoflop.scatter_rms(cells, pieces)
     sd = cell_sd(cells, noise, scatter if np.isfinite(scatter) else point.residual_rms)
-    traced = envelope.build(runs, cells, curves) if curves else None
-    third, parametric = _third(runs, point, sentences, cells, noise, draws)
+    cost = cost_of(cells)
+    traced = envelope.build(runs, cells, curves, cost) if curves else None
+    third, parametric = _third(runs, point, [*cost_sentences(cost), *sentences], cells, noise, draws, cost)
     noise_KR = sd * draws
     second, corrected, bias = _second(pieces, cells, noise_KR, parametric)
-    each = {"1": _first("1", traced, cells, noise_KR), "2": second, "3": third}
+    each = {"1": _first("1", traced, cells, noise_KR, cost), "2": second, "3": third}
     variants = {
-        "1 hull": _first("1 hull", traced, cells, noise_KR),
+        "1 hull": _first("1 hull", traced, cells, noise_KR, cost),
         akima.NAME: akima.akima_approach(cells, cells.log_loss.to_numpy() + noise_KR),
         **({bias_of.NAME: corrected} if corrected else {}),
-        **({} if law is chinchilla else {"3 chinchilla": _chinchilla(runs, cells, noise, draws)}),
+        **({} if law is chinchilla else {"3 chinchilla": _chinchilla(runs, cells, noise, draws, cost)}),
     }
     apart = {name: difference for name, variant in variants.items() if (difference := _difference(variant, third))}
     return Approaches(each, _differences(each), parametric, cells, noise, tuple(pieces), traced, variants, apart, bias)
@@ -125,13 +135,19 @@ def _parametric_point(cells: pd.DataFrame, law: Law) -> tuple[Point, list[str]]:
     return fit_point(law, inputs, cells.L.to_numpy(), Objective(), weights), sentences
 
 
-def _chinchilla(runs: Runs, cells: pd.DataFrame, noise: SeedNoise | None, draws: Array) -> Approach:
+def _chinchilla(runs: Runs, cells: pd.DataFrame, noise: SeedNoise | None, draws: Array, cost: CostModel) -> Approach:
     """Approach 3 as Hoffmann et al. had it, beside one with another law."""
-    return _third(runs, *_parametric_point(cells, chinchilla), cells, noise, draws)[0]
+    return _third(runs, *_parametric_point(cells, chinchilla), cells, noise, draws, cost)[0]
 
 
 def _third(
-    runs: Runs, point: Point, sentences: list[str], cells: pd.DataFrame, noise: SeedNoise | None, draws: Array
+    runs: Runs,
+    point: Point,
+    sentences: list[str],
+    cells: pd.DataFrame,
+    noise: SeedNoise | None,
+    draws: Array,
+    cost: CostModel,
 ) -> tuple[Approach, FitResult]:
     """Approach 3: the frontier of the parametric law; noise goes on the fitted losses."""
     sd = cell_sd(cells, noise, point.residual_rms)
@@ -140,10 +156,17 @@ def _third(
     settings = {"loss": "log_huber", "delta": point.objective.delta, "count": runs.count}
     settings |= {"resample": "noise", "resamples": len(draws), "rows": "cells, weighted by seeds"}
     spent = cells.C.to_numpy(float)
-    result = assemble(point, resampled, dropped=runs.dropped, settings=settings, warnings=sentences, spent=spent)
+    result = assemble(
+        point, resampled, dropped=runs.dropped, settings=settings, warnings=sentences, spent=spent, cost=cost
+    )
     budgets = np.array([cells.C.iloc[rows].mean() for rows in budget_groups(cells.C.to_numpy())])
     best = result.optimal(budgets)
     points = pd.DataFrame({"C": budgets, "N_opt": best.n_params, "D_opt": best.n_tokens, "loss": best.loss_nats})
+    if not cost.proportional:
+        with np.errstate(invalid="ignore", over="ignore"):
+            drawn = optimal_under(cost, point.law, {k: v[:, None] for k, v in resampled.items()}, budgets)
+            each = Drawn(np.log(drawn.n_params)), Drawn(np.log(drawn.n_tokens))
+        return approach_through("3", points, *each, (), result.warnings), result
     a, b = result.derived["a"], result.derived["b"]
     at_one = (np.log(best.n_params[0]) - a.value * np.log(budgets[0]),)
     at_one += (np.log(best.n_tokens[0]) - b.value * np.log(budgets[0]),)
@@ -202,7 +225,7 @@ def _second_warnings(
     return sentences
 
 
-def _first(name: str, traced: envelope.Envelope | None, cells: pd.DataFrame, noise: Array) -> Approach:
+def _first(name: str, traced: envelope.Envelope | None, cells: pd.DataFrame, noise: Array, cost: CostModel) -> Approach:
     """Approach 1: lines through the sizes on the envelope; the FLOPs used are those of the data itself."""
     columns = ["C", "N_opt", "D_opt", "loss"]
     if traced is None:
@@ -211,12 +234,13 @@ def _first(name: str, traced: envelope.Envelope | None, cells: pd.DataFrame, noi
     log_size, flops = np.log(cells.N.to_numpy()), traced.train_flops[kept]
     log_n = log_size[traced.winner[kept]]
     loss = np.exp(traced.log_loss[traced.winner[kept], kept])
-    points = pd.DataFrame(dict(zip(columns, (flops, np.exp(log_n), flops / (6 * np.exp(log_n)), loss), strict=True)))
+    tokens = cost.tokens(flops, np.exp(log_n))
+    points = pd.DataFrame(dict(zip(columns, (flops, np.exp(log_n), tokens, loss), strict=True)))
     if len(np.unique(log_n)) < MIN_BUDGETS:
         return empty_approach(name, points, traced.reasons, f"{len(np.unique(log_n))} sizes on the envelope")
     drawn = _winning_sizes(traced.log_loss[:, kept], log_size, noise)
     warnings = _first_warnings(traced, log_n) if name == "1" else [HULL_WARNING]
-    return approach_through(name, points, Drawn(drawn), Drawn(np.log(flops / 6) - drawn), traced.reasons, warnings)
+    return approach_through(name, points, Drawn(drawn), Drawn(cost.log_tokens(flops, drawn)), traced.reasons, warnings)
 
 
 def _winning_sizes(log_loss: Array, log_size: Array, noise: Array) -> Array:

@@ -4,20 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from analysis.fitting.estimate import Estimate
 from analysis.fitting.goodness_of_fit import fit_quality
 from analysis.frontier.approach1_envelope import END_OF_RUN
 from analysis.frontier.approach2_isoflop import ENOUGH_SIZES
-from analysis.frontier.approaches import Approaches
+from analysis.frontier.approaches import NEGLIGIBLE, Approaches, differs
 from analysis.to_json import document
 
 MISFIT = 1.5  # residuals over seed noise from which the law is said to miss something
 EXPLAINS = 0.5  # share of a difference that a known bias must account for
 SUM_OFF = 0.02  # how far a + b may be from 1 if C = 6 N D
-SAME_COMPUTE = 0.01
 UNKNOWN = "cause unknown: more seeds or wider grids would tell"
 
 
@@ -47,8 +45,8 @@ def _(said: Verdict) -> dict[str, Any]:
 
 
 def verdict(approaches: Approaches) -> Verdict:
-    """Judge by the paired differences of a: zero in all their intervals is agreement."""
-    apart = {pair: d for pair, d in approaches.differences.items() if d.ci95 and not d.ci95[0] <= 0 <= d.ci95[1]}
+    """Judge by the paired differences of a: zero in all their intervals, or next to nothing, is agreement."""
+    apart = {pair: d for pair, d in approaches.differences.items() if differs(d)}
     rows = tuple(
         {"pair": pair, "difference": d, "cause": likely_cause(approaches, pair, d)} for pair, d in apart.items()
     )
@@ -66,13 +64,14 @@ def _table(approaches: Approaches) -> pd.DataFrame:
 
 
 def _torn(approaches: Approaches) -> list[str]:
-    """A sentence where a + b of an approach is not 1 although C = 6 N D: its N and D are not of one optimum."""
-    cells = approaches.cells
-    if (np.abs(cells.C / (6 * cells.N * cells.D) - 1) > SAME_COMPUTE).any():
+    """A sentence if a + b of an approach is not 1 although C = 6 N D: its N and D are not of one optimum."""
+    cost = approaches.parametric.cost
+    if not cost.proportional:
         return []
     sums = {name: each.a.value + each.b.value for name, each in approaches.approaches.items()}
     off = [f"{total:.3f} by approach {name}" for name, total in sums.items() if abs(total - 1) > SUM_OFF]
-    return [f"a + b is not 1 although C = 6 N D: {', '.join(off)}; N and D there are not of one optimum"] if off else []
+    apart = f"a + b is not 1 although C = {cost.formula}: {', '.join(off)}; N and D there are not of one optimum"
+    return [apart] if off else []
 
 
 def _sentence(approaches: Approaches, disagreements: tuple[dict[str, Any], ...], torn: list[str]) -> str:
@@ -81,8 +80,10 @@ def _sentence(approaches: Approaches, disagreements: tuple[dict[str, Any], ...],
     if approaches.agree:
         if torn:
             return "the exponents a do not differ beyond noise, but the approaches do not agree:"
-        widest = max(d.ci95[1] - d.ci95[0] for d in approaches.differences.values() if d.ci95)
-        return f"the approaches agree: every difference of a has zero in its interval (widest {widest:.3f})"
+        known = [d for d in approaches.differences.values() if d.ci95]
+        widest = max(d.ci95[1] - d.ci95[0] for d in known if d.ci95)
+        small = "" if all(d.ci95 and d.ci95[0] <= 0 <= d.ci95[1] for d in known) else f" or is below {NEGLIGIBLE}"
+        return f"the approaches agree: every difference of a has zero in its interval{small} (widest {widest:.3f})"
     parts = [f"{row['pair']} by {row['difference'].value:+.3f} ({row['cause']})" for row in disagreements]
     return f"the approaches disagree beyond noise: {'; '.join(parts)}"
 

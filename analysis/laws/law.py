@@ -205,20 +205,28 @@ def why_no_optimum(law: Law) -> str:
 
 def frontier(params: Mapping[str, Array], law: Law) -> dict[str, Array]:
     """Exponents a, b and G of N_opt = G (C/6)^a, D_opt = (C/6)^b / G; empty without them."""
-    by_input = {tuple(term.exponents): term for term in law.terms}
-    if set(by_input) != {("N",), ("D",)}:
+    two = terms_in_n_and_d(params, law)
+    if two is None:
         return {}
-    term_n, term_d = by_input["N",], by_input["D",]
-    A, B = params[term_n.coefficient], params[term_d.coefficient]
-    alpha, beta = (
-        params[p] if isinstance(p, str) else np.asarray(p) for p in (term_n.exponents["N"], term_d.exponents["D"])
-    )
+    A, B, alpha, beta = two
     total = alpha + beta
     return {
         "a": beta / total,
         "b": alpha / total,
         "G": np.exp((np.log(alpha * A) - np.log(beta * B)) / total),
     }
+
+
+def terms_in_n_and_d(params: Mapping[str, Array], law: Law) -> tuple[Array, Array, Array, Array] | None:
+    """A, B, alpha and beta of a law whose terms are A/N^alpha and B/D^beta; None for another."""
+    by_input = {tuple(term.exponents): term for term in law.terms}
+    if set(by_input) != {("N",), ("D",)}:
+        return None
+    term_n, term_d = by_input["N",], by_input["D",]
+    alpha, beta = (
+        params[p] if isinstance(p, str) else np.asarray(p) for p in (term_n.exponents["N"], term_d.exponents["D"])
+    )
+    return params[term_n.coefficient], params[term_d.coefficient], alpha, beta
 
 
 def derive(law: Law, params: Mapping[str, ArrayLike]) -> dict[str, Array]:

@@ -12,7 +12,6 @@ from analysis.runs.selection import Runs
 from scaling_harness.record.store import TUNED_FILE
 
 FIELDS = ("vocab_size", "data_id", "n_ctx", "recipe")
-SAME_COMPUTE = 0.01
 BYTE_VOCABULARY = "256"
 
 
@@ -33,13 +32,12 @@ def unit_of(vocab_size: Any) -> str:
 
 
 def conventions_of(runs: Runs) -> dict[str, Any]:
-    """Tokenizer, data, context and recipe of the runs (None if unknown), and what their C is.
+    """Tokenizer, data, context and recipe of the runs (None if unknown).
 
     A field with several values is a list of them.
     """
     frame = runs.frame
-    conventions: dict[str, Any] = {name: _only(frame, name) for name in FIELDS}
-    return conventions | {"compute": _compute(frame)}
+    return {name: _only(frame, name) for name in FIELDS}
 
 
 def token_unit(runs: Runs) -> str:
@@ -52,13 +50,6 @@ def _only(frame: pd.DataFrame, name: str) -> Any:
         return None
     values = sorted({str(value) for value in frame[name].dropna()})
     return values[0] if len(values) == 1 else values or None
-
-
-def _compute(frame: pd.DataFrame) -> str | None:
-    if not {"N", "D", "C"} <= set(frame):
-        return None
-    off = np.abs(frame.C / (6 * frame.N * frame.D) - 1).max()
-    return "6ND" if off < SAME_COMPUTE else "as given, not 6ND"
 
 
 def rows_id(runs: Runs) -> str:

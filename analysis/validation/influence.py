@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 
 from analysis.arrays import Array, Rows
+from analysis.fitting.cost_of_runs import cost_of
 from analysis.fitting.objective import Objective
 from analysis.fitting.optimum import Point, fit_point
 from analysis.laws.chinchilla import chinchilla
-from analysis.laws.law import Law, derive
+from analysis.laws.cost_model import CostModel, derive_under
+from analysis.laws.law import Law
 from analysis.to_json import document
 
 MOST_RUNS = 1000  # more than this: those of largest residual only
@@ -104,8 +106,9 @@ def leave_one_out(
     most = max(1, min(MOST_RUNS, MOST_WEIGHTS // len(frame)))
     chosen = np.argsort(-worst, kind="stable")[:most]
     kept = point.weights * (of_row[None] != chosen[:, None])
-    without = _exponents(law, point.model.to_natural(point.refit(weights=kept).z_KP))
-    full = _exponents(law, {name: np.array(value) for name, value in point.params.items()})
+    cost = cost_of(frame)
+    without = _exponents(cost, law, point.model.to_natural(point.refit(weights=kept).z_KP))
+    full = _exponents(cost, law, {name: np.array(value) for name, value in point.params.items()})
     shifts = {name: values - full[name] for name, values in without.items()}
     quantity = "a" if "a" in full else next(iter(full))
     shifted = pd.DataFrame({"run": runs[chosen], "residual": _signed(point, of_row, chosen), **shifts})
@@ -118,9 +121,9 @@ def _labels(frame: pd.DataFrame) -> list[Any]:
     return frame["run"].tolist() if "run" in frame else [f"row {i + 1}" for i in range(len(frame))]
 
 
-def _exponents(law: Law, params: dict[str, Array]) -> dict[str, Array]:
+def _exponents(cost: CostModel, law: Law, params: dict[str, Array]) -> dict[str, Array]:
     """Law's exponents, a and b."""
-    derived = derive(law, params)
+    derived = derive_under(cost, law, params)
     return {name: derived[name] for name in ("a", "b") if name in derived} | {k: params[k] for k in law.exponents}
 
 

@@ -8,6 +8,7 @@ from analysis.frontier.frontier_line import weighted_line
 from analysis.frontier.verdict import UNKNOWN, verdict
 from analysis.laws import simulate
 from analysis.laws.chinchilla import chinchilla
+from analysis.laws.cost_model import CostModel
 from analysis.runs.selection import Runs
 
 BUDGETS = np.geomspace(1e11, 3e12, 5)
@@ -89,5 +90,13 @@ def test_agreement_is_not_said_where_a_and_b_do_not_add_up(sound):
     assert found.agree is False
     assert "a + b is not 1 although C = 6 N D: 1.100 by approach 2" in found.sentence
     assert "the approaches agree" not in found.sentence
-    other_cost = dataclasses.replace(sound, cells=sound.cells.assign(C=sound.cells.C * 1.1))
+    overhead = dataclasses.replace(sound.parametric, cost=CostModel(overhead=150.0, overhead_power=0.25))
+    other_cost = dataclasses.replace(sound, approaches={**sound.approaches, "2": torn}, parametric=overhead)
     assert verdict(other_cost).agree is True
+
+
+def test_a_difference_next_to_nothing_is_no_disagreement_however_small_the_noise(sound):
+    tiny = dataclasses.replace(sound.differences["2-3"], value=0.001, ci95=(0.0009, 0.0011))
+    found = verdict(dataclasses.replace(sound, differences={"2-3": tiny}))
+    assert found.agree is True
+    assert "or is below 0.002" in found.sentence
