@@ -133,7 +133,7 @@ def _overhead(n: Array, ratio: Array, side: int, free_k: bool) -> CostModel | No
         X = np.stack([1 / y, columns], axis=1) if free_k else columns[:, None]
         target = np.ones(len(y)) if free_k else 1 - fixed
         theta = np.linalg.lstsq(X, target, rcond=None)[0]
-        return float(((X @ theta - target) ** 2).sum()), theta
+        return float(((X @ theta - target) ** 2).sum()), np.asarray(theta, float)
 
     step = float(POWERS[1] - POWERS[0])
     start = min(POWERS.tolist(), key=lambda power: solved(power)[0])
