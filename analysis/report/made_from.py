@@ -16,6 +16,7 @@ from scaling_harness.record.sweep_listing import SWEEP_FILE
 KEY = "made_from"
 """The place of the digest in `summary.json`."""
 
+_ANALYSIS = Path(__file__).parents[1]
 _LIBRARIES = ("numpy", "scipy", "pandas", "matplotlib", "jinja2")
 
 
@@ -68,7 +69,7 @@ def unchanged(summary: Path, made_from: str) -> dict[str, Any] | None:
 
 def _code() -> list[Path]:
     """Sources of the analysis, and of the room that it reads records with."""
-    rooms = (Path(__file__).parents[1], Path(scaling_harness.record.__path__[0]))
+    rooms = (_ANALYSIS, Path(scaling_harness.record.__path__[0]))
     return [path for room in rooms for path in sorted(room.rglob("*")) if path.suffix in (".py", ".j2")]
 
 
