@@ -210,7 +210,7 @@ def test_without_what_its_trunk_left_a_run_is_trained_whole(planned, plain, stor
     assert (record.losses, read_steps(store, first.runs[0])) == plain[record.run_id]
     assert record.trunk is None
     assert record.spent_flops == record.train_flops["6nd_with_head"]
-    assert any("gone or damaged" in warning for warning in record.warnings)
+    assert any("missing or damaged" in warning for warning in record.warnings)
 
 
 def test_branches_of_a_trunk_that_failed_fail_with_its_reason_and_are_no_case_for_the_breaker(planned, store, quiet):
