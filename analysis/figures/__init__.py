@@ -1,1 +1,1 @@
-"""Figures of an analysis: each function takes data and returns a matplotlib Figure; `catalogue` lists them all."""
+"""Figures of an analysis: each function takes data and returns a matplotlib Figure."""

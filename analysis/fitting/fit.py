@@ -112,18 +112,13 @@ def fit(
     settings = {"loss": loss, "delta": delta, "count": count, "weights": weights, "clusters": clusters}
     settings |= {"resample": method, "resamples": resamples, "seed": seed}
     settings |= {name: value for name in ("fixed", "tied") if (value := getattr(law, name))}
+    sentences = [*cost_sentences(cost), *sentences, *_left_out(dropped), *_cluster_warnings(labels)]
     return assemble(
         point,
         draws,
         dropped=dropped,
         settings=settings,
-        warnings=[
-            *cost_sentences(cost),
-            *sentences,
-            *_left_out(dropped),
-            *_cluster_warnings(labels),
-            *method_warnings(point, method),
-        ],
+        warnings=[*sentences, *method_warnings(point, method)],
         checks=_checks(point, labels, profiles) | _noise_check(point, frame, noise) if draws else {},
         offset=_offset_profile(point) if draws else None,
         cost=cost,

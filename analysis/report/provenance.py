@@ -52,8 +52,9 @@ def records_of(runs: Runs) -> list[RunRecord]:
 def checklist(analysis: Analysis | None, runs: Runs, records: Sequence[RunRecord], labels: Labels) -> Table:
     """What a reader must know to repeat or judge the fit (Li et al. 2025, (Mis)Fitting)."""
     of_fit = _fit_items(analysis.approaches.parametric) if analysis else dict.fromkeys(FIT_ITEMS, "no fit yet")
+    cost = f" = {analysis.approaches.parametric.cost.convention}" if analysis else ""
     of_runs = {
-        "units": f"N: parameters, {count_words(runs.count)}; D: {labels.unit}s seen once; C = 6ND, FLOP; "
+        "units": f"N: parameters, {count_words(runs.count)}; D: {labels.unit}s seen once; C{cost}, FLOP; "
         f"loss: nats/{labels.unit}",
         "training set-up": recipe_text(records) or "not in the table",
         "checkpoints": "the final loss of each run; approach 1 also reads the losses along the runs",
@@ -97,7 +98,7 @@ def _code_and_data(records: Sequence[RunRecord]) -> str:
 def costs(frame: pd.DataFrame) -> Table:
     """What the runs cost."""
     names: Mapping[str, tuple[str, Callable[[Array], float]]] = {
-        "C": ("training compute of the runs, 6ND, FLOP", np.sum),
+        "C": ("training compute C of the runs, FLOP", np.sum),
         "spent_flops": ("compute spent (shared work counted once), FLOP", np.sum),
         "wall_s": ("time of all runs added, s", np.sum),
         "peak_memory_bytes": ("largest memory of a process, bytes", np.max),

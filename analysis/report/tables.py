@@ -155,7 +155,10 @@ def counts(analysis: Analysis, exact: ExactAllocation | None, exact_reason: str 
     """Exponent a under each count of N and of C, or why a count could not be fitted."""
     every = {analysis.runs.count: analysis.approaches, **analysis.other_counts}
     rows = [
-        (f"{count_words(count)}, C = 6ND", *(f"{a.a:.3f}" for a in approaches.approaches.values()))
+        (
+            f"{count_words(count)}, C = {approaches.parametric.cost.convention}",
+            *(f"{a.a:.3f}" for a in approaches.approaches.values()),
+        )
         for count, approaches in every.items()
     ]
     failed = {f"{count_words(count)}, C = 6ND": reason for count, reason in analysis.count_reasons.items()}

@@ -5,17 +5,18 @@ import dataclasses
 from scaling_harness.errors import UserError
 from scaling_harness.record.provenance import code_version
 from scaling_harness.record.store import Store
+from scaling_harness.record.sweep_listing import SWEEP_FILE
 from sweeps.launchers.control import free_failed
 from sweeps.launchers.preflight import check_launch, check_version, write_sweep
 from sweeps.launchers.table import launcher_of
-from sweeps.planning.manifest import MANIFEST_FILE, Manifest, merge_jobs, read_manifest, write_manifest
+from sweeps.planning.manifest import Manifest, merge_jobs, read_manifest, write_manifest
 from sweeps.status.run_status import status
 from sweeps.timing.probe import Probe, prepare_probe
 
 
 def is_started(name: str, store: Store) -> bool:
     """Whether a sweep of this name has a list of runs."""
-    return (store.sweep_dir(name) / MANIFEST_FILE).exists()
+    return (store.sweep_dir(name) / SWEEP_FILE).exists()
 
 
 def begin_or_resume(manifest: Manifest, store: Store, mix_versions: bool = False) -> int:
@@ -42,7 +43,7 @@ def begin_or_resume(manifest: Manifest, store: Store, mix_versions: bool = False
     HarnessError
         Runs failed.
     """
-    manifest = _with_mix_versions(manifest, mix_versions)
+    manifest = _with_mix_versions(manifest, manifest.runtime.mix_versions or mix_versions)
     if not is_started(manifest.name, store):
         return launch(manifest, store)
     known = read_manifest(store.sweep_dir(manifest.name))
@@ -90,7 +91,7 @@ def retry_failed(name: str, store: Store, mix_versions: bool = False) -> int:
     store : Store
         Where its runs are stored.
     mix_versions : bool
-        See `begin_or_resume`.
+        See `begin_or_resume`; what an earlier launch was told does not count.
 
     Returns
     -------
@@ -113,8 +114,8 @@ def retry_failed(name: str, store: Store, mix_versions: bool = False) -> int:
 
 def _with_mix_versions(manifest: Manifest, mix_versions: bool) -> Manifest:
     """Tell the workers of a sweep whether they may train several versions of a user's own architecture."""
-    mix = manifest.runtime.mix_versions or mix_versions
-    return dataclasses.replace(manifest, runtime=dataclasses.replace(manifest.runtime, mix_versions=mix))
+    runtime = dataclasses.replace(manifest.runtime, mix_versions=mix_versions)
+    return dataclasses.replace(manifest, runtime=runtime)
 
 
 def launch(manifest: Manifest, store: Store) -> int:

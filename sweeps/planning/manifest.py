@@ -18,7 +18,6 @@ from sweeps.config import Device, LauncherConfig, LocalLauncherConfig
 from sweeps.planning.expand import resolve_all, science_fields
 from sweeps.planning.prepared_data import data_documents, prepared_data
 
-MANIFEST_FILE = SWEEP_FILE
 LOGS = "logs"
 """Folder for the output of workers, beside the manifest."""
 CANCELLED = "cancelled"
@@ -113,7 +112,7 @@ def read_manifest(sweep_dir: Path) -> Manifest:
         aims=listing.aims,
         runtime=validate(RuntimeConfig, launch["runtime"]),
         wandb=validate(WandbConfig, launch["wandb"]),
-        jobs=_jobs(sweep_dir / MANIFEST_FILE, listing, launch["data"], common),
+        jobs=_jobs(sweep_dir / SWEEP_FILE, listing, launch["data"], common),
         launcher=launcher_config(launch),
         code=launch["code"],
     )
@@ -177,7 +176,7 @@ def _listed(run: Plan, base: Mapping[str, Any]) -> ListedRun:
 
 def _read(sweep_dir: Path) -> tuple[SweepListing, Mapping[str, Any]]:
     """Read the listing and how to train it; refuse one that does not say how."""
-    listing, path = sweep_listing.read_listing(sweep_dir), sweep_dir / MANIFEST_FILE
+    listing, path = sweep_listing.read_listing(sweep_dir), sweep_dir / SWEEP_FILE
     if listing.launch is None:
         raise UserError(
             f"{path} came from an archive, which lists runs but not how to train them: delete it and start the sweep "

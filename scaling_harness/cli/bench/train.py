@@ -41,8 +41,8 @@ def run(args: Namespace) -> int:
             f"--rounds is {args.rounds}, --stack {args.stack}, --seconds {args.seconds:g}: give --rounds and --stack "
             "of at least 1, and --seconds above 0"
         )
-    found = list(measure_speed(args.overrides, args.config_dir, sizes, batches, args.stack, args.rounds, args.seconds))
-    print(json.dumps(as_json(found))) if args.json else print_speed(found)
+    speeds = list(measure_speed(args.overrides, args.config_dir, sizes, batches, args.stack, args.rounds, args.seconds))
+    print(json.dumps(as_json(speeds))) if args.json else print_speed(speeds)
     return 0
 
 

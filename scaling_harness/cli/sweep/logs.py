@@ -28,9 +28,9 @@ def run(args: Namespace) -> int:
     store = Store(args.runs_dir)
     sweep_dir = store.sweep_dir(args.name)
     rows = status(read_planned_sweep(sweep_dir).jobs, store)
-    found = [output(find_run(rows, name), store) for name in args.names] or [{"files": log_files(sweep_dir / LOGS)}]
+    documents = [output(find_run(rows, name), store) for name in args.names] or [{"files": log_files(sweep_dir / LOGS)}]
     if args.json:
-        print(json.dumps(found if args.names else found[0]))
+        print(json.dumps(documents if args.names else documents[0]))
     else:
-        print_output(found)
+        print_output(documents)
     return 0

@@ -31,10 +31,12 @@ def run(args: Namespace) -> int:
     finished = cost.compare_with_probe(sweep_dir, manifest.jobs, store)
     left = cost.without_finished(manifest.jobs, store)
     launcher, runtime = manifest.launcher, manifest.runtime
-    found = cost.remaining_cost(left, probe.speed, launcher.runs_at_once(runtime), launcher.devices(runtime))
+    remaining = cost.remaining_cost(left, probe.speed, launcher.runs_at_once(runtime), launcher.devices(runtime))
     if args.json:
-        document = {**found, "finished": finished and {**vars(finished), "error": finished.error}}
+        document = {**remaining, "finished": finished and {**vars(finished), "error": finished.error}}
         print(json.dumps({"name": manifest.name, "probe": dataclasses.asdict(probe), **document}))
     else:
-        print(cost.remaining_sentence(found, probe), *([cost.check_sentence(finished)] if finished else []), sep="\n")
+        print(
+            cost.remaining_sentence(remaining, probe), *([cost.check_sentence(finished)] if finished else []), sep="\n"
+        )
     return 0

@@ -71,3 +71,13 @@ def test_failed_runs_go_on_with_the_code_that_is_here_if_the_user_agrees(sweep, 
     assert launch.retry_failed("two", store, mix_versions=True) == 0
     assert not store.is_finished(failed.run_id)
     assert trained[-1].code == read_manifest(store.sweep_dir("two")).code == code_version()
+    assert trained[-1].runtime.mix_versions
+
+
+def test_what_one_retry_was_told_does_not_count_for_the_next(sweep, trained):
+    manifest, store = sweep
+    launch.launch(manifest, store)
+    for mix_versions in (True, False):
+        fail(manifest.runs[0], store)
+        assert launch.retry_failed("two", store, mix_versions) == 0
+        assert trained[-1].runtime.mix_versions is mix_versions

@@ -5,12 +5,13 @@ import pytest
 
 from scaling_harness.config.compose import CONF_DIR
 from scaling_harness.errors import UserError
+from scaling_harness.record.sweep_listing import SWEEP_FILE
 from sweeps.config import LauncherConfig
 from sweeps.launchers import table
 from sweeps.launchers.control import cancel
 from sweeps.launchers.launch import launch, launch_probe
 from sweeps.launchers.table import LAUNCHERS, launcher_of
-from sweeps.planning.manifest import CANCELLED, MANIFEST_FILE, read_planned_sweep
+from sweeps.planning.manifest import CANCELLED, read_planned_sweep
 from sweeps.planning.time_estimate import Speed
 from sweeps.timing.probe import Probe
 
@@ -78,9 +79,9 @@ def test_an_interrupt_has_an_exit_code_of_its_own(make_manifest, calls):
 
 def test_what_a_launcher_refuses_is_not_written(make_manifest, calls):
     manifest, store = make_manifest(1)
-    (store.sweep_dir("fake") / MANIFEST_FILE).unlink()
+    (store.sweep_dir("fake") / SWEEP_FILE).unlink()
     manifest = dataclasses.replace(manifest, question="refused?")
     with pytest.raises(UserError, match="no machine"):
         launch(manifest, store)
     assert calls == ["check"]
-    assert not (store.sweep_dir("fake") / MANIFEST_FILE).exists()
+    assert not (store.sweep_dir("fake") / SWEEP_FILE).exists()
