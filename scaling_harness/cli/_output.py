@@ -7,6 +7,9 @@ from typing import Any
 
 from scaling_harness.text_table import print_columns
 
+NAMED = 8
+"""Most runs that are named with one reason."""
+
 
 def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print rows as a table; the keys of the first row are its header."""
@@ -19,9 +22,13 @@ def print_document(as_json: bool, document: Any, rows: Sequence[Mapping[str, Any
 
 
 def print_dropped(dropped: Sequence[Mapping[str, str]]) -> None:
-    """Print every run that is left out on stderr, with the reason."""
+    """Print on stderr which runs are left out, a line for each reason."""
+    by_reason: dict[str, list[str]] = {}
     for row in dropped:
-        print(f"left out: {row['run']}: {row['reason']}", file=sys.stderr)
+        by_reason.setdefault(row["reason"], []).append(row["run"])
+    for reason, names in by_reason.items():
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        print(f"left out: {', '.join(names[:NAMED])}{more}: {reason}", file=sys.stderr)
 
 
 def _cell(value: Any) -> str:

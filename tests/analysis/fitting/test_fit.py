@@ -179,3 +179,9 @@ def test_noise_below_the_floor_leaves_e_its_interval():
 def test_the_bound_that_holds_an_exponent_is_named(isoflop):
     found = fit("chinchilla", isoflop.assign(L=9 - isoflop.L), resample="none")
     assert "alpha stopped at its lower bound, 0" in found.warnings
+
+
+def test_a_missing_input_is_named_with_the_columns_that_the_table_has():
+    table = pd.DataFrame({"params": [1e6, 2e6], "tokens": [1e8, 2e8], "L": [3.0, 2.9]})
+    with pytest.raises(UserError, match=r"no column N, D, .*; it has params, tokens: name it with --columns"):
+        fit("chinchilla", table)
