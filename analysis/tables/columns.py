@@ -172,8 +172,10 @@ def _sources(frame: pd.DataFrame, named: Mapping[str, str]) -> tuple[dict[str, _
     taken = {letter: _Source(letter) for letter in LETTERS if letter in frame and (letter == "N" or not asked)}
     taken |= {"L": _Source(loss)} if (loss := _loss_column(frame)) else {}
     if "L" not in taken | given:
+        perplexities = [name for name in frame.columns if PERPLEXITY.search(name)]
+        source = f"log({perplexities[0]})" if len(perplexities) == 1 else "..."
         raise UserError(
-            f"the table has no loss: name its column with --columns loss=...; it has {', '.join(frame.columns)}"
+            f"the table has no loss: name its column with --columns loss={source}; it has {', '.join(frame.columns)}"
         )
     if "L" in given:
         _ask_about_perplexity(named["L"], given["L"])

@@ -210,7 +210,8 @@ def _print_checks(document: Mapping[str, Any]) -> None:
             print(f"left out by approach {row['approach']}: {row['what']}: {row['reason']}")
         for row in document["approaches"]["warnings"]:
             name, warning = row["approach"], row["warning"]
-            print(f"approach {name}: {warning.removeprefix(f'approach {name} ')}")
+            if warning not in document["warnings"]:
+                print(f"approach {name}: {warning.removeprefix(f'approach {name} ')}")
         print(document["approaches"]["sentence"])
     if "ranking" in document:
         _print_ranking(document["ranking"])

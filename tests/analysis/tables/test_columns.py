@@ -72,6 +72,11 @@ def test_a_perplexity_is_asked_about(name):
         take_columns(pd.DataFrame({"N": [1e6], name: [20.0]}), {"L": name})
 
 
+def test_a_table_whose_loss_may_be_a_perplexity_is_told_how_to_say_so():
+    with pytest.raises(UserError, match=r"--columns loss=log\(valid_ppl\); it has N, valid_ppl"):
+        take_columns(pd.DataFrame({"N": [1e6], "valid_ppl": [20.0]}), {})
+
+
 def test_a_cell_that_is_no_number_is_shown_with_its_column():
     frame = pd.DataFrame({"N": ["44M", "big", None], "loss": [3.0, 3.1, 3.2]})
     taken = take_columns(frame, {})
