@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from scaling_harness.config.compose import CONF_DIR, plain, run_config, with_free_options
+from scaling_harness.config.compose import CONF_DIR, hydra_overrides, plain, run_config
 from scaling_harness.config.schema import RunConfig, RuntimeConfig
 from scaling_harness.errors import HarnessError
 
@@ -116,5 +116,5 @@ def main(composed: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    sys.argv[1:] = with_free_options(sys.argv[1:])
+    sys.argv[1:] = hydra_overrides(sys.argv[1:])
     main()

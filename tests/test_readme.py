@@ -128,6 +128,17 @@ def test_the_console_script_trains_an_architecture_of_ones_own(desk):
     assert "nats/token" in done.stdout
 
 
+INLINE = re.compile(r"`((?:model|data|optim|budget|schedule|evaluation|runtime|launcher)(?:\.\w+)*=[^`\n]+)`")
+TOLD = sorted({code for readme in (README, *OTHERS) for code in INLINE.findall(readme.read_text())})
+
+
+@pytest.mark.parametrize("code", [code for code in TOLD if "NAME" not in code and "GLOB" not in code])
+def test_every_override_that_a_sentence_shows_is_understood(code):
+    document = compose([*(["launcher=slurm"] if code.startswith("launcher.") else []), *shlex.split(code)])
+    run_config(document)
+    launcher_config(document)
+
+
 def test_every_folder_named_in_a_table_exists():
     found = re.findall(r"^\| `([\w/]+)/` \|", README.read_text(), re.MULTILINE)
     assert found

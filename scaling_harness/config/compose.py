@@ -5,8 +5,9 @@ import functools
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -49,21 +50,47 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> dict[st
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     search = [f"hydra.searchpath=[file://{config_dir.resolve()}]"] if config_dir else []
     try:
         with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-            composed = hydra_compose("train", overrides=[*with_free_options(overrides), *search])
+            composed = hydra_compose("train", overrides=[*hydra_overrides(overrides), *search])
         return plain(OmegaConf.to_container(composed, resolve=True, throw_on_missing=True))
     except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(_several_values(str(error), overrides) or _one_line(str(error))) from error
+        text = str(error)
+        raise UserError(_several_values(text, overrides) or _unknown_key(text) or _one_line(text)) from error
+    except YAMLError as error:
+        raise UserError(_yaml_sentence(error)) from error
     except RecursionError as error:
         raise UserError("the defaults lists of configuration files name each other in a circle: break it") from error
 
 
-def with_free_options(overrides: Sequence[str]) -> list[str]:
-    """Mark `model.options.NAME=VALUE` as an addition, because Hydra refuses unknown names otherwise."""
-    return [f"++{word}" if word.startswith("model.options.") else word for word in overrides]
+def hydra_overrides(overrides: Sequence[str]) -> list[str]:
+    """Write overrides as Hydra takes them.
+
+    Hydra refuses names that a configuration has not, and merges a mapping into the one that is there. So
+    `model.options.NAME=VALUE` becomes an addition, and `KEY={...}` a deletion of what stands there and an addition.
+
+    Parameters
+    ----------
+    overrides : sequence of str
+        As the user wrote them.
+
+    Returns
+    -------
+    list of str
+    """
+    return [written for word in overrides for written in _as_hydra_takes_it(word)]
+
+
+def _as_hydra_takes_it(word: str) -> tuple[str, ...]:
+    key, _, value = word.partition("=")
+    if key.startswith("model.options."):
+        return (f"++{word}",)
+    if re.fullmatch(r"\w+(\.\w+)+", key) and value.startswith("{") and value.endswith("}"):
+        return (f"~{key}", f"++{word}")
+    return (word,)
 
 
 def plain(document: Any) -> dict[str, Any]:
@@ -165,6 +192,33 @@ def _several_values(text: str, overrides: Sequence[str]) -> str | None:
     inside = re.fullmatch(r"choice\((.*)\)", values)
     listed = (inside[1] if inside else values).split(",")
     return _SWEEP.format(given=given, key=key, values=", ".join(value.strip() for value in listed))
+
+
+def _unknown_key(text: str) -> str | None:
+    """Name the nearest key to one that Hydra does not find."""
+    given = re.match(r"Could not (?:override|delete from config\.) '([\w.]+)'", text)
+    if given is None:
+        return None
+    close = difflib.get_close_matches(given[1], list(_keys(RunConfig)), n=1, cutoff=0.75)
+    return f"{given[1]} is not a known key; " + (f"did you mean {close[0]}?" if close else "see conf/ for the keys")
+
+
+def _keys(schema: type, prefix: str = "") -> Iterator[str]:
+    """Every key of a configuration, dotted; of alternatives, those of all of them."""
+    for name, hint in get_type_hints(schema).items():
+        yield prefix + name
+        for part in (hint, *get_args(hint)):
+            for inner in (part, *get_args(part)):
+                if is_dataclass(inner):
+                    yield from _keys(cast("type", inner), f"{prefix}{name}.")
+
+
+def _yaml_sentence(error: Exception) -> str:
+    """Where a YAML file is wrong, and why."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if mark is None:
+        return " ".join(str(error).split())
+    return f"{mark.name}, line {mark.line + 1}, column {mark.column + 1}: this is no YAML: {problem}"
 
 
 def _one_line(text: str) -> str:

@@ -1,7 +1,7 @@
 import pytest
 
 from scaling_harness.config.compose import CONF_DIR, compose, run_config
-from scaling_harness.config.schema import ModelConfig, NamedRule, PowerRule
+from scaling_harness.config.schema import Bpe, ModelConfig, NamedRule, PowerRule
 from scaling_harness.errors import UserError
 
 
@@ -82,6 +82,42 @@ def test_learning_rate_and_batch_are_a_number_or_a_rule():
     power = PowerRule(value=64.0, n_exponent=0.0, d_exponent=0.3, n_params=1e5, n_tokens=1e6)
     assert composed(f"optim.lr={rule}").optim.lr == power
     assert composed(f"budget.batch_tokens={rule}").budget.batch_tokens == power
+
+
+POWER = "{rule: power, value: 64, n_exponent: 0, d_exponent: 0.3, n_params: 1e5, n_tokens: 1e6}"
+
+
+@pytest.mark.parametrize("before", ["optim.lr=0.01", "optim.lr={rule: sweep2026}", f"optim.lr={POWER}", "optim=kaplan"])
+@pytest.mark.parametrize("after", ["optim.lr=0.02", "optim.lr={rule: kaplan2020}", f"optim.lr={POWER}"])
+def test_a_rule_or_number_takes_the_place_of_what_stood_there(before, after):
+    assert composed(before, after).optim.lr == composed(after).optim.lr
+
+
+def test_a_mapping_takes_the_place_of_another_and_a_later_key_changes_it():
+    bpe = "data.tokenizer={kind: bpe, vocab_size: 1024}"
+    assert composed(bpe).data.tokenizer == Bpe(vocab_size=1024)
+    assert composed(bpe, "data.tokenizer.vocab_size=300").data.tokenizer == Bpe(vocab_size=300)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("model.d_modle=3", "model.d_model"),
+        ("optm.lr=1", "optim.lr"),
+        ("optim.lr.vlue=3", "optim.lr.value"),
+        ("data.tokenzer={kind: bpe}", "data.tokenizer"),
+    ],
+)
+def test_a_misspelt_key_gets_the_nearest_one(given, meant):
+    with pytest.raises(UserError, match=f"^{given.partition('=')[0]} is not a known key; did you mean {meant}[?]$"):
+        composed(given)
+
+
+def test_a_file_that_is_no_yaml_is_named_with_line_and_column(tmp_path):
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "bad.yaml").write_text("sweep:\n  name: x\n  grids: [\n")
+    with pytest.raises(UserError, match=r"bad.yaml, line 4, column 1: this is no YAML"):
+        compose(["sweep=bad"], tmp_path)
 
 
 def test_another_config_dir_is_searched(tmp_path):
