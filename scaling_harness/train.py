@@ -14,19 +14,22 @@ from scaling_harness.config.schema import RunConfig, RuntimeConfig
 from scaling_harness.errors import HarnessError
 
 if TYPE_CHECKING:
-    from scaling_harness.plan.plan import Job
+    from scaling_harness.plan.plan import Job, Plan
     from scaling_harness.record.record import RunRecord
     from scaling_harness.record.store import Store
     from scaling_harness.training.oversight import Oversight
 
 
-def train_one(config: RunConfig) -> int:
+def train_one(config: RunConfig, retry: bool = False) -> int:
     """Train one run unless it is finished already, and print its result.
 
     Parameters
     ----------
     config : RunConfig
         Configuration of the run.
+    retry : bool
+        Whether to try a run again that failed for good; one whose runtime, code or versions have changed since is
+        tried in any case.
 
     Returns
     -------
@@ -44,6 +47,7 @@ def train_one(config: RunConfig) -> int:
     store = Store(Path(config.runtime.runs_dir))
     if int(os.environ.get("RANK", "0")):
         return 0 if store.is_finished(plan.run_id) else _train_as_follower(Job((plan,)), config, store)
+    _free_if_failed(plan, config.runtime, store, retry)
     execute_alone(Job((plan,)), config.runtime, store, train_with_progress_bar)
     mirror([plan.run_id], store, config.wandb)
     record = store.read(plan.run_id)
@@ -52,7 +56,21 @@ def train_one(config: RunConfig) -> int:
         f"{record.status}: {record.reason}" if record.reason or loss is None else f"{loss.loss_nats:.4f} nats/token"
     )
     print(f"{plan.run_id}  {result}  {store.record_path(plan.run_id)}")
+    if record.status == "failed":
+        print("to try it again, add --retry to `scaling-harness train`", file=sys.stderr)
     return 0 if record.status == "completed" else 1
+
+
+def _free_if_failed(plan: "Plan", runtime: RuntimeConfig, store: "Store", retry: bool) -> None:
+    from scaling_harness.execution.failed_runs import changes_since, set_aside
+
+    if not store.is_finished(plan.run_id) or (record := store.read(plan.run_id)).status != "failed":
+        return
+    change = next(changes_since(record, plan, runtime), None)
+    if retry or change:
+        set_aside(plan.run_id, store)
+        why = "" if retry else f", because {change}"
+        print(f"trying {plan.run_id} again, which {record.reason}{why}", file=sys.stderr)
 
 
 class _NoOversight:

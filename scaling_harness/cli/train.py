@@ -11,6 +11,7 @@ def add_options(parser: ArgumentParser) -> None:
     """Declare the options."""
     add_overrides(parser)
     add_composed_runs_dir(parser)
+    parser.add_argument("--retry", action="store_true", help="try a run again that failed for good")
 
 
 def run(args: Namespace) -> int:
@@ -18,4 +19,4 @@ def run(args: Namespace) -> int:
     from scaling_harness.config.compose import run_config
     from scaling_harness.train import train_one
 
-    return train_one(run_config(composed(args)))
+    return train_one(run_config(composed(args)), args.retry)

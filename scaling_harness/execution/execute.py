@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from scaling_harness.config.schema import RuntimeConfig
-from scaling_harness.errors import HarnessError
+from scaling_harness.errors import CannotTrainHereError, HarnessError
 from scaling_harness.execution.attempts import End, counted_failures, ran_out_of_memory
 from scaling_harness.execution.claim import Claim, Died, claim_job, is_held
 from scaling_harness.execution.device_lock import place_on_device
@@ -129,7 +129,9 @@ def execute_alone(job: "Job", runtime: RuntimeConfig, store: Store, train: Train
         raise HarnessError(f"{job.job_id}: {outcome.reason}; run `train` again later to see its record")
     if outcome.kind == "failed":
         log = store.run_dir(job.runs[0].run_id) / ERROR_FILE
-        raise HarnessError(f"{outcome.reason}; see {log}, and start it again to resume from its last checkpoint")
+        saved = store.checkpoint_path(job.job_id).exists()
+        again = "start it again to resume from its last checkpoint" if saved else "then start it again"
+        raise HarnessError(f"{outcome.reason}; see {log}, {'and ' * saved}{again}")
 
 
 class _ClaimOversight:
@@ -187,7 +189,7 @@ def _attempt(
     except Interrupted as interruption:
         claim.end("interrupted", str(interruption))
         return Outcome("interrupted", str(interruption))
-    except ClaimLost:
+    except (ClaimLost, CannotTrainHereError):
         raise
     except Died as death:
         # The checkpoint decides whether it counts, as when the worker itself dies: see `counted_failures`.

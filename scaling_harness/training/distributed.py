@@ -11,6 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from scaling_harness.errors import CannotTrainHereError
 from scaling_harness.training.oversight import Interrupted, Oversight
 
 
@@ -27,7 +28,12 @@ class Ranks:
         return self.rank == 0
 
     def join(self, device: str) -> str:
-        """Connect the processes; return the device of this process."""
+        """Connect the processes; return the device of this process, or raise `CannotTrainHereError` without it."""
+        if device == "cuda" and not torch.cuda.is_available():
+            raise CannotTrainHereError(
+                f"runtime.device is cuda, but torch {torch.__version__} finds no CUDA device here: train with "
+                "runtime.device=cpu, or install a build of torch for your GPU"
+            )
         if self.size == 1:
             return device
         if not dist.is_initialized():

@@ -4,8 +4,9 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from scaling_harness.execution.failed_runs import set_aside
 from scaling_harness.execution.intervals import poll_s
-from scaling_harness.record.atomic_files import explain_os_errors, write_text
+from scaling_harness.record.atomic_files import write_text
 from scaling_harness.record.provenance import now
 from scaling_harness.record.store import Store
 from sweeps.launchers.table import LAUNCHERS
@@ -80,12 +81,5 @@ def free_failed(rows: Iterable[RunStatus], store: Store) -> list[str]:
     """
     failed = [row.run_id for row in rows if row.state == "failed"]
     for run_id in failed:
-        path = store.record_path(run_id)
-        with explain_os_errors(path):
-            path.rename(_aside(path))
+        set_aside(run_id, store)
     return failed
-
-
-def _aside(path: Path) -> Path:
-    number = 1 + len(list(path.parent.glob(f"{path.stem}-failed-*.json")))
-    return path.with_name(f"{path.stem}-failed-{number}.json")
