@@ -2,22 +2,32 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from scaling_harness.config.compose import CONF_DIR, hydra_overrides, plain, run_config
 from scaling_harness.config.schema import RunConfig, RuntimeConfig
-from scaling_harness.errors import HarnessError
+from scaling_harness.errors import HarnessError, UserError
 
 if TYPE_CHECKING:
     from scaling_harness.plan.plan import Job, Plan
     from scaling_harness.record.record import RunRecord
     from scaling_harness.record.store import Store
     from scaling_harness.training.oversight import Oversight
+
+
+def config_of_one_run(document: Mapping[str, Any]) -> RunConfig:
+    """Check a composed document that is to describe one run; see `compose.validate`."""
+    if (sweep := document.get("sweep")) is not None:
+        name = sweep.get("name", "NAME") if isinstance(sweep, Mapping) else "NAME"
+        raise UserError(
+            f"sweep={name} describes many runs, and this trains one: start them with `scaling-harness sweep run {name}`"
+        )
+    return run_config(document)
 
 
 def train_one(config: RunConfig, retry: bool = False) -> int:
@@ -124,7 +134,7 @@ def _train_as_follower(job: "Job", config: RunConfig, store: "Store") -> int:
 def main(composed: DictConfig) -> None:
     """Train the composed run; if it cannot start or does not complete, print a sentence and exit."""
     try:
-        config = run_config(plain(OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)))
+        config = config_of_one_run(plain(OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)))
         code = train_one(config)
     except HarnessError as error:
         print(f"error: {error}", file=sys.stderr)

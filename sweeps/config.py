@@ -3,12 +3,13 @@
 import os
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic.dataclasses import dataclass
 
 from scaling_harness.config.schema import Count, RuntimeConfig
 
 _STRICT = ConfigDict(extra="forbid")
+_TAKEN = ("store", "checkpoints", "data")
 _LAUNCHER = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
 Device = Literal["gpu", "core"]
 
@@ -72,11 +73,21 @@ AimName = Literal[
 ]
 
 
+def _folder_name(name: str) -> str:
+    """Refuse a name that is no folder of its own in the runs directory."""
+    if "/" in name or "\0" in name or name.startswith((".", "-")) or not name.strip():
+        raise ValueError("a sweep is a folder of its own: name it without / and not with . or - in front")
+    if name in _TAKEN:
+        raise ValueError(f"the folders {', '.join(_TAKEN)} hold the runs of all sweeps: choose another name")
+    return name
+
+
 @dataclass(frozen=True, config=_STRICT)
 class SweepConfig:
     """Runs described as data."""
 
-    name: str
+    name: Annotated[str, AfterValidator(_folder_name)]
+    """Folder of the sweep in the runs directory."""
     question: str
     grids: Annotated[tuple[Grid, ...], BeforeValidator(_joined), Field(min_length=1)]
     """A list, or lists by name: a sweep whose defaults list names another inherits its lists and adds one."""

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from scaling_harness.cli._options import Parser, add_verbs, parse
+from scaling_harness.cli._options import Parser, Version, add_verbs, parse
 from scaling_harness.errors import HarnessError, UserError
 
 VERBS = {
@@ -34,6 +34,7 @@ VERBS = {
 def build_parser() -> Parser:
     """Build the command line from `VERBS`."""
     root = Parser(prog="scaling-harness", description="Train ladders of small transformers, fit scaling laws to them.")
+    root.add_argument("--version", action=Version)
     add_verbs(root, VERBS, "verb")
     return root
 

@@ -24,6 +24,21 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"error: {message}; see `{self.prog} --help`\n")
 
 
+class Version(argparse.Action):
+    """Print the versions of the package, of the code that decides numbers, and of torch."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="print the version and exit")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        from scaling_harness.record.provenance import code_version, provenance
+
+        versions = provenance()["versions"]
+        name = "scaling-harness"
+        print(f"{name} {versions[name]}, code {code_version()}, torch {versions['torch']}")
+        parser.exit(0)
+
+
 def flops(text: str) -> float:
     """A budget in FLOP, from a number or from one with PF-days after it."""
     from analysis.laws.published import PF_DAY

@@ -16,7 +16,6 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Train one run and print its loss and the path of its record."""
-    from scaling_harness.config.compose import run_config
-    from scaling_harness.train import train_one
+    from scaling_harness.train import config_of_one_run, train_one
 
-    return train_one(run_config(composed(args)), args.retry)
+    return train_one(config_of_one_run(composed(args)), args.retry)

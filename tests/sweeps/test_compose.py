@@ -21,12 +21,23 @@ def test_one_run_is_not_a_sweep():
             "^sweep.grids: give a list of grids, or named lists .* trunk is not a list",
         ),
         ({"stack": 0}, "^sweep.stack is 0"),
+        *(
+            ({"name": name}, "^sweep.name is .*: a sweep is a folder of its own")
+            for name in ("../../x", "a/b", "..", "-x", " ")
+        ),
+        *(({"name": name}, "^sweep.name is .*choose another name") for name in ("store", "data", "checkpoints")),
     ],
 )
 def test_a_bad_sweep_is_a_sentence(changes, sentence):
     grid = {"shapes": [[1, 16]], "budgets": {"n_tokens": [320]}, "seeds": [0]}
     with pytest.raises(UserError, match=sentence):
         sweep_config({"sweep": {"name": "mine", "question": "?", "grids": [grid], **changes}})
+
+
+@pytest.mark.parametrize("name", ["iso", "n=3, ç", "2026-11", "a~(b)"])
+def test_a_sweep_may_have_any_name_that_a_folder_may(name):
+    grid = {"shapes": [[1, 16]], "budgets": {"n_tokens": [320]}, "seeds": [0]}
+    assert sweep_config({"sweep": {"name": name, "question": "?", "grids": [grid]}}).name == name
 
 
 def test_a_sweep_adds_grids_to_those_of_the_sweep_it_extends(tmp_path):

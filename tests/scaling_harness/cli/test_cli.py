@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,11 @@ def test_every_command_has_a_help_that_begins_with_its_line(words, call, capsys)
     assert importlib.import_module(table[words[-1]]).HELP in said
 
 
+def test_the_version_names_the_code_that_decides_numbers(call, capsys):
+    assert call("--version") == 0
+    assert re.fullmatch(r"scaling-harness [\d.]+, code rooms-\w+, torch [\w.+]+\n", capsys.readouterr().out)
+
+
 def test_the_options_of_every_command_import_nothing_heavy():
     code = "import sys; from scaling_harness.cli import build_parser; build_parser(); print(sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -44,6 +50,9 @@ def test_the_options_of_every_command_import_nothing_heavy():
         ("sweep", "plan", "no-such-sweep"),
         ("train", "model.d_modle=3"),
         ("train", "budget.n_tokens=-1"),
+        ("train", "sweep=reproduce-mini"),
+        ("sweep", "plan", "reproduce-mini", "sweep.name=../../x"),
+        ("sweep", "plan", "reproduce-mini", "sweep.name=store"),
         ("table", "no-such-runs"),
         ("sweep", "status", "never-started"),
     ],
