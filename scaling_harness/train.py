@@ -79,8 +79,8 @@ def _free_if_failed(plan: "Plan", runtime: RuntimeConfig, store: "Store", retry:
     change = next(changes_since(record, plan, runtime), None)
     if retry or change:
         set_aside(plan.run_id, store)
-        why = "" if retry else f", because {change}"
-        print(f"trying {plan.run_id} again, which {record.reason}{why}", file=sys.stderr)
+        why = "as --retry asks" if retry else f"because {change}"
+        print(f"trying {plan.run_id} again {why}; it had {record.reason}", file=sys.stderr)
 
 
 class _NoOversight:

@@ -31,7 +31,7 @@ MANY_ROWS = 20_000  # more: the case bootstrap is the sandwich to all digits pri
 NOISE_WEIGHTS = "noise"
 REASONS_SHOWN = 4
 COLUMNS_SHOWN = 15
-READ_INTO = {"N", "D", "C", "L", "U", "S", "run", "seed"}  # columns that reading a table adds to its own
+ADDED_COLUMNS = {"N", "D", "C", "L", "U", "S", "run", "seed"}  # by reading a table: none that its author named
 
 
 def objective_named(loss: Loss, delta: float) -> Objective:
@@ -213,7 +213,7 @@ def _columns(law: Law, frame: pd.DataFrame) -> tuple[dict[str, Array], Array]:
     missing = [name for name in (*law.inputs, "L") if name not in frame]
     if missing:
         raise UserError(
-            f"the table has no column {', '.join(missing)}, which {law.formula} needs; it has {_names(frame)}: "
+            f"the table has no column {', '.join(missing)}, which {law.formula} needs; it has {_own_columns(frame)}: "
             "name it with --columns, as in N=params,D=tokens,loss=loss"
         )
     return {name: _numbers(frame, name) for name in law.inputs}, _numbers(frame, "L")
@@ -234,14 +234,15 @@ def _numbers(frame: pd.DataFrame, name: str) -> Array:
 
 def _column(frame: pd.DataFrame, name: str) -> Rows:
     if name not in frame:
-        raise UserError(f"the table has no column {name!r}; it has {_names(frame)}")
+        raise UserError(f"the table has no column {name!r}; it has {', '.join(map(str, frame.columns))}")
     return frame[name].to_numpy()
 
 
-def _names(frame: pd.DataFrame) -> str:
-    """Names of a table's columns for a message."""
-    names = [str(name) for name in frame.columns if name not in READ_INTO]
-    return ", ".join(names[:COLUMNS_SHOWN]) + (f" and {len(names) - COLUMNS_SHOWN} more" * (len(names) > COLUMNS_SHOWN))
+def _own_columns(frame: pd.DataFrame) -> str:
+    """Names of the columns of a table before it was read, for a message."""
+    names = [str(name) for name in frame.columns if name not in ADDED_COLUMNS]
+    more = f" and {len(names) - COLUMNS_SHOWN} more" if len(names) > COLUMNS_SHOWN else ""
+    return ", ".join(names[:COLUMNS_SHOWN]) + more
 
 
 def _labels(frame: pd.DataFrame, name: str) -> Rows:

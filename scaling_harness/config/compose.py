@@ -69,8 +69,9 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> dict[st
 def hydra_overrides(overrides: Sequence[str]) -> list[str]:
     """Write overrides as Hydra takes them.
 
-    Hydra refuses names that a configuration has not, and merges a mapping into the one that is there. So
-    `model.options.NAME=VALUE` becomes an addition, and `KEY={...}` a deletion of what stands there and an addition.
+    Hydra refuses a key that the files do not have, and merges a mapping into the one that is there. So free options of
+    an architecture and keys that a sweep may leave out become additions (the schema refuses unknown ones), and
+    `KEY={...}` a deletion of the mapping that is there and an addition.
 
     Parameters
     ----------
@@ -86,7 +87,7 @@ def hydra_overrides(overrides: Sequence[str]) -> list[str]:
 
 def _as_hydra_takes_it(word: str) -> tuple[str, ...]:
     key, _, value = word.partition("=")
-    if key.startswith("model.options."):
+    if key.startswith(("model.options.", "sweep.")):
         return (f"++{word}",)
     if re.fullmatch(r"\w+(\.\w+)+", key) and value.startswith("{") and value.endswith("}"):
         return (f"~{key}", f"++{word}")
@@ -195,12 +196,16 @@ def _several_values(text: str, overrides: Sequence[str]) -> str | None:
 
 
 def _unknown_key(text: str) -> str | None:
-    """Name the nearest key to one that Hydra does not find."""
-    given = re.match(r"Could not (?:override|delete from config\.) '([\w.]+)'", text)
-    if given is None:
+    """Name the key nearest to one that Hydra does not find, or say that a part must be given with its whole."""
+    found = re.match(r"Could not (?:override|delete from config\.) '([\w.]+)'", text)
+    if found is None:
         return None
-    close = difflib.get_close_matches(given[1], list(_keys(RunConfig)), n=1, cutoff=0.75)
-    return f"{given[1]} is not a known key; " + (f"did you mean {close[0]}?" if close else "see conf/ for the keys")
+    key, known = found[1], list(_keys(RunConfig))
+    if key in known:
+        whole = key.rpartition(".")[0]
+        return f"{key} cannot be set alone, because {whole} is not a mapping here: give it whole, as {whole}={{...}}"
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
+    return f"{key} is not a known key; " + (f"did you mean {close[0]}?" if close else "see conf/ for the keys")
 
 
 def _keys(schema: type, prefix: str = "") -> Iterator[str]:
@@ -218,7 +223,7 @@ def _yaml_sentence(error: Exception) -> str:
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
     if mark is None:
         return " ".join(str(error).split())
-    return f"{mark.name}, line {mark.line + 1}, column {mark.column + 1}: this is no YAML: {problem}"
+    return f"{mark.name}, line {mark.line + 1}, column {mark.column + 1}: not valid YAML: {problem}"
 
 
 def _one_line(text: str) -> str:

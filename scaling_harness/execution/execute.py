@@ -130,8 +130,8 @@ def execute_alone(job: "Job", runtime: RuntimeConfig, store: Store, train: Train
     if outcome.kind == "failed":
         log = store.run_dir(job.runs[0].run_id) / ERROR_FILE
         saved = store.checkpoint_path(job.job_id).exists()
-        again = "start it again to resume from its last checkpoint" if saved else "then start it again"
-        raise HarnessError(f"{outcome.reason}; see {log}, {'and ' * saved}{again}")
+        again = "and start it again to resume from its last checkpoint" if saved else "then start it again"
+        raise HarnessError(f"{outcome.reason}; see {log}, {again}")
 
 
 class _ClaimOversight:

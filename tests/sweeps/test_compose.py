@@ -40,6 +40,14 @@ def test_a_sweep_may_have_any_name_that_a_folder_may(name):
     assert sweep_config({"sweep": {"name": name, "question": "?", "grids": [grid]}}).name == name
 
 
+def test_a_key_that_a_sweep_leaves_out_can_be_set_and_an_unknown_one_gets_the_nearest():
+    given = compose(["sweep=reproduce-mini", "sweep.hold_out=2", "sweep.aims={decades: 2}"])
+    assert sweep_config(given).hold_out == 2
+    assert sweep_config(given).aims["decades"] == 2
+    with pytest.raises(UserError, match=r"^sweep.hold_uot is not a known key; did you mean hold_out"):
+        sweep_config(compose(["sweep=reproduce-mini", "sweep.hold_uot=2"]))
+
+
 def test_a_sweep_adds_grids_to_those_of_the_sweep_it_extends(tmp_path):
     (tmp_path / "sweep").mkdir()
     (tmp_path / "sweep" / "mine.yaml").write_text(

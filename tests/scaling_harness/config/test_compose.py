@@ -113,10 +113,15 @@ def test_a_misspelt_key_gets_the_nearest_one(given, meant):
         composed(given)
 
 
+def test_a_part_of_a_rule_cannot_be_set_where_a_number_stands():
+    with pytest.raises(UserError, match=r"^optim.lr.value cannot be set alone.*give it whole, as optim.lr=\{"):
+        composed("optim.lr.value=3")
+
+
 def test_a_file_that_is_no_yaml_is_named_with_line_and_column(tmp_path):
     (tmp_path / "sweep").mkdir()
     (tmp_path / "sweep" / "bad.yaml").write_text("sweep:\n  name: x\n  grids: [\n")
-    with pytest.raises(UserError, match=r"bad.yaml, line 4, column 1: this is no YAML"):
+    with pytest.raises(UserError, match=r"bad.yaml, line 4, column 1: not valid YAML"):
         compose(["sweep=bad"], tmp_path)
 
 
