@@ -106,15 +106,15 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     HarnessError
         A line other than the last is no JSON object.
     """
-    rows, damaged = read_to_damage(path)
+    rows, damaged = to_damage(path.read_bytes()) if path.exists() else ([], None)
     if damaged:
         raise HarnessError(f"{path} line {damaged} is no JSON object: the file was damaged; delete it")
     return rows
 
 
-def read_to_damage(path: Path) -> tuple[list[dict[str, Any]], int | None]:
+def to_damage(content: bytes) -> tuple[list[dict[str, Any]], int | None]:
     """Rows up to the first line that is damaged, and the number of that line; see `read_jsonl`."""
-    lines = path.read_bytes().split(b"\n") if path.exists() else []
+    lines = content.split(b"\n")
     rows = []
     for number, line in enumerate(lines, start=1):
         try:
