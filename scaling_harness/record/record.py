@@ -55,7 +55,8 @@ class RunRecord:
     params: dict[str, int]
     """Parameters by group: embedding, position, attention, mlp, norm, head; their sum is the real total."""
     n_params: dict[str, int]
-    """N by convention: non_embedding, with_head, total."""
+    """N by convention: non_embedding, with_head, total; of a mixture of experts, of the parameters that one token passes
+    through."""
     n_tokens: int
     """D: training tokens seen (tokens planned, if the run did not complete)."""
     n_unique_tokens: int
