@@ -62,6 +62,7 @@ def test_a_user_need_not_install_what_tests_need(wheel):
 
 def test_an_installation_knows_its_code_and_whether_it_was_changed(installed):
     site, call = installed
+    assert "reproduce-quick" in call("sweep", "list")
     first = call("--version")
     assert re.fullmatch(r"scaling-harness [\d.]+, code rooms-\w+, torch [\w.+]+\n", first)
     decoder = site / "scaling_harness" / "models" / "decoder.py"
