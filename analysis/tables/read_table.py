@@ -102,7 +102,7 @@ def _settings(file: pd.DataFrame, frame: pd.DataFrame, reasons: Mapping[Any, str
 
 def _checkpoints(file: pd.DataFrame, good: pd.DataFrame, run: str | None) -> tuple[str | None, list[str]]:
     """Column that names the runs of which the rows are checkpoints; without one, a sentence if they may be some."""
-    if not {"N", "D"} <= set(good) or good.empty:
+    if not {"D", "C"} & set(good) or good.empty:
         return None, []
     column = separate_rows.checkpoint_column(good, [run] if run else labels(file.columns))
     return column, [] if column else separate_rows.maybe_checkpoints(file.loc[good.index], good)

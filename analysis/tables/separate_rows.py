@@ -131,12 +131,12 @@ def _luck(tried: list[int], seeds: list[int]) -> list[str]:
 
 
 def checkpoint_column(frame: pd.DataFrame, names: Iterable[str]) -> str | None:
-    """Column whose rows of one value are checkpoints of one run: one N, and another D each.
+    """Column whose rows of one value are checkpoints of one run: one N, and another D or C each.
 
     Parameters
     ----------
     frame : DataFrame
-        N and D beside the columns of the file.
+        N, D and C, those that are known, beside the columns of the file.
     names : iterable of str
         Columns that may name runs.
     """
@@ -149,14 +149,20 @@ def _are_checkpoints(frame: pd.DataFrame, name: str) -> bool:
     several = runs.size()
     if several.max() < 2 or len(several) < 2:
         return False
-    one_size = (runs["N"].max() <= runs["N"].min() * (1 + 1e-9)).all()
-    return bool(one_size and (runs["D"].nunique() == several).all())
+    one_size = "N" not in frame or (runs["N"].max() <= runs["N"].min() * (1 + 1e-9)).all()
+    return bool(one_size and (runs[_grows(frame)].nunique() == several).all())
+
+
+def _grows(frame: pd.DataFrame) -> str:
+    """What rises along a run."""
+    return "D" if "D" in frame else "C"
 
 
 def checkpoint_sentence(frame: pd.DataFrame, column: str) -> str:
     """Say that rows are no independent runs."""
+    what = f"one N and rising {_grows(frame)}" if "N" in frame else f"rising {_grows(frame)}"
     return (
-        f"{len(frame)} rows share {frame[column].nunique()} names in column {column!r}, with one N and rising D: they "
+        f"{len(frame)} rows share {frame[column].nunique()} names in column {column!r}, with {what}: they "
         f"look like checkpoints, not like independent runs; `fit --clusters {column}` draws the rows of a run together"
     )
 
@@ -164,7 +170,7 @@ def checkpoint_sentence(frame: pd.DataFrame, column: str) -> str:
 def maybe_checkpoints(file: pd.DataFrame, frame: Any) -> list[str]:
     """A sentence where steps rise with D at one N and no column names the runs."""
     steps = [name for name in all_called(file.columns, PROGRESS) if pd.api.types.is_numeric_dtype(file[name])]
-    if not steps or not (frame.groupby("N")["D"].nunique() > 1).any():
+    if not steps or not {"N", "D"} <= set(frame) or not (frame.groupby("N")["D"].nunique() > 1).any():
         return []
     ordered = frame.assign(step=file[steps[0]]).sort_values(["N", "D"])
     rising = ordered.groupby("N")["step"].apply(lambda steps: steps.is_monotonic_increasing and steps.nunique() > 1)

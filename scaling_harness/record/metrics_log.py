@@ -4,7 +4,7 @@ import math
 import os
 from pathlib import Path
 
-from scaling_harness.record.atomic_files import explain_os_errors, read_jsonl
+from scaling_harness.record.atomic_files import explain_os_errors, read_jsonl, to_damage
 from scaling_harness.record.gradient_noise_scale import Measurement, latest, noise_scale
 from scaling_harness.record.record import EvalLoss
 
@@ -74,6 +74,12 @@ class Curve:
     def close(self) -> None:
         """Flush and close."""
         self._file.close()
+
+
+def is_whole(path: Path, n_bytes: int) -> bool:
+    """Whether the first bytes of a curve, which a checkpoint counts on, are there and undamaged."""
+    content = path.read_bytes()[:n_bytes] if n_bytes and path.exists() else b""
+    return len(content) == n_bytes and content[-1:] in (b"", b"\n") and to_damage(content)[1] is None
 
 
 def last_tenth_loss(path: Path, n_steps: int) -> float | None:

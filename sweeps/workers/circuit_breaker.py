@@ -1,12 +1,12 @@
 """Stop a sweep if several of its jobs fail with the same error, before the rest do."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Sequence
 
 from scaling_harness.errors import HarnessError
 from scaling_harness.plan.plan import Job
+from scaling_harness.record.atomic_files import parse_json
 from scaling_harness.record.store import Store
 
 LIMIT = 3
@@ -41,8 +41,10 @@ def _error(job: Job, store: Store) -> str | None:
     """Return why a job failed, without what differs between jobs; None if it did not fail."""
     for run in job.runs:
         try:
-            record = json.loads(store.record_path(run.run_id).read_bytes())
+            record = parse_json(store.record_path(run.run_id).read_bytes())
         except (FileNotFoundError, ValueError):
+            continue
+        if not isinstance(record, dict):
             continue
         if record.get("status") == "failed" and not record.get(
             "trunk"

@@ -52,6 +52,14 @@ def test_rows_of_one_name_with_one_n_and_rising_d_are_checkpoints():
     assert separate_rows.checkpoint_column(frame.assign(run=list("abcd")), ["run"]) is None
 
 
+def test_checkpoints_are_seen_without_n_too():
+    frame = pd.DataFrame({"D": [1.0, 2.0, 1.0, 2.0], "run": list("aabb")})
+    assert separate_rows.checkpoint_column(frame, ["run"]) == "run"
+    assert "with rising D" in separate_rows.checkpoint_sentence(frame, "run")
+    assert separate_rows.checkpoint_column(frame.rename(columns={"D": "C"}), ["run"]) == "run"
+    assert separate_rows.maybe_checkpoints(frame.assign(step=[5, 9, 5, 9]), frame) == []
+
+
 def test_steps_that_rise_with_d_are_warned_of():
     frame = pd.DataFrame({"N": [1.0, 1.0, 2.0, 2.0], "D": [1.0, 2.0, 1.0, 2.0]})
     assert "rises with D" in separate_rows.maybe_checkpoints(frame.assign(step=[5, 9, 5, 9]), frame)[0]

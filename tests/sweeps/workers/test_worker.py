@@ -10,6 +10,8 @@ from scaling_harness.plan.plan import Job
 from sweeps.workers import worker
 from sweeps.workers.worker import main, work
 
+UNLUCKY = "ValueError: the seed is unlucky (fake_training.py, line 50)"
+
 
 @pytest.fixture
 def fake(make_manifest, monkeypatch):
@@ -46,7 +48,10 @@ def test_a_job_that_always_fails_does_not_hold_up_the_rest(fake):
     bad, good = manifest.runs
     assert order.count(bad.run_id) == manifest.runtime.max_attempts
     assert order[1] == good.run_id
-    assert store.read(bad.run_id).reason == "failed after 3 attempts: ValueError: the seed is unlucky"
+    assert (
+        store.read(bad.run_id).reason
+        == "failed after 3 attempts: ValueError: the seed is unlucky (fake_training.py, line 50)"
+    )
     assert store.read(good.run_id).status == "completed"
 
 
@@ -94,7 +99,10 @@ def test_isolated_jobs_fail_and_die_in_processes_of_their_own(make_manifest):
     assert [read_end(killed, number).outcome for number in attempt_numbers(killed)] == ["died", "completed"]
     assert "killed by SIGKILL" in read_end(killed, 1).reason
     assert read_attempt(killed, 1).pid == read_attempt(killed, 2).pid == os.getpid()
-    assert store.read(raises.name).reason == "failed after 2 attempts: ValueError: the seed is unlucky"
+    assert (
+        store.read(raises.name).reason
+        == "failed after 2 attempts: ValueError: the seed is unlucky (fake_training.py, line 50)"
+    )
 
 
 def test_the_command_trains_a_sweep_and_says_what_is_wrong(make_manifest, tmp_path, capsys):
