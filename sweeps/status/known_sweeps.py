@@ -78,7 +78,7 @@ def _described(path: Path, store: Store) -> KnownSweep:
     if n_runs is None and "Runs" in numbers:
         n_runs = int(numbers["Runs"])
     question = problem or (comment[1] if comment else str(fields.get("question") or ""))
-    return KnownSweep(path.stem, question, n_runs, numbers.get("FLOPs"), state, str(path))
+    return KnownSweep(path.stem, " ".join(question.split()), n_runs, numbers.get("FLOPs"), state, str(path))
 
 
 def _fields(document: Any) -> Iterator[tuple[str, Any]]:

@@ -15,7 +15,12 @@ PACKAGED = (
 @pytest.fixture
 def own(tmp_path):
     """A folder of the user's own: a file as ours, one without comments, one named like ours, and a broken one."""
-    texts = {"a": PACKAGED, "b": "name: b\nquestion: what?\n", "reproduce-mini": PACKAGED, "wrong": "a: [\n"}
+    texts = {
+        "a": PACKAGED,
+        "b": "name: b\nquestion: |\n  what\n  now?\n",
+        "reproduce-mini": PACKAGED,
+        "wrong": "a: [\n",
+    }
     for name, text in texts.items():
         write_text(tmp_path / "conf" / "sweep" / f"{name}.yaml", text)
     return tmp_path / "conf"
@@ -37,7 +42,7 @@ def test_sweeps_of_ones_own_follow_with_what_cannot_be_run(own, tmp_path):
         ("reproduce-mini", 7),
         ("wrong", None),
     ]
-    assert [sweep.question for sweep in mine[:2]] == ["why?", "what?"]
+    assert [sweep.question for sweep in mine[:2]] == ["why?", "what now?"]
     assert "rename the file" in mine[2].question
     assert "not valid YAML" in mine[3].question
     with pytest.raises(UserError, match="is not a folder"):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("hatchling", reason="builds the wheel")
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 DATA = {"conf": "*.yaml", "sweeps/archive": "*.zst", "analysis/report": "*.j2"}
 
 
