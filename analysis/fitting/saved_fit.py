@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.fitting.estimate import Estimate
 from analysis.fitting.optimum import Certificate
-from analysis.fitting.result import FILE_VERSION, FitResult
+from analysis.fitting.result import FILE_VERSION, NOT_CONVERGED, FitResult
 from analysis.laws.constrained import constrained
 from analysis.laws.cost_model import cost_from
 from analysis.laws.law import Law
@@ -92,7 +92,7 @@ def _from_document(document: dict[str, Any], law: Law) -> FitResult:
         residual_rms=_number(document["residual_rms"]),
         certificate=Certificate(
             **document["starts"],
-            converged=document["status"] != "not converged",
+            converged=document["status"] != NOT_CONVERGED,
             bounds_hit=tuple(document["bounds_hit"]),
             gradient_norm=_number(document["gradient_norm"]),
             condition=_number(document["condition"]),

@@ -16,6 +16,7 @@ from torch import Tensor
 from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.data.batches import evaluation_windows
 from scaling_harness.data.token_cache import open_tokens
+from scaling_harness.plan.memory import refuse_too_large
 from scaling_harness.plan.plan import Job, Plan
 from scaling_harness.record.gradient_noise_scale import Measurement
 from scaling_harness.record.metrics_log import Curve, is_whole
@@ -124,6 +125,8 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
         torch.set_num_threads(runtime.threads)
         self.ranks = Ranks()
         self.device = self.ranks.join(runtime.device)
+        for run in job.runs:
+            refuse_too_large(run)
         limit_gpu_memory(self.device, runtime.gpu_share)
         self.stack = Stack(job.runs, runtime, self.ranks, self.device)
         self.warnings: list[str] = []
