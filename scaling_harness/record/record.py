@@ -83,7 +83,7 @@ class RunRecord:
     data: dict[str, Any]
     """data_id, vocab_size and other identifiers of the tokens."""
     provenance: dict[str, Any]
-    """Commit, dirty state, versions, machine, command, start and end times."""
+    """Hash of the code, commit, dirty state, versions, machine, command, start and end times."""
     architecture_source: str | None
     """SHA-256 of the file of a user's own architecture (`config["model"]["target"]`); None for a built-in one, and in
     records of earlier versions."""
