@@ -138,7 +138,7 @@ def _row(record: RunRecord, by: Sequence[str]) -> dict[str, Any]:
 
 
 def _pairing(frame: pd.DataFrame, first: str, second: str, cost: Mapping[str, tuple[float, float]]) -> Pairing:
-    sides = [frame[frame["variant"] == name] for name in (first, second)]
+    sides: list[Any] = [frame[frame["variant"] == name] for name in (first, second)]
     matched, pairs = _matched(*sides)
     if pairs.empty:
         raise HarnessError(f"no run of {first} has a budget and seed that one of {second} has")
@@ -165,8 +165,9 @@ def _matched(first: pd.DataFrame, second: pd.DataFrame) -> tuple[str, pd.DataFra
 def _cells(pairs: pd.DataFrame) -> Iterator[Cell]:
     at = ["n_params", "n_tokens", "n_params_second", "n_tokens_second"]
     for _, cell in pairs.groupby(at):
-        sizes: list[int] = [int(cell[name].iloc[0]) for name in at]
+        n_params, n_tokens, n_params_second, n_tokens_second = (int(cell[name].iloc[0]) for name in at)
         first, second = (float(np.exp(np.log(cell[name]).mean())) for name in ("loss", "loss_second"))
+        sizes = n_params, n_tokens, n_params_second, n_tokens_second
         yield Cell(*sizes, len(cell), first, second, Estimate.of_mean(cell["difference"].to_numpy()))
 
 

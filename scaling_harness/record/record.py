@@ -55,8 +55,7 @@ class RunRecord:
     params: dict[str, int]
     """Parameters by group: embedding, position, attention, mlp, norm, head; their sum is the real total."""
     n_params: dict[str, int]
-    """N by convention: non_embedding, with_head, total; of a mixture of experts, of the parameters that one token passes
-    through."""
+    """N by convention: non_embedding, with_head, total; of a mixture of experts, the parameters that one token uses."""
     n_tokens: int
     """D: training tokens seen (tokens planned, if the run did not complete)."""
     n_unique_tokens: int
