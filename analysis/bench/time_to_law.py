@@ -106,7 +106,7 @@ def compare(ours: Path, baseline: Path, law: Law, resamples: int = 200) -> TimeT
     ours, baseline : Path
         Sweep directories; finished or not.
     law : Law
-        Law of approach 3 and the forecast.
+        Law of the residuals and the forecast; approach 3 is Chinchilla's.
     resamples : int
         Resamples of the intervals.
 
@@ -151,9 +151,9 @@ def _milestones(frame: pd.DataFrame, ends: Array) -> list[float]:
 
 def _reached(runs: Runs, ends: Array, seconds: float, law: Law, resamples: int) -> Reached:
     part = runs.where(ends <= seconds)
-    approaches, no_law = or_reason(lambda: three_approaches(part, law=law, curves={}, resamples=resamples))
+    approaches, no_law = or_reason(lambda: three_approaches(part, beside=(law,), curves={}, resamples=resamples))
     held, no_forecast = or_reason(lambda: hold_out_budgets(approaches.cells, law)) if approaches else (None, None)
-    rms = approaches.parametric.residual_rms if approaches else 0.0
+    rms = approaches.beside.get(law.name, approaches.parametric).residual_rms if approaches else 0.0
     return Reached(
         seconds=float(ends[ends <= seconds].max()),
         n_runs=len(part),

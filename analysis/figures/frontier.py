@@ -16,6 +16,7 @@ from analysis.fitting.result import FitResult
 from analysis.frontier.approach1_envelope import Envelope
 from analysis.frontier.approach2_isoflop import Slice, slices
 from analysis.frontier.approaches import Approaches
+from analysis.frontier.common_compute import at_common_compute
 from analysis.frontier.frontier_line import Approach
 from analysis.laws.cost_model import optimal_under
 from analysis.laws.published import PUBLISHED
@@ -95,7 +96,8 @@ def isoflop_parabolas(
     runs : Runs
         Each seed is a dot.
     cells : DataFrame, optional
-        From `replicates.design_cells`: the means the parabolas go through; by default those of the runs.
+        The means the parabolas go through, at one C in each budget: by default those of the runs, by
+        `common_compute.at_common_compute`.
     pieces : iterable of Slice, optional
         From `approach2_isoflop.slices`, by default of the cells; those with a problem are greyed, and the legend says
         why.
@@ -106,7 +108,8 @@ def isoflop_parabolas(
     -------
     Axes
     """
-    labels, cells = labels or labels_of(runs), style.cells_of(runs) if cells is None else cells
+    labels = labels or labels_of(runs)
+    cells = at_common_compute(style.cells_of(runs)).cells if cells is None else cells
     pieces = sorted(slices(cells) if pieces is None else pieces, key=lambda piece: -piece.train_flops)
     shades = Shades([piece.train_flops for piece in pieces])
     for piece in pieces:

@@ -41,7 +41,9 @@ def noise_scale(
         _draw_line(ax, line, shades, "gradient noise scale, 95 %" if i == 0 else None)
     _draw_best(ax, optima, {point.batch_tokens for point in points})
     ax.set(xlabel=f"{labels.loss}, falling", ylabel=f"batch, {labels.unit}s")
-    ax.set_title(f"{len(points) - len(known)} of {len(points)} points lost in noise: |G|² not above zero", fontsize=8.5)
+    lost = len(points) - len(known)
+    low = "; near them, those shown read low" if lost else ""
+    ax.set_title(f"{lost} of {len(points)} points lost in noise: |G|² not above zero{low}", fontsize=8.5)
     ax.set_yscale("log")
     style.make_room(ax)
     style.log_axis(ax, "x", style.plain)

@@ -139,9 +139,11 @@ def _noise_check(point: Point, frame: pd.DataFrame, noise: SeedNoise | None) -> 
     if noise is None or noise.sd == 0.0 or point.n_rows > MANY_ROWS or not {"N", "D", "C"} >= set(point.law.inputs):
         return {}
     quality = fit_quality(point.law, design_cells(frame), noise, point.residual_rms)
-    seed_rms = float(np.sqrt((noise.at(frame["N"].to_numpy(float)) ** 2).mean()))  # of single runs, as the residuals
+    weights = point.weights / point.weights.mean()  # of single runs, as the residuals
+    seed_rms = float(np.sqrt((weights * noise.of_runs(frame) ** 2).mean()))
     sizes = {"residual_rms": point.residual_rms, "seed_rms": seed_rms, "ratio": point.residual_rms / seed_rms}
-    return {"noise": sizes | {"lack_of_fit_p": quality.lack_of_fit_p}}
+    lack = {name: getattr(quality, name) for name in ("lack_of_fit_p", "lack_of_fit_p_falling")}
+    return {"noise": sizes | lack}
 
 
 def _offset_profile(point: Point) -> Profile | None:

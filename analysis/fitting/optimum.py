@@ -81,6 +81,11 @@ class Point:
         return float(np.sqrt(squares / max(1, self.n_rows - self.law.n_free)))
 
     @property
+    def run_scatter(self) -> float:
+        """The same for a row of weight 1: of cells weighted by their seeds, for one run."""
+        return float(self.residual_rms * np.sqrt(self.weights.mean()))
+
+    @property
     def residuals(self) -> Array:
         """Ln L - ln L_hat of each row."""
         return self.log_loss - self.model.evaluate(self.z_P[None]).log_loss_Kn[0]

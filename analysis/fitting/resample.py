@@ -145,7 +145,7 @@ def noise_sd(point: Point, noise: SeedNoise | None) -> tuple[Array, int]:
         dof = max(1, point.n_rows - point.law.n_free)
         return scatter / np.sqrt(point.weights / point.weights.mean()), dof
     sd = noise.at(point.inputs["N"]) if "N" in point.inputs else np.full(point.n_rows, noise.sd)
-    implied = float(np.sqrt((sd**2).mean()))
+    implied = float(np.sqrt((point.weights * sd**2).mean() / point.weights.mean()))
     return sd * max(1.0, scatter / implied) if implied > 0 else np.full(point.n_rows, scatter), noise.dof
 
 
@@ -157,8 +157,11 @@ def unit_draws(n_cells: int, resamples: int, dof: int, rng: np.random.Generator)
     return normal * np.sqrt(dof / rng.chisquare(dof, size=(resamples, 1)))
 
 
-def cell_sd(cells: pd.DataFrame, noise: SeedNoise | None, scatter_rms: float) -> Array:
+def cell_sd(cells: pd.DataFrame, noise: SeedNoise | None, run_scatter: float) -> Array:
     """Standard deviation of each cell's ln L: seed noise of its mean, scaled up to the scatter.
+
+    Scatter and seed noise are compared as those of single runs: every cell weighs as many as it has seeds, on both
+    sides.
 
     Parameters
     ----------
@@ -166,15 +169,15 @@ def cell_sd(cells: pd.DataFrame, noise: SeedNoise | None, scatter_rms: float) ->
         From `design_cells`.
     noise : SeedNoise or None
         None if nothing was replicated: the scatter is all there is.
-    scatter_rms : float
-        Root mean square of ln L about the method's own smooth fit, degrees of freedom allowed for.
+    run_scatter : float
+        Root mean square of ln L about the method's own smooth fit, squares weighted by seeds, degrees of freedom
+        allowed for: `Point.run_scatter` or `approach2_isoflop.run_scatter`.
 
     Returns
     -------
     array (cells,)
     """
-    if noise is None:
-        return np.full(len(cells), scatter_rms)
-    sd = noise.at(cells.N.to_numpy()) / np.sqrt(cells.n_seeds.to_numpy())
+    root = np.sqrt(cells.n_seeds.to_numpy())
+    sd = np.zeros(len(cells)) if noise is None else noise.of_runs(cells)
     implied = np.sqrt((sd**2).mean())
-    return sd * max(1.0, scatter_rms / implied) if implied > 0 else np.full(len(cells), scatter_rms)
+    return (sd * max(1.0, run_scatter / implied) if implied > 0 else np.full(len(cells), run_scatter)) / root

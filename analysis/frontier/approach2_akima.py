@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.interpolate import Akima1DInterpolator
 
 from analysis.arrays import Array
+from analysis.frontier.approach2_isoflop import NEARLY_SAME_C, spread_of, why_none
 from analysis.frontier.frontier_line import MIN_BUDGETS, Approach, Drawn, approach_through, empty_approach
 from analysis.runs.budgets import budget_groups
 
@@ -115,7 +116,7 @@ def akima_approach(cells: pd.DataFrame, log_loss_KR: Array) -> Approach:
     Parameters
     ----------
     cells : DataFrame
-        From `replicates.design_cells`: N, D, C, log_loss.
+        From `replicates.design_cells`, or `common_compute.at_common_compute`: N, D, C, log_loss.
     log_loss_KR : array (K, cells)
         Resampled ln L: `porian_draws`, or ln L plus the noise seeds show.
 
@@ -128,8 +129,9 @@ def akima_approach(cells: pd.DataFrame, log_loss_KR: Array) -> Approach:
     for group in budget_groups(cells.C.to_numpy()):
         cell, drawn = cells.iloc[group], log_loss_KR[:, group]
         train_flops = float(np.exp(np.log(cell.C).mean()))
+        uneven = why_none(cell) if spread_of(cell.C.to_numpy(float)) > NEARLY_SAME_C else None
         along_n, along_d = (minimum(np.log(cell[x].to_numpy()), cell.log_loss.to_numpy(), drawn) for x in ("N", "D"))
-        problem = along_n.problem or along_d.problem
+        problem = uneven or along_n.problem or along_d.problem
         if problem:
             excluded.append({"what": f"budget {train_flops:.3g} FLOP", "reason": problem})
             continue

@@ -10,6 +10,10 @@ from analysis.runs.budgets import budget_groups
 
 MIN_SIZES = 4
 ENOUGH_SIZES = 5
+SAME_C = 0.02
+"""Relative spread of C within a budget up to which its runs are of one compute."""
+NEARLY_SAME_C = 0.05
+"""Up to here a budget is still used, with a warning, if it cannot be interpolated."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +39,32 @@ class Slice:
 
 
 def slices(cells: pd.DataFrame) -> list[Slice]:
-    """A parabola for every budget of three sizes or more, and for fewer the reason why not."""
+    """A parabola for every budget of four sizes or more at equal compute, and for others the reason why not.
+
+    Where C varies within budgets, first `common_compute.at_common_compute`.
+    """
     return [_slice(cells, rows) for rows in budget_groups(cells.C.to_numpy())]
+
+
+def spread_of(train_flops: Array) -> float:
+    """How far the C of one budget lie apart, relative."""
+    return float(np.max(train_flops) / np.min(train_flops) - 1)
+
+
+def why_none(group: pd.DataFrame) -> str | None:
+    """Why the cells of one budget cannot have a parabola: too few sizes, or not one compute."""
+    if (n_sizes := group.N.nunique()) < MIN_SIZES:
+        return f"{n_sizes} sizes, at least {MIN_SIZES} are needed"
+    if (spread := spread_of(group.C.to_numpy(float))) > NEARLY_SAME_C:
+        return f"C varies by {spread:.0%} between its sizes, and too few were trained on both sides of one C"
+    return None
 
 
 def _slice(cells: pd.DataFrame, rows: Rows) -> Slice:
     group = cells.iloc[rows]
     train_flops = float(np.exp(np.log(group.C).mean()))
     log_n, loss = np.log(group.N.to_numpy()), group.L.to_numpy()
-    n_sizes = len(np.unique(group.N))
-    if n_sizes < MIN_SIZES:
-        reason = f"{n_sizes} sizes, at least {MIN_SIZES} are needed"
+    if reason := why_none(group):
         nan = float("nan")
         return Slice(train_flops, rows, float(log_n.mean()), np.full(3, nan), nan, nan, nan, reason)
     coefficients = parabolas(log_n, loss[None])[0]
@@ -93,13 +112,16 @@ def vertex_of(x: Array, y_Kn: Array) -> tuple[Array, Array]:
     return place + x.mean(), c0 + c1 * place + c2 * place**2
 
 
-def scatter_rms(cells: pd.DataFrame, pieces: list[Slice]) -> float:
-    """Root mean square of ln L about the parabolas, three degrees of freedom a budget; NaN with none left."""
+def run_scatter(cells: pd.DataFrame, pieces: list[Slice]) -> float:
+    """Scatter of one run's ln L about the parabolas, as the means show it, three degrees of freedom a budget.
+
+    NaN with none left.
+    """
     squares, dof = 0.0, 0
     for piece in pieces:
         if np.isfinite(piece.coefficients).all():
             group = cells.iloc[piece.rows]
             residual = group.L.to_numpy() / piece.curve(group.N.to_numpy()) - 1
-            squares += float((residual**2).sum())
+            squares += float((group.n_seeds.to_numpy() * residual**2).sum())
             dof += len(group) - 3
     return float(np.sqrt(squares / dof)) if dof > 0 else float("nan")

@@ -1,6 +1,6 @@
 """Chinchilla's three approaches on the same runs, with one bootstrap between them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -19,6 +19,7 @@ from analysis.frontier import approach1_envelope as envelope
 from analysis.frontier import approach2_akima as akima
 from analysis.frontier import approach2_bias as bias_of
 from analysis.frontier import approach2_isoflop as isoflop
+from analysis.frontier.common_compute import CommonCompute, at_common_compute
 from analysis.frontier.frontier_line import MIN_BUDGETS, Approach, Drawn, approach_through, empty_approach
 from analysis.laws.chinchilla import chinchilla
 from analysis.laws.cost_model import CostModel, optimal_under
@@ -39,10 +40,13 @@ HULL_WARNING = "the lower hull follows the luckiest runs: it lowers the loss and
 class Approaches:
     """All three, on one set of cells and one set of noise draws.
 
+    ``parametric`` is approach 3, L = E + A/N^alpha + B/D^beta (Hoffmann et al. 2022) and no other; ``beside`` holds
+    the fits of other laws by their names.
     ``differences`` holds a_i - a_j by "i-j"; ``envelope`` is None without training curves.
+    ``slices`` are those of ``equal_compute``: the cells, interpolated along D where C varies within a budget.
     ``variants`` holds "1 hull" (lower hull of the envelope), "2 akima" (interpolation instead of the
-    parabola), "2 corrected" (the parabola's bias, ``parabola_bias``, taken off) and, if approach 3 has
-    another law, "3 chinchilla"; ``variant_differences`` each variant's a minus approach 3's.
+    parabola), "2 corrected" (the parabola's bias, ``parabola_bias``, taken off) and each law of ``beside``;
+    ``variant_differences`` each variant's a minus approach 3's.
     """
 
     approaches: Mapping[str, Approach]
@@ -50,11 +54,13 @@ class Approaches:
     parametric: FitResult
     cells: pd.DataFrame
     noise: SeedNoise | None
+    equal_compute: pd.DataFrame
     slices: tuple[isoflop.Slice, ...]
     envelope: envelope.Envelope | None
     variants: Mapping[str, Approach] = field(default_factory=dict)
     variant_differences: Mapping[str, Estimate] = field(default_factory=dict)
     parabola_bias: bias_of.ParabolaBias | None = None
+    beside: Mapping[str, FitResult] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         each = ", ".join(f"{approach.a:.3f} by {name}" for name, approach in self.approaches.items())
@@ -76,7 +82,7 @@ def differs(difference: Estimate) -> bool:
 def three_approaches(
     runs: Runs,
     *,
-    law: Law = chinchilla,
+    beside: Sequence[Law] = (),
     curves: Mapping[object, Points] | None = None,
     resamples: int = 1000,
     seed: int = 0,
@@ -87,8 +93,8 @@ def three_approaches(
     ----------
     runs : Runs
         From `load_runs`.
-    law : Law
-        Law of approach 3, with one term in N and one in D.
+    beside : sequence of Law
+        Laws with one term in N and one in D that are fitted beside approach 3, whose law is Chinchilla's.
     curves : mapping, optional
         From `curves.curves_of`, read from the runs by default. Without any, approach 1 is left empty
         with the reason.
@@ -109,29 +115,49 @@ def three_approaches(
         runs, curves = split_curves(runs)
     cells = design_cells(runs.frame)
     noise = seed_noise(cells)
-    point, sentences = _parametric_point(cells, law)
-    dof = noise.dof if noise else max(1, len(cells) - law.n_free)
+    point, sentences = _parametric_point(cells, chinchilla)
+    dof = noise.dof if noise else max(1, len(cells) - chinchilla.n_free)
     draws = unit_draws(len(cells), resamples, dof, np.random.default_rng(seed))
-    pieces = isoflop.slices(cells)
-    scatter = isoflop.scatter_rms(cells, pieces)
-    sd = cell_sd(cells, noise, scatter if np.isfinite(scatter) else point.residual_rms)
+    level = at_common_compute(cells)
+    pieces = isoflop.slices(level.cells)
+    scatter = isoflop.run_scatter(level.cells, pieces)
+    sd = cell_sd(cells, noise, scatter if np.isfinite(scatter) else point.run_scatter)
     cost = cost_of(cells)
     traced = envelope.build(runs, cells, curves, cost) if curves else None
-    third, parametric = _third(runs, point, [*cost_sentences(cost), *sentences], cells, noise, draws, cost)
+    third, parametric = _third("3", runs, point, [*cost_sentences(cost), *sentences], cells, noise, draws, cost)
+    others = {
+        law.name: _third(law.name, runs, *_parametric_point(cells, law), cells, noise, draws, cost)
+        for law in beside
+        if law is not chinchilla
+    }
     noise_KR = sd * draws
-    second, corrected, bias = _second(pieces, cells, noise_KR, parametric)
+    level_noise_KR = noise_KR @ level.weights.T
+    second, corrected, bias = _second(pieces, level, level_noise_KR, parametric)
     first = _first("1", traced, cells, noise_KR, cost)
     if isinstance(curves, Curves):
         first = replace(first, warnings=(*curves.notes, *first.warnings))
     each = {"1": first, "2": second, "3": third}
     variants = {
         "1 hull": _first("1 hull", traced, cells, noise_KR, cost),
-        akima.NAME: akima.akima_approach(cells, cells.log_loss.to_numpy() + noise_KR),
+        akima.NAME: akima.akima_approach(level.cells, level.cells.log_loss.to_numpy() + level_noise_KR),
         **({bias_of.NAME: corrected} if corrected else {}),
-        **({} if law is chinchilla else {"3 chinchilla": _chinchilla(runs, cells, noise, draws, cost)}),
+        **{name: approach for name, (approach, _) in others.items()},
     }
     apart = {name: difference for name, variant in variants.items() if (difference := _difference(variant, third))}
-    return Approaches(each, _differences(each), parametric, cells, noise, tuple(pieces), traced, variants, apart, bias)
+    return Approaches(
+        each,
+        _differences(each),
+        parametric,
+        cells,
+        noise,
+        level.cells,
+        tuple(pieces),
+        traced,
+        variants,
+        apart,
+        bias,
+        {name: result for name, (_, result) in others.items()},
+    )
 
 
 def _parametric_point(cells: pd.DataFrame, law: Law) -> tuple[Point, list[str]]:
@@ -142,12 +168,8 @@ def _parametric_point(cells: pd.DataFrame, law: Law) -> tuple[Point, list[str]]:
     return fit_point(law, inputs, cells.L.to_numpy(), Objective(), weights), sentences
 
 
-def _chinchilla(runs: Runs, cells: pd.DataFrame, noise: SeedNoise | None, draws: Array, cost: CostModel) -> Approach:
-    """Approach 3 as Hoffmann et al. had it, beside one with another law."""
-    return _third(runs, *_parametric_point(cells, chinchilla), cells, noise, draws, cost)[0]
-
-
 def _third(
+    name: str,
     runs: Runs,
     point: Point,
     sentences: list[str],
@@ -156,8 +178,8 @@ def _third(
     draws: Array,
     cost: CostModel,
 ) -> tuple[Approach, FitResult]:
-    """Approach 3: the frontier of the parametric law; noise goes on the fitted losses."""
-    sd = cell_sd(cells, noise, point.residual_rms)
+    """Approach 3, or another law beside it: the frontier of a parametric law; noise goes on the fitted losses."""
+    sd = cell_sd(cells, noise, point.run_scatter)
     refitted = point.refit(log_loss=point.log_loss - point.residuals + sd * draws)
     resampled = point.model.to_natural(refitted.z_KP)
     settings = {"loss": "log_huber", "delta": point.objective.delta, "count": runs.count}
@@ -173,19 +195,20 @@ def _third(
         with np.errstate(invalid="ignore", over="ignore"):
             drawn = optimal_under(cost, point.law, {k: v[:, None] for k, v in resampled.items()}, budgets)
             each = Drawn(np.log(drawn.n_params)), Drawn(np.log(drawn.n_tokens))
-        return approach_through("3", points, *each, (), result.warnings), result
+        return approach_through(name, points, *each, (), result.warnings), result
     a, b = result.derived["a"], result.derived["b"]
     at_one = (np.log(best.n_params[0]) - a.value * np.log(budgets[0]),)
     at_one += (np.log(best.n_tokens[0]) - b.value * np.log(budgets[0]),)
     with np.errstate(divide="ignore", invalid="ignore"):  # a draw with both exponents at zero has no allocation
         shares = frontier(resampled, point.law)
-    return Approach("3", a, b, points, at_one, (), result.warnings, shares["a"], shares["b"]), result
+    return Approach(name, a, b, points, at_one, (), result.warnings, shares["a"], shares["b"]), result
 
 
 def _second(
-    pieces: list[isoflop.Slice], cells: pd.DataFrame, noise: Array, parametric: FitResult
+    pieces: list[isoflop.Slice], level: CommonCompute, noise: Array, parametric: FitResult
 ) -> tuple[Approach, Approach | None, bias_of.ParabolaBias | None]:
     """Approach 2 through the vertices of the usable parabolas; the same without the parabola's bias; the bias."""
+    cells = level.cells
     usable = [piece for piece in pieces if piece.problem is None]
     excluded = tuple(
         {"what": f"budget {piece.train_flops:.3g} FLOP", "reason": piece.problem} for piece in pieces if piece.problem
@@ -193,12 +216,13 @@ def _second(
     columns = {"C": "train_flops", "N_opt": "n_opt", "D_opt": "d_opt", "loss": "loss"}
     points = pd.DataFrame({name: [getattr(piece, field) for piece in usable] for name, field in columns.items()})
     if len(usable) < MIN_BUDGETS:
-        return empty_approach("2", points, excluded, f"{len(usable)} budgets with a bracketed minimum"), None, None
+        empty = empty_approach("2", points, excluded, f"{len(usable)} budgets with a bracketed minimum")
+        return replace(empty, warnings=(*empty.warnings, *level.warnings)), None, None
     vertices = [_vertex_draws(cells.iloc[piece.rows], noise[:, piece.rows]) for piece in usable]
     drawn = tuple(np.stack(columns, axis=1) for columns in zip(*vertices, strict=True))
     second = approach_through("2", points, Drawn(drawn[0]), Drawn(drawn[1]), excluded)
     corrected, bias = bias_of.corrected(second, usable, cells, parametric, (drawn[0], drawn[1]))
-    weak = tuple(_second_warnings(usable, cells, drawn[0], parametric))
+    weak = (*level.warnings, *_second_warnings(usable, cells, drawn[0], parametric))
     warnings = (*weak, *([bias.sentence()] if bias.matters else []))
     return replace(second, warnings=warnings), corrected and replace(corrected, warnings=weak), bias
 

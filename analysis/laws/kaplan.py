@@ -94,7 +94,7 @@ class Batch:
         return self.scale * np.asarray(loss, float) ** -self.power
 
 
-CRITICAL = {"kaplan2020": Batch(2.1e8, 1 / 0.21)}  # section 5.1 and Table 3; S and C are then S_min and C_min
+CRITICAL = {"kaplan2020": Batch(2.1e8, 1 / 0.21)}  # section 5.1 and Table 5; S and C are then S_min and C_min
 
 
 def batch_named(text: str) -> Batch:

@@ -229,6 +229,11 @@ def terms_in_n_and_d(params: Mapping[str, Array], law: Law) -> tuple[Array, Arra
     return params[term_n.coefficient], params[term_d.coefficient], alpha, beta
 
 
+def gives_exponents(law: Law) -> bool:
+    """Whether a law has one term in N and one in D, and so an N_opt that grows as a power of C."""
+    return {tuple(term.exponents) for term in law.terms} == {("N",), ("D",)} and not law.repeats
+
+
 def derive(law: Law, params: Mapping[str, ArrayLike]) -> dict[str, Array]:
     """Everything that follows from the parameters: the frontier and the law's own extras."""
     arrays = {name: np.asarray(value, float) for name, value in params.items()}

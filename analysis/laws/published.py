@@ -21,7 +21,7 @@ class Published:
     params : mapping
         Constants as printed; losses in nats per token, N in parameters, D in tokens, C in FLOP.
     stderr : mapping
-        Standard errors, if printed.
+        Standard errors as printed; bootstrapped from the paper's data if the note says so.
     a, b : float or None
         Exponents of N_opt ~ C^a and D_opt ~ C^b.
     a_ci : (float, float) or None
@@ -189,6 +189,7 @@ _ENTRIES = (
         a=0.5126,
         b=0.4874,
         precision="4 digits; A and B are 1 to 3 % from the exact optimum",
+        note="standard errors of E, alpha and beta are bootstrapped from its data (printed: .03, .02, .02)",
     ),
     Published(
         key="pearce2024_non_embedding",

@@ -20,7 +20,10 @@ from analysis.runs.selection import Runs
 
 @dataclass(frozen=True)
 class Material:
-    """What figures are drawn from; ``analysis`` is None, with ``reason``, if no law could be fitted."""
+    """What figures are drawn from; ``analysis`` is None, with ``reason``, if no law could be fitted.
+
+    ``cells`` are those of the ``slices``: means over seeds, at one C in each budget.
+    """
 
     runs: Runs
     curves: Mapping[object, Points]
@@ -57,7 +60,7 @@ def _loss_curves(material: Material) -> Figure | str:
 
 def _parabolas(material: Material) -> Figure | str:
     if not any(np.isfinite(piece.coefficients).all() for piece in material.slices):
-        return f"Not drawn: no budget has {MIN_SIZES} sizes or more."
+        return f"Not drawn: no budget has {MIN_SIZES} sizes or more at one C."
     return single(
         lambda ax: figures.isoflop_parabolas(ax, material.runs, material.cells, material.slices, material.labels)
     )
@@ -114,7 +117,7 @@ CATALOGUE = (
     ),
     Entry(
         "contours",
-        "The parametric law",
+        "Approach 3: the parametric law",
         "The efficient frontier must cross the cloud of runs, not leave it, and the curves at each budget must pass "
         "through the points (means over seeds) without a trend in what they miss.",
         _from_analysis(
@@ -132,7 +135,7 @@ CATALOGUE = (
     ),
     Entry(
         "residuals",
-        "Residuals of the parametric law",
+        "Residuals of approach 3",
         "Points must scatter without trend (colour is N), and 95 % of them inside the grey band if the law misses "
         "nothing but seed noise.",
         _from_analysis(
@@ -150,18 +153,21 @@ CATALOGUE = (
     ),
     Entry(
         "offset_profile",
-        "Profile of the irreducible loss E",
+        "Profile of the irreducible loss E of approach 3",
         "E is known where the curve leaves the interval steeply on both sides; a curve flat down to zero means "
         "these runs do not show an irreducible loss.",
         _from_analysis(
-            lambda analysis, labels: single(lambda ax: figures.offset_profile(ax, analysis.profile, labels), height=3.2)
+            lambda analysis, labels: single(
+                lambda ax: figures.offset_profile(ax, analysis.third.profile, labels), height=3.2
+            )
         ),
     ),
     Entry(
         "noise_scale",
         "Gradient noise scale",
-        "B_simple must grow as the loss falls: beyond it a larger batch saves few steps; the batch of least loss at "
-        "one D may lie far below, as fewer tokens a step are more steps.",
+        "B_simple must grow as the loss falls, by more than the intervals: beyond it a larger batch saves few steps; "
+        "the batch of least loss at one D may lie far below, as fewer tokens a step are more steps. Where |G|² is "
+        "hardly above its noise, only its larger draws give a value: wide intervals read low, by half or more.",
         _noise_scale,
     ),
 )

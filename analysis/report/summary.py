@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.fitting.estimate import Estimate
 from analysis.fitting.goodness_of_fit import FitQuality, OffsetProfile, fit_quality, profile_offset
+from analysis.fitting.result import FitResult
 from analysis.frontier.approaches import Approach, Approaches, three_approaches
 from analysis.frontier.one_variable_laws import OneVariableLaw, one_variable_laws
 from analysis.frontier.verdict import verdict
@@ -39,6 +40,15 @@ RANKED = (chinchilla, tied, skaling, kaplan_ln_d, kaplan_lc_offset)
 
 
 @dataclass(frozen=True)
+class LawChecks:
+    """A law fitted to the cells, its residuals against seed noise, and the profile of its E."""
+
+    fit: FitResult
+    quality: FitQuality
+    profile: OffsetProfile
+
+
+@dataclass(frozen=True)
 class Analysis:
     """All results on one set of runs: what the summary, the table and the figures are made of.
 
@@ -47,12 +57,13 @@ class Analysis:
     ``curves`` the tokens and losses of each run, by its index in ``runs.frame``;
     ``holdout`` is None with ``holdout_reason``, and ``ranking`` None, if there are too few budgets;
     ``influence`` is that of each cell on approach 3.
+    ``third`` is approach 3, Chinchilla's law; ``beside`` the law that the sweep names, if it is another, by its name.
     """
 
     runs: Runs
     approaches: Approaches
-    quality: FitQuality
-    profile: OffsetProfile
+    third: LawChecks
+    beside: Mapping[str, LawChecks]
     kaplan: Mapping[str, OneVariableLaw]
     holdout: Holdout | None
     holdout_reason: str | None
@@ -61,6 +72,16 @@ class Analysis:
     ranking: Ranking | None = None
     influence: Influence | None = None
     count_reasons: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def declared(self) -> LawChecks:
+        """The law that the sweep names for its forecast: approach 3's if it names no other."""
+        return next(iter(self.beside.values()), self.third)
+
+    @property
+    def laws(self) -> dict[str, LawChecks]:
+        """Approach 3 and the laws beside it, by what they are called in sentences."""
+        return {"approach 3": self.third, **self.beside}
 
     def __repr__(self) -> str:
         return f"<Analysis of {self.runs!r}: {self.approaches!r}>"
@@ -74,7 +95,7 @@ def analyse(runs: Runs, *, law: Law = chinchilla, hold_out: int = 1, resamples: 
     runs : Runs
         From `load_runs`.
     law : Law
-        Law of approach 3, the forecast and the checks.
+        Law of the forecast; if it is not Chinchilla's, which approach 3 always has, it is fitted beside it.
     hold_out : int
         Largest budgets left out for the forecast.
     resamples, seed : int
@@ -90,15 +111,15 @@ def analyse(runs: Runs, *, law: Law = chinchilla, hold_out: int = 1, resamples: 
         Too few runs or levels for the parametric fit.
     """
     curves = curves_of(runs)
-    approaches = three_approaches(runs, law=law, curves=curves, resamples=resamples, seed=seed)
+    approaches = three_approaches(runs, beside=(law,), curves=curves, resamples=resamples, seed=seed)
     frontier = approaches.approaches["2"].points
     holdout, reason = or_reason(lambda: hold_out_budgets(approaches.cells, law, hold_out))
-    others, reasons = _other_counts(runs, law=law, curves=curves, resamples=resamples, seed=seed)
+    others, reasons = _other_counts(runs, beside=(law,), curves=curves, resamples=resamples, seed=seed)
     return Analysis(
         runs=runs,
         approaches=approaches,
-        quality=fit_quality(law, approaches.cells, approaches.noise, approaches.parametric.residual_rms),
-        profile=profile_offset(law, approaches.cells),
+        third=_checked(approaches, approaches.parametric),
+        beside={name: _checked(approaches, fitted) for name, fitted in approaches.beside.items()},
         kaplan=one_variable_laws(approaches.cells, frontier, resamples, token_unit(runs)),
         holdout=holdout,
         holdout_reason=reason,
@@ -108,6 +129,12 @@ def analyse(runs: Runs, *, law: Law = chinchilla, hold_out: int = 1, resamples: 
         influence=_influence(approaches),
         count_reasons=reasons,
     )
+
+
+def _checked(approaches: Approaches, fitted: FitResult) -> LawChecks:
+    cells = approaches.cells
+    quality = fit_quality(fitted.law, cells, approaches.noise, fitted.residual_rms)
+    return LawChecks(fitted, quality, profile_offset(fitted.law, cells))
 
 
 def or_reason(work: Callable[[], T]) -> tuple[T | None, str | None]:
@@ -139,7 +166,7 @@ def _influence(approaches: Approaches) -> Influence:
 
 def summary_document(analysis: Analysis) -> dict[str, Any]:
     """The document `summary.json` of an analysis."""
-    frame, approaches, quality = analysis.runs.frame, analysis.approaches, analysis.quality
+    frame, approaches = analysis.runs.frame, analysis.approaches
     budgets = [float(approaches.cells.C.iloc[rows].mean()) for rows in budget_groups(approaches.cells.C.to_numpy())]
     parts = {
         "count": analysis.runs.count,
@@ -149,14 +176,8 @@ def summary_document(analysis: Analysis) -> dict[str, Any]:
         "verdict": verdict(approaches),
         "variants": {name: _approach(each) for name, each in approaches.variants.items()},
         "parabola_bias": approaches.parabola_bias,
-        "parametric": {
-            **document(approaches.parametric),
-            "residual_rms": quality.residual_rms,
-            "seed_rms": quality.seed_rms,
-            "ratio": quality.ratio,
-            "lack_of_fit_p": quality.lack_of_fit_p,
-            "E_profile": analysis.profile,
-        },
+        "parametric": _law_document(analysis.third),
+        "beside": {name: _law_document(each) for name, each in analysis.beside.items()},
         "kaplan": analysis.kaplan,
         "holdout": analysis.holdout or {"reason": analysis.holdout_reason},
         "ranking": analysis.ranking,
@@ -175,6 +196,10 @@ def summary_document(analysis: Analysis) -> dict[str, Any]:
         "warnings": warnings_of(analysis),
     }
     return to_json(parts)
+
+
+def _law_document(checks: LawChecks) -> dict[str, Any]:
+    return {**document(checks.fit), **vars(checks.quality), "E_profile": checks.profile}
 
 
 def elapsed_s(frame: pd.DataFrame) -> float | None:
@@ -217,27 +242,35 @@ def _approach(each: Approach) -> dict[str, Any]:
 
 
 def _exponents(approaches: Approaches) -> dict[str, Any]:
-    return {name: {"a": each.a, "b": each.b} for name, each in approaches.approaches.items()}
+    each = {**approaches.approaches, **{name: approaches.variants[name] for name in approaches.beside}}
+    return {name: {"a": one.a, "b": one.b} for name, one in each.items()}
 
 
 def warnings_of(analysis: Analysis) -> list[str]:
     """Every sentence a reader needs before believing the numbers."""
-    approaches, quality, profile = analysis.approaches, analysis.quality, analysis.profile
-    unit = token_unit(analysis.runs)
+    approaches = analysis.approaches
     sentences = [s for each in approaches.approaches.values() for s in each.warnings]
     for name, variant in approaches.variants.items():
         sentences += [f"variant {name}: {s}" for s in variant.warnings if variant.a.ci95]
     if approaches.agree is False:
         sentences.append(verdict(approaches).sentence)
-    if quality.ratio is None:
+    if analysis.third.quality.ratio is None:
         sentences.append("noise unidentified: no (N, D) was trained with two seeds")
-    elif quality.ratio > SEED_RATIO_LIMIT:
-        sentences.append(f"residuals are {quality.ratio:.2f} times what seeds imply: the law misses something")
-    if not profile.identified:
-        sentences.append(f"E unidentified: these runs allow any E up to {profile.ci95[1]:.3g} nats per {unit}")
+    for name, checks in analysis.laws.items():
+        sentences += _law_warnings(name, checks, token_unit(analysis.runs))
     if analysis.holdout_reason:
         sentences.append(analysis.holdout_reason)
     return list(dict.fromkeys((*analysis.runs.notes, *sentences)))
+
+
+def _law_warnings(name: str, checks: LawChecks, unit: str) -> list[str]:
+    """A law that misses more than noise, and one whose E is not known."""
+    ratio, profile, sentences = checks.quality.ratio, checks.profile, []
+    if ratio is not None and ratio > SEED_RATIO_LIMIT:
+        sentences.append(f"{name}: residuals are {ratio:.2f} times what seeds imply: the law misses something")
+    if not profile.identified:
+        sentences.append(f"{name}: E unidentified, these runs allow any E up to {profile.ci95[1]:.3g} nats per {unit}")
+    return sentences
 
 
 def table_rows(analysis: Analysis) -> list[tuple[str, str, str, str]]:
@@ -246,19 +279,28 @@ def table_rows(analysis: Analysis) -> list[tuple[str, str, str, str]]:
     for name, each in analysis.approaches.approaches.items():
         how = f"approach {name}, {len(each.points)} points, {len(each.excluded)} left out"
         beside = ", ".join(f"{PUBLISHED[key].a} ({key})" for key in PUBLISHED_BESIDE[name])
-        rows += [("a", f"{each.a:.3f}", beside, how), ("b", f"{each.b:.3f}", "", how)]
+        rows += [("a", f"{each.a:.3f}", beside, how), ("b", f"{each.b:.3f}", "", _how_b(analysis, how))]
+    for name in analysis.beside:
+        law = analysis.approaches.variants[name]
+        how = f"law {name}, beside approach 3"
+        rows += [("a", f"{law.a:.3f}", "", how), ("b", f"{law.b:.3f}", "", _how_b(analysis, how))]
     published = PUBLISHED["kaplan2020"].params
     for name, law in analysis.kaplan.items():
         value = f"{law.plain.params['alpha']:.3f}" if law.plain else "–"
         rows.append((name, value, f"{published[name]} (kaplan2020)", law.held_fixed))
-    rows.append(_offset_row(analysis.profile, token_unit(analysis.runs)))
-    return rows
+    return [*rows, *(_offset_row(name, checks, token_unit(analysis.runs)) for name, checks in analysis.laws.items())]
 
 
-def _offset_row(profile: OffsetProfile, unit: str) -> tuple[str, str, str, str]:
+def _how_b(analysis: Analysis, how: str) -> str:
+    """How b was got: nothing was measured for it where C = 6 N D."""
+    return "1 - a by construction" if analysis.approaches.parametric.cost.proportional else how
+
+
+def _offset_row(name: str, checks: LawChecks, unit: str) -> tuple[str, str, str, str]:
+    profile = checks.profile
     known = Estimate(profile.value, ci95=profile.ci95)
     value = f"{known:.3f}" if profile.identified else f"unidentified (< {profile.ci95[1]:.3f})"
-    return ("E", value, "", f"profile of the parametric law, nats per {unit}")
+    return ("E", value, "", f"profile of {name}, nats per {unit}")
 
 
 def forecast_line(analysis: Analysis) -> str:

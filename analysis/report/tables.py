@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 
 from analysis.figures.style import Labels
+from analysis.fitting.goodness_of_fit import FitQuality, OffsetProfile
+from analysis.fitting.result import FitResult
 from analysis.frontier.exact_flops import ExactAllocation
 from analysis.laws.published import PUBLISHED
-from analysis.report.summary import MOST_INFLUENTIAL, PUBLISHED_BESIDE, Analysis
+from analysis.report.summary import MOST_INFLUENTIAL, PUBLISHED_BESIDE, Analysis, LawChecks
 from analysis.report.targets import Aim
+from analysis.runs.replicates import FALL_WITH_COMPUTE
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 COUNT_WORDS = {"with_head": "non-embedding plus head", "non_embedding": "non-embedding", "total": "with embedding"}
@@ -81,17 +84,20 @@ def published() -> Table:
     return table(("key", "source", "N counts", "a", "precision and notes"), rows)
 
 
-def parameters(analysis: Analysis) -> Table:
-    """The parametric law and what follows from it."""
-    fitted = analysis.approaches.parametric
-    every = {**fitted.params, **fitted.derived}
-    return table(
-        ("parameter", "value", "95 % interval"),
-        [
-            (name, number(e.value), "–" if e.ci95 is None else f"{number(e.ci95[0])} to {number(e.ci95[1])}")
-            for name, e in every.items()
-        ],
-    )
+def parameters(analysis: Analysis) -> list[tuple[str, Table]]:
+    """Each parametric law, approach 3's first, with its parameters and what follows from them."""
+    return [
+        (f"{name[:1].upper()}{name[1:]}: {checks.fit.law.formula}", _parameters(checks.fit))
+        for name, checks in analysis.laws.items()
+    ]
+
+
+def _parameters(fitted: FitResult) -> Table:
+    rows = [
+        (name, number(e.value), "–" if e.ci95 is None else f"{number(e.ci95[0])} to {number(e.ci95[1])}")
+        for name, e in {**fitted.params, **fitted.derived}.items()
+    ]
+    return table(("parameter", "value", "95 % interval"), rows)
 
 
 def aims(judged: Sequence[Aim]) -> Table:
@@ -111,42 +117,62 @@ def aim_lines(judged: Sequence[Aim]) -> list[str]:
     ]
 
 
-def noise_sentence(analysis: Analysis) -> str:
-    """Residuals beside what seeds alone imply, and the lack-of-fit test."""
-    quality = analysis.quality
+def noise_sentences(analysis: Analysis) -> list[str]:
+    """Residuals of approach 3, and of the laws beside it, beside what seeds alone imply; and the lack-of-fit tests."""
     n_cells = len(analysis.approaches.cells)
-    start = f"The residuals of the parametric law over {n_cells} cells are {quality.residual_rms:.2%} rms"
+    sentences = [_noise_sentence(name, checks, n_cells) for name, checks in analysis.laws.items()]
+    fitting = _laws_that_fit(analysis)
+    return [
+        *sentences,
+        *([f"Laws of the forecast table in which no lack is seen: {', '.join(fitting)}."] * bool(fitting)),
+    ]
+
+
+def _noise_sentence(name: str, checks: LawChecks, n_cells: int) -> str:
+    quality = checks.quality
+    start = (
+        f"The residuals of {name}, {checks.fit.law.formula}, over {n_cells} cells are {quality.residual_rms:.2%} rms"
+    )
     if quality.seed_rms is None or quality.ratio is None:
         return f"{start}; the noise is unidentified, as no (N, D) was trained with two seeds."
-    lack = ""
-    if quality.lack_of_fit_p is not None:
-        verdict = "the law misses more than noise" if quality.lack_of_fit_p < NO_LACK else "no lack of fit is seen"
-        lack = f" The F test of lack of fit gives p = {quality.lack_of_fit_p:.2g}: {verdict}."
-    ratio = f"{start}; seed noise alone implies {quality.seed_rms:.2%}, a ratio of {quality.ratio:.2f}.{lack}"
-    fitting = _laws_that_fit(analysis)
-    return f"{ratio} Laws of the forecast table in which no lack is seen: {', '.join(fitting)}." if fitting else ratio
+    ratio = f"{start}; seed noise alone implies {quality.seed_rms:.2%}, a ratio of {quality.ratio:.2f}."
+    return f"{ratio}{_lack(quality)}"
+
+
+def _lack(quality: FitQuality) -> str:
+    """The test of lack of fit, under even noise and under noise that falls with D or C."""
+    if quality.lack_of_fit_p is None:
+        return ""
+    misses = "the law misses more than noise, so that a part of this is its form's"
+    verdict = misses if quality.lack_of_fit_p < NO_LACK else "no lack of fit is seen"
+    falling = [f"{p:.2g} if it falls as {x}^{FALL_WITH_COMPUTE:g}" for x, p in quality.lack_of_fit_p_falling.items()]
+    under = f" With noise that is not the same everywhere p is {', '.join(falling)}." if falling else ""
+    return f" The F test of lack of fit gives p = {quality.lack_of_fit_p:.2g}: {verdict}.{under}"
 
 
 def _laws_that_fit(analysis: Analysis) -> list[str]:
-    """Ranked laws that leave no more than noise, best forecast first; none if the report's own is one of them."""
-    quality = analysis.quality
+    """Ranked laws that leave no more than noise, best forecast first; none if approach 3's is one of them."""
+    quality = analysis.third.quality
     if analysis.ranking is None or quality.lack_of_fit_p is None or quality.lack_of_fit_p >= NO_LACK:
         return []
     table = analysis.ranking.table
     return table.law[table.lack_of_fit_p.astype(float) >= NO_LACK].tolist()
 
 
-def offset_sentence(analysis: Analysis, labels: Labels) -> str:
-    """What the profile says about E."""
-    profile = analysis.profile
+def offset_sentences(analysis: Analysis, labels: Labels) -> list[str]:
+    """What the profiles say about E, approach 3's first."""
+    return [_offset_sentence(name, checks.profile, labels.unit) for name, checks in analysis.laws.items()]
+
+
+def _offset_sentence(name: str, profile: OffsetProfile, unit: str) -> str:
     low, high = profile.ci95
     if profile.identified:
         return (
-            f"The data bound the irreducible loss away from zero: E = {profile.value:.3f} nats/{labels.unit} by least "
-            f"squares, 95 % profile interval {low:.3f} to {high:.3f}."
+            f"By {name} the data bound the irreducible loss away from zero: E = {profile.value:.3f} nats/{unit} by "
+            f"least squares, 95 % profile interval {low:.3f} to {high:.3f}."
         )
     return (
-        f"The data do not identify the irreducible loss: any E from 0 to {high:.3f} nats/{labels.unit} "
+        f"By {name} the data do not identify the irreducible loss: any E from 0 to {high:.3f} nats/{unit} "
         "fits within the 95 % interval."
     )
 
@@ -158,6 +184,7 @@ def counts(analysis: Analysis, exact: ExactAllocation | None, exact_reason: str 
         (
             f"{count_words(count)}, C = {approaches.parametric.cost.convention}",
             *(f"{a.a:.3f}" for a in approaches.approaches.values()),
+            *(f"{approaches.variants[name].a:.3f}" for name in analysis.beside),
         )
         for count, approaches in every.items()
     ]
@@ -165,11 +192,16 @@ def counts(analysis: Analysis, exact: ExactAllocation | None, exact_reason: str 
     words = f"{count_words(analysis.runs.count)}, C = exact matmul FLOPs"
     if exact is not None:
         low, high = exact.ratio
-        rows.append((f"{words} ({low:.2f} to {high:.2f} × 6ND)", "–", "–", f"{exact.a:.3f}"))
+        rows.append(
+            (f"{words} ({low:.2f} to {high:.2f} × 6ND)", "–", "–", f"{exact.a:.3f}", *"–" * len(analysis.beside))
+        )
     elif exact_reason is not None:
         failed[words] = exact_reason
-    rows += [(label, f"not fitted: {reason}", "–", "–") for label, reason in failed.items()]
-    return table(("N and C", "a, approach 1", "a, approach 2", "a, approach 3"), rows)
+    rows += [
+        (label, f"not fitted: {reason}", "–", "–", *"–" * len(analysis.beside)) for label, reason in failed.items()
+    ]
+    laws = (f"a, {name}" for name in analysis.beside)
+    return table(("N and C", "a, approach 1", "a, approach 2", "a, approach 3", *laws), rows)
 
 
 def ranking(analysis: Analysis) -> Table:

@@ -77,7 +77,8 @@ def _decades(analysis: Analysis) -> Measured:
 
 
 def _ratio(analysis: Analysis) -> Measured:
-    yield "residuals over the noise of seeds", analysis.quality.ratio
+    declared = analysis.declared
+    yield f"residuals over the noise of seeds, {declared.fit.law_name}", declared.quality.ratio
 
 
 def _half_widths(analysis: Analysis) -> Measured:
@@ -109,7 +110,8 @@ def _skill(analysis: Analysis) -> Measured:
 
 
 def _offset(analysis: Analysis) -> Measured:
-    yield "lower end of the profile interval of E", analysis.profile.ci95[0]
+    declared = analysis.declared
+    yield f"lower end of the profile interval of E, {declared.fit.law_name}", declared.profile.ci95[0]
 
 
 MEASURES: Mapping[str, Callable[[Analysis], Measured]] = {

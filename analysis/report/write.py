@@ -16,6 +16,7 @@ from rich.table import Table
 from analysis.figures.style import data_uri, save_figure
 from analysis.fitting.result import UNUSABLE
 from analysis.frontier.approach2_isoflop import slices
+from analysis.frontier.common_compute import at_common_compute
 from analysis.frontier.exact_flops import exact_allocation
 from analysis.frontier.verdict import verdict
 from analysis.laws.registry import LAWS
@@ -164,7 +165,7 @@ def _printed(analysis: Analysis | None, aims: Sequence[Aim]) -> dict[str, Any]:
     """What the command line says of a report: rows of the headline, and sentences."""
     if analysis is None:
         return {"headline": [], "sentences": []}
-    sentences = [forecast_line(analysis), tables.noise_sentence(analysis), *tables.aim_lines(aims)]
+    sentences = [forecast_line(analysis), *tables.noise_sentences(analysis), *tables.aim_lines(aims)]
     return {"headline": [list(row) for row in table_rows(analysis)], "sentences": sentences}
 
 
@@ -241,10 +242,10 @@ def _analyse(sweep: _Sweep, hold_out: int | None, resamples: int) -> tuple[Analy
 def _material(runs: Runs, analysis: Analysis | None, reason: str | None) -> Material:
     if analysis is not None:
         approaches = analysis.approaches
-        return Material(runs, analysis.curves, approaches.cells, approaches.slices, analysis, None)
+        return Material(runs, analysis.curves, approaches.equal_compute, approaches.slices, analysis, None)
     if runs.frame.empty:
         return Material(runs, {}, pd.DataFrame(), (), None, reason)
-    cells = design_cells(runs.frame)
+    cells = at_common_compute(design_cells(runs.frame)).cells
     return Material(runs, curves_of(runs), cells, tuple(slices(cells)), None, reason)
 
 
@@ -297,9 +298,8 @@ def _fitted(analysis: Analysis, material: Material) -> dict[str, Any]:
         "differences": tables.differences(analysis),
         "variants": tables.variants(analysis),
         "published": tables.published(),
-        "noise": tables.noise_sentence(analysis),
-        "offset": tables.offset_sentence(analysis, material.labels),
-        "formula": approaches.parametric.law.formula,
+        "noise": tables.noise_sentences(analysis),
+        "offset": tables.offset_sentences(analysis, material.labels),
         "parameters": tables.parameters(analysis),
         "counts": tables.counts(
             analysis, *or_reason(lambda: exact_allocation(analysis.runs.frame, approaches.parametric))

@@ -12,6 +12,8 @@ from scaling_harness.errors import UserError
 
 TREND_DOF = 12  # replicates' degrees of freedom from which a trend in the noise is looked for
 TREND_Z = 2.5
+FALL_WITH_COMPUTE = -0.39
+"""d ln sd / d ln D between seeds over the sweep `lr-batch`: .43 % at D = 3e5, .25 % at 1.2e6 (sweeps/README.md)."""
 
 
 @dataclass(frozen=True)
@@ -25,23 +27,29 @@ class SeedNoise:
     dof : int
         Degrees of freedom it rests on: the sum of seeds - 1.
     slope : float
-        d ln sd / d ln N if the replicates show one, else 0.
-    log_n_centre : float
-        ln N at which the trend has the value ``sd_at_centre``.
+        d ln sd / d ln N if the replicates show one, else 0; along another column, ``along``, if one is assumed.
+    log_centre : float
+        Logarithm of N, or of that column, at which the trend has the value ``sd_at_centre``.
     sd_at_centre : float
+    along : str
     """
 
     sd: float
     dof: int
     slope: float = 0.0
-    log_n_centre: float = 0.0
+    log_centre: float = 0.0
     sd_at_centre: float = 0.0
+    along: str = "N"
 
     def at(self, n_params: Array) -> Array:
-        """Standard deviation for runs of these sizes."""
+        """Standard deviation for runs of these sizes; of these values of ``along``, if that is another column."""
         if self.slope == 0.0:
             return np.full(len(n_params), self.sd)
-        return self.sd_at_centre * np.exp(self.slope * (np.log(n_params) - self.log_n_centre))
+        return self.sd_at_centre * np.exp(self.slope * (np.log(n_params) - self.log_centre))
+
+    def of_runs(self, frame: pd.DataFrame) -> Array:
+        """Standard deviation of one run of each row."""
+        return self.at(frame[self.along].to_numpy(float))
 
 
 def design_cells(frame: pd.DataFrame) -> pd.DataFrame:
@@ -105,3 +113,30 @@ def _with_trend(plain: SeedNoise, log_n: Array, variance: Array, dof: Array) -> 
         return plain
     level = float((weight * log_variance).sum() / weight.sum())
     return SeedNoise(plain.sd, plain.dof, slope / 2, centre, float(np.exp(level / 2)))
+
+
+def falling_noise(cells: pd.DataFrame, along: str, pooled: SeedNoise, slope: float = FALL_WITH_COMPUTE) -> SeedNoise:
+    """Pool the spread of replicated cells under a slope that is assumed, not fitted.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        From `design_cells`.
+    along : str
+        Column that the noise falls with: D or C.
+    pooled : SeedNoise
+        From `seed_noise` of the same cells.
+    slope : float
+        d ln sd / d ln of that column.
+
+    Returns
+    -------
+    SeedNoise
+    """
+    replicated = cells[cells.n_seeds > 1]
+    dof = (replicated.n_seeds - 1).to_numpy()
+    log_x: Array = np.log(np.asarray(replicated[along], float))
+    centre = float((dof * log_x).sum() / dof.sum())
+    variance = np.asarray(replicated.sd_log) ** 2 * np.exp(-2 * slope * (log_x - centre))
+    level = float(np.sqrt((dof * variance).sum() / dof.sum()))
+    return SeedNoise(pooled.sd, pooled.dof, slope, centre, level, along)

@@ -78,7 +78,11 @@ def _add_checks(parser: ArgumentParser) -> None:
         "--influence", type=int, default=0, metavar="K", help="also show the K runs that change the fit most"
     )
     parser.add_argument("--objectives", action="store_true", help="also fit the same runs with every objective")
-    parser.add_argument("--approaches", action="store_true", help="also compare the three approaches, with a verdict")
+    parser.add_argument(
+        "--approaches",
+        action="store_true",
+        help="also compare the three approaches, with a verdict; other laws stand beside them",
+    )
 
 
 def run(args: Namespace) -> int:
@@ -183,7 +187,7 @@ def _add_checks_of_counts(
         if runs.count not in laws:
             continue
         if approaches:
-            document["approaches"] = check_approaches(runs)
+            document["approaches"] = check_approaches(runs, laws[runs.count])
         if ranking := check_ranking(runs, laws.pop(runs.count)):
             document["ranking"] = ranking
 
@@ -207,6 +211,8 @@ def _print_checks(document: Mapping[str, Any]) -> None:
     if "approaches" in document:
         print()
         print_rows(document["approaches"]["table"])
+        if about_b := document["approaches"]["about_b"]:
+            print(about_b)
         for row in document["approaches"]["excluded"]:
             print(f"left out by approach {row['approach']}: {row['what']}: {row['reason']}")
         for row in document["approaches"]["warnings"]:

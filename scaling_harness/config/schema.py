@@ -220,7 +220,11 @@ class OptimConfig:
     beta2: Annotated[float, Field(ge=0.0, lt=1.0)]
     eps: PositiveFloat
     weight_decay: NonNegativeFloat
-    """Decoupled weight decay, multiplied by the learning rate; matrices only."""
+    """Decoupled weight decay, multiplied by the learning rate that each matrix has; matrices only.
+
+    With `mup` the matrices inside the blocks and the head learn at 64 / d_model times `lr`, so that they decay by that
+    factor too: one value is four times as much at d_model 16 as at 64. It is not independent of the width.
+    """
     grad_clip: PositiveFloat | None
     """Largest global gradient norm; null for no clipping."""
 

@@ -39,7 +39,7 @@ _SHORT_CONTEXT = 512
 def _roles(shape: ModelConfig) -> dict[str, _Role]:
     """Give the role of each parameter, by name, in the parametrisation of a shape.
 
-    `mup` is that of Yang et al. (2022, arXiv 2203.03466, table 8) for Adam, with residual projections initialised to
+    `mup` is that of Yang et al. (2022, arXiv 2203.03466, table 3) for Adam, with residual projections initialised to
     zero; a zero head as well costs .04 nats/byte (n_layer 2, d 48, 7.4e5 bytes, two seeds). `standard` is GPT-2's: one
     learning rate, standard deviation .02, divided by sqrt(2 n_layer) for residual projections (Radford et al. 2019,
     2.3). Gains are vectors, whose learning rate does not depend on the width in either.

@@ -3,6 +3,10 @@
 G is the mean gradient, Sigma the covariance of the gradients of single sequences (McCandlish et al. 2018, arXiv
 1812.06162, eq. 2.9), both before the optimizer transforms them. One measurement is noisy and its ratio biased, so each
 of the two is averaged over measurements before they are divided.
+
+A value is given only where the interval of |G|^2 excludes zero, which picks the draws in which |G|^2 came out large:
+with |G|^2 at one to two standard errors, the values given are .4 to .75 of the truth in the median (simulated in the
+tests); from three on, .93.
 """
 
 from collections.abc import Sequence

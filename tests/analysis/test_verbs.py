@@ -82,8 +82,13 @@ def test_several_laws_and_counts_are_several_fits_and_files(attempt, small_sweep
     assert rankings[0][0]["windows"] == 2
     assert load_fit("f-tied-total.json").law_name == "tied"
     assert err.count("saved: ") == 4
-    code, out, _ = attempt("fit", small_sweep, "--law", "kaplan_lc,chinchilla", "--resamples", 20, "--approaches")
+    laws = "kaplan_lc,chinchilla,tied"
+    code, out, _ = attempt("fit", small_sweep, "--law", laws, "--resamples", 20, "--approaches")
     assert code == 0
+    shown = out[out.index("approach ") : out.index("the approaches agree")]
+    assert "\ntied " in shown
+    assert "kaplan_lc" not in shown
+    assert "b is 1 - a by construction" in shown
     ranked = out[out.index("best first") :]
     assert ranked.index("chinchilla") < ranked.index("kaplan_lc")
     assert "2 corrected" in out

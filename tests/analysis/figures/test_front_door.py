@@ -34,7 +34,7 @@ def draws(analysis):
         "residual_histogram": (law, runs),
         "forecast": (analysis.holdout, runs),
         "forecast_errors": (analysis.holdout,),
-        "offset_profile": (analysis.profile,),
+        "offset_profile": (analysis.third.profile,),
     }
 
 
@@ -51,8 +51,8 @@ def test_a_figure_has_the_style_of_the_reader_unless_told(analysis):
     plain = Figure().subplots()
     with figures.styled():
         ours = Figure().subplots()
-        figures.offset_profile(ours, analysis.profile)
-    figures.offset_profile(plain, analysis.profile)
+        figures.offset_profile(ours, analysis.third.profile)
+    figures.offset_profile(plain, analysis.third.profile)
     assert plain.title.get_fontsize() != ours.title.get_fontsize()
     assert not ours.spines["top"].get_visible()
 

@@ -83,15 +83,17 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(truth):
     assert covered >= 19
 
 
-def test_approach_3_takes_another_law_and_keeps_chinchilla_beside_it(isoflop):
+def test_another_law_stands_beside_approach_3_which_stays_chinchillas(isoflop):
     truth = {"E": 0.5, "A": 5e3, "B": 5e3, "alpha": 0.6, "beta": 0.5, "k": 0.5}
     exact = skaling.predict(truth, N=isoflop.N, D=isoflop.D)
     noise = 2e-3 * np.random.default_rng(1).standard_normal(len(isoflop))
     runs = Runs(isoflop.assign(L=exact * np.exp(noise)))
-    found = three_approaches(runs, law=skaling, resamples=100)
-    low, high = found.approaches["3"].a.ci95
+    found = three_approaches(runs, beside=(skaling, chinchilla), resamples=100)
+    low, high = found.variants["skaling"].a.ci95
     assert low < 0.5 / 1.1 < high
-    assert found.parametric.law is skaling
+    assert {name: each.law for name, each in found.beside.items()} == {"skaling": skaling}
+    assert found.variant_differences["skaling"].ci95
     plain = three_approaches(runs, resamples=100)
-    assert found.variants["3 chinchilla"].a == plain.approaches["3"].a
-    assert "3 chinchilla" not in plain.variants
+    assert found.parametric.law is plain.parametric.law is chinchilla
+    assert found.approaches["3"].a == plain.approaches["3"].a
+    assert "skaling" not in plain.variants

@@ -25,6 +25,14 @@ def test_constants_give_the_exponent_printed_beside_them(key, printed):
     assert entry.a == printed
 
 
+def test_standard_errors_bootstrapped_beside_printed_ones_are_named():
+    """Besiroglu et al. 2024 print one digit: .03, .02, .02; `test_fit` bootstraps the others."""
+    entry = PUBLISHED["besiroglu2024"]
+    printed = {"E": 0.03, "alpha": 0.02, "beta": 0.02}
+    assert {name: round(entry.stderr[name], 2) for name in printed} == printed
+    assert "bootstrapped from its data (printed: .03, .02, .02)" in entry.note
+
+
 def test_rounded_exponents_do_not_give_the_printed_one():
     entry = PUBLISHED["hoffmann2022_rounded"]
     assert derive(LAWS["chinchilla"], entry.params)["a"] == pytest.approx(0.4516, abs=1e-4)

@@ -129,7 +129,7 @@ def test_residuals_are_those_of_the_cells_and_the_band_is_seed_noise(analysis):
     drawn = figure.axes[1].collections[0].get_offsets()
     expected = 100 * np.log(found.cells.L / found.parametric.predict(N=found.cells.N, D=found.cells.D))
     np.testing.assert_allclose(drawn[:, 1], expected)
-    assert 1.96 * analysis.quality.seed_rms == pytest.approx(
+    assert 1.96 * analysis.third.quality.seed_rms == pytest.approx(
         checks.NORMAL_95 * checks._cell_noise(found.cells, found.noise)
     )
     without = panels.residuals(found.parametric, found.cells, None, LABELS)

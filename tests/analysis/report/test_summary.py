@@ -55,6 +55,7 @@ def test_table_has_every_exponent_with_its_published_neighbour(analysis):
     rows = table_rows(analysis)
     assert [row[0] for row in rows] == ["a", "b"] * 3 + ["alpha_N", "alpha_D", "alpha_C", "E"]
     assert "0.5126 (besiroglu2024)" in rows[4][2]
+    assert {row[3] for row in rows if row[0] == "b"} == {"1 - a by construction"}
     assert all(len(row) == 4 for row in rows)
     assert "skill" in forecast_line(analysis)
 

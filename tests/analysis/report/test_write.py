@@ -14,7 +14,7 @@ from analysis.report import figures as catalogue
 from analysis.report import write as report
 from analysis.report.provenance import recipe_text
 from analysis.report.summary import analyse, table_rows
-from analysis.report.tables import noise_sentence, number
+from analysis.report.tables import noise_sentences, number
 from analysis.report.write import SECTIONS, print_headline, write_report
 from analysis.runs.selection import Runs
 from scaling_harness.errors import UserError
@@ -87,7 +87,7 @@ def test_page_shows_what_the_summary_says(page):
     for name in "123":
         assert f"{document['approaches'][name]['a']['value']:.3f}" in text
     assert f"{document['parametric']['E_profile']['value']:.3f} nats/byte" in text
-    assert "profile of the parametric law, nats per byte" in text
+    assert "profile of approach 3, nats per byte" in text
     assert "bytes" in document["kaplan"]["alpha_N"]["held_fixed"]
     assert "nats per token" not in text
     assert f"skill {document['holdout']['skill']:.2f}" in text
@@ -113,9 +113,11 @@ def test_laws_that_leave_only_noise_are_named_where_the_headline_law_does_not():
     params = {"E": 0.5, "A": 280.0, "B": 320.0, "alpha": 0.61, "beta": 0.46, "k": 0.5}
     noise = np.exp(0.001 * np.random.default_rng(0).standard_normal(len(frame)))
     runs = Runs(frame.assign(L=skaling.predict(params, N=frame.N, D=frame.D) * noise))
-    sentence = noise_sentence(analyse(runs, resamples=20))
-    assert "the law misses more than noise" in sentence
-    assert sentence.endswith("in which no lack is seen: skaling.")
+    third, fitting = noise_sentences(analyse(runs, resamples=20))
+    assert third.startswith("The residuals of approach 3, L(N,D) = E + A/N^alpha + B/D^beta, over 36 cells")
+    assert "the law misses more than noise, so that a part of this is its form's" in third
+    assert "if it falls as D^-0.39" in third
+    assert fitting.endswith("in which no lack is seen: skaling.")
 
 
 def test_figures_are_files_and_in_the_page(page):
@@ -258,7 +260,7 @@ def test_headline_prints_every_row_or_why_not(page, simulated_sweep, make_sweep,
     for row in table_rows(page[0].analysis):
         assert row[1] in printed
     assert "skill" in printed
-    assert "residuals of the parametric law" in printed
+    assert "residuals of approach 3" in printed
     again = write_report(simulated_sweep, page[0].html.parent, resamples=60)
     assert again.unchanged
     print_headline(again)
@@ -267,11 +269,21 @@ def test_headline_prints_every_row_or_why_not(page, simulated_sweep, make_sweep,
     assert capsys.readouterr().out.startswith("no law was fitted: ")
 
 
-def test_the_sweep_says_which_law_the_report_fits(simulated_sweep, tmp_path, no_figures):
+def test_the_law_a_sweep_names_stands_beside_approach_3(simulated_sweep, tmp_path, no_figures):
     sweep = tmp_path / "sweep"
     sweep.mkdir()
     listed = json.loads((simulated_sweep / "sweep.json").read_text())
     (sweep / "sweep.json").write_text(json.dumps({**listed, "law": "tied"}))
     (tmp_path / "store").symlink_to(simulated_sweep.parent / "store")
-    document = json.loads(write_report(sweep, resamples=20).summary_json.read_text())
-    assert document["parametric"]["law"] == document["holdout"]["law"] == "tied"
+    written = write_report(sweep, resamples=20)
+    document = json.loads(written.summary_json.read_text())
+    assert document["parametric"]["law"] == "chinchilla"
+    assert list(document["beside"]) == [document["holdout"]["law"]] == ["tied"]
+    assert document["beside"]["tied"]["params"].keys() == {"E", "A", "B", "alpha"}
+    shown = written.html.read_text()
+    assert "Approach 3: L(N,D) = E + A/N^alpha + B/D^beta" in shown
+    assert "Tied: L(N,D) = E + A/N^alpha + B/D^alpha" in shown
+    how = [row[3] for row in written.headline]
+    assert how.index("law tied, beside approach 3") > how.index("approach 3, 5 points, 0 left out")
+    assert [row[0] for row in written.headline if "profile of" in row[3]] == ["E", "E"]
+    assert "residuals of tied" in " ".join(written.sentences)

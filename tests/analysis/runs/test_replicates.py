@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.runs.replicates import design_cells, seed_noise
+from analysis.runs.replicates import design_cells, falling_noise, seed_noise
 
 
 def frame_of(losses_by_cell):
@@ -38,3 +38,15 @@ def test_constant_noise_has_no_trend():
     noise = seed_noise(design_cells(frame))
     assert noise.slope == 0.0
     np.testing.assert_array_equal(noise.at(np.array([1e4, 1e6])), [noise.sd, noise.sd])
+
+
+@pytest.mark.parametrize("along", ["D", "C"])
+def test_noise_of_an_assumed_slope_has_the_level_of_the_replicates(along):
+    rng = np.random.default_rng(0)
+    cells = pd.DataFrame({"N": np.geomspace(1e4, 1e6, 400)}).assign(D=lambda f: 1e6 * (f.N / 1e5) ** 0.7)
+    runs = cells.loc[np.repeat(cells.index, 3)].assign(C=lambda f: 6 * f.N * f.D)
+    sd = 0.01 * (runs[along] / runs[along].median()) ** -0.4
+    cells = design_cells(runs.assign(L=2 * np.exp(sd * rng.standard_normal(len(runs)))))
+    noise = falling_noise(cells, along, seed_noise(cells), -0.4)
+    assert noise.along == along
+    assert noise.of_runs(runs) == pytest.approx(sd.to_numpy(), rel=0.06)

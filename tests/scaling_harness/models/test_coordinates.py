@@ -97,3 +97,18 @@ def test_a_rate_that_falls_with_the_width_is_seen():
     found = slopes("mup", lambda width: LR * WIDTHS[0] / width)
     assert max(found["attention"]) < -0.8
     assert max(found["mlp"]) < -0.6
+
+
+@pytest.mark.parametrize("width", [16, 64, 128])
+def test_weight_decay_acts_as_64_over_the_width_on_matrices(width):
+    """One step without a gradient leaves 1 - lr x decay x 64 / d of a matrix, and the embedding its own share."""
+    shape = ModelConfig(n_layer=1, d_model=width, n_ctx=N_CTX, parametrisation="mup", d_head=16, token_shift=1)
+    model = Decoder(shape, VOCABULARY, SEEDS)
+    rules = model.update_rules()
+    optimizer = FlatAdamW(model, rules, n_runs=len(SEEDS), betas=(0.9, 0.99), eps=1e-10, weight_decay=0.1)
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    optimizer.backward(0 * sum(value.sum() for value in model.parameters()))
+    optimizer.step([0.01] * len(SEEDS))
+    shares = {name: (value / before[name]).nanmean().item() for name, value in model.named_parameters()}
+    assert shares["head"] == pytest.approx(1 - 0.01 * 0.1 * 64 / width, abs=1e-6)
+    assert shares["embedding"] == pytest.approx(1 - 0.01 * 0.1 * 10, abs=1e-6)

@@ -94,3 +94,16 @@ def test_a_summary_speaks_in_sequences_and_in_tokens():
 @pytest.mark.parametrize("dof", [2, 3, 5, 30, 1000])
 def test_quantiles_of_t(dof):
     assert t95(dof) == pytest.approx(stats.t.ppf(0.975, dof), rel=0.01)
+
+
+@pytest.mark.parametrize(("errors", "low", "high"), [(1.0, 0.35, 0.5), (1.75, 0.58, 0.72), (3.0, 0.88, 0.97)])
+def test_values_given_only_where_the_gradient_is_above_zero_read_low(errors, low, high):
+    """|G|^2 at so many standard errors from zero: median of the values given, over the truth (.65 at 1.75)."""
+    rng, n, given = np.random.default_rng(0), 16, []
+    for _ in range(1500):
+        grad_sq = 1 + np.sqrt(n) / errors * rng.standard_normal(n)
+        trace = 10 * (1 + 0.1 * rng.standard_normal(n))
+        found = noise_scale([Measurement(k, g, t) for k, (g, t) in enumerate(zip(grad_sq, trace, strict=True))])
+        if found.seqs is not None:
+            given.append(found.seqs / 10)
+    assert low < np.median(given) < high
