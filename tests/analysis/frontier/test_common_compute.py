@@ -72,7 +72,7 @@ def slope(cells):
     ],
 )
 def test_another_count_of_n_is_interpolated_to_a_common_c(budgets, count, truth):
-    """Chained into one parabola the four were .460, .414, .4545 and .415."""
+    """Chained into one parabola the four were .460, .414, .4545 and .414."""
     assert exact(budgets, count) == pytest.approx(truth, abs=1e-3)
     level = at_common_compute(design_cells(grid(budgets, count)))
     assert slope(level.cells) == pytest.approx(truth, abs=0.009)

@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from analysis.fitting.estimate import Estimate
+from analysis.fitting.goodness_of_fit import fit_quality
 from analysis.frontier.approaches import Approaches, three_approaches
+from analysis.frontier.frontier_line import Approach
 from analysis.laws.chinchilla import skaling
 from analysis.runs.budgets import budget_groups
 from analysis.runs.curves import curves_of
 from analysis.runs.load import load_runs
+from analysis.runs.selection import Count, Selection
 from analysis.validation.holdout import hold_out_budgets
 
 ROOT = Path(__file__).parents[3]
@@ -33,11 +36,16 @@ def is_printed_as(estimate: Estimate, cell: str) -> bool:
     return [f"{x:.{digits}f}".lstrip("0") for x in (estimate.value, *estimate.ci95)] == list(printed.groups())
 
 
+def named(approaches: Approaches, name: str) -> Approach:
+    """One of the three, or the law beside them."""
+    return approaches.approaches.get(name) or approaches.variants[name]
+
+
 @functools.cache
-def approaches_of(tier: str) -> Approaches:
-    """The approaches on a tier's archive, which both tests of one tier share."""
-    runs = load_runs(f"archive:reproduce-{tier}")
-    return three_approaches(runs, law=skaling, curves=curves_of(runs))
+def approaches_of(tier: str, count: Count = "with_head") -> Approaches:
+    """The approaches on a tier's archive, which the tests of one tier share."""
+    runs = load_runs(f"archive:reproduce-{tier}", Selection(count))
+    return three_approaches(runs, beside=(skaling,), curves=curves_of(runs))
 
 
 @pytest.mark.parametrize("tier", ["quick", "standard"])
@@ -45,8 +53,8 @@ def test_the_table_of_the_readme(tier):
     approaches = approaches_of(tier)
     budgets, *exponents, forecast, _ = cells(PAGE, tier)
     assert int(budgets.split(",")[0]) == len(budget_groups(approaches.cells.C.to_numpy()))
-    for approach, cell in zip("123", exponents, strict=True):
-        assert is_printed_as(approaches.approaches[approach].a, cell), (approach, cell)
+    for name, cell in zip((*"123", "skaling"), exponents, strict=True):
+        assert is_printed_as(named(approaches, name).a, cell), (name, cell)
     error = hold_out_budgets(approaches.cells, skaling).mean_abs_rel_error
     assert forecast == f"{100 * error:.1f} % off"
 
@@ -54,6 +62,24 @@ def test_the_table_of_the_readme(tier):
 def test_the_first_table_of_the_log():
     approaches = approaches_of("standard")
     for exponent in ("a", "b"):
-        for approach, cell in zip(("1", "2", "3", "3 chinchilla"), cells(LOG, exponent), strict=True):
-            each = approaches.approaches.get(approach) or approaches.variants[approach]
-            assert is_printed_as(getattr(each, exponent), cell), (approach, cell)
+        for name, cell in zip((*"123", "skaling"), cells(LOG, exponent), strict=True):
+            assert is_printed_as(getattr(named(approaches, name), exponent), cell), (name, cell)
+
+
+@pytest.mark.parametrize(("count", "words"), [("non_embedding", "non-embedding"), ("total", "total")])
+def test_other_counts_in_the_first_table_of_the_log(count, words):
+    approaches = approaches_of("standard", count)
+    for name, cell in zip((*"123", "skaling"), cells(LOG, f"a by {words} N"), strict=True):
+        assert is_printed_as(named(approaches, name).a, cell), (name, cell)
+
+
+@pytest.mark.parametrize("tier", ["quick", "standard"])
+def test_the_residuals_over_seed_noise_of_the_log(tier):
+    """One table holds both laws, under even noise and under noise that falls with D and with C."""
+    approaches = approaches_of(tier)
+    for law, fitted in (("approach 3", approaches.parametric), ("Skaling", approaches.beside["skaling"])):
+        quality = fit_quality(fitted.law, approaches.cells, approaches.noise, fitted.residual_rms)
+        p_values = quality.lack_of_fit_p, *quality.lack_of_fit_p_falling.values()
+        printed = cells(LOG, f"{tier}, {law}")
+        assert printed[0] == f"{quality.ratio:.2f}"
+        assert [float(cell) for cell in printed[1:]] == [float(f"{p:.2g}") for p in p_values]
