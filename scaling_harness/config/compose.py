@@ -72,8 +72,8 @@ def hydra_overrides(overrides: Sequence[str]) -> list[str]:
 
     Hydra refuses a key that the files do not have, and merges a mapping into the one that is there. So free options of
     an architecture and keys that a sweep may leave out become additions (the schema refuses unknown ones), and
-    `KEY={...}` or `KEY=[...]` first a null, in whose place the mapping or the list then comes. A path is quoted, as any character may be in
-    it; with `--multirun` it is not, because a comma parts several there.
+    `KEY={...}` or `KEY=[...]` first a null, in whose place the mapping or the list then comes. A path is quoted, as any
+    character may be in it; with `--multirun` it is not, because a comma parts several there.
 
     Parameters
     ----------
