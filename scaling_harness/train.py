@@ -50,7 +50,8 @@ def train_one(config: RunConfig, retry: bool = False) -> int:
     from scaling_harness.execution.execute import execute_alone
     from scaling_harness.plan.plan import Job, resolve
     from scaling_harness.record.store import Store
-    from scaling_harness.wandb_mirror import mirror
+    from scaling_harness.wandb_mirror.finished import mirror
+    from scaling_harness.wandb_mirror.follow import following
 
     info = prepare(config.data, config.evaluation.extra_sets, Path(config.runtime.data_dir))
     plan = resolve(config, info)
@@ -58,8 +59,10 @@ def train_one(config: RunConfig, retry: bool = False) -> int:
     if int(os.environ.get("RANK", "0")):
         return 0 if store.is_finished(plan.run_id) else _train_as_follower(Job((plan,)), config, store)
     _free_if_failed(plan, config.runtime, store, retry)
-    execute_alone(Job((plan,)), config.runtime, store, train_with_progress_bar)
-    mirror([plan.run_id], store, config.wandb)
+    with following([plan], store, config.wandb):
+        execute_alone(Job((plan,)), config.runtime, store, train_with_progress_bar)
+    if not config.wandb.live:
+        mirror([plan.run_id], store, config.wandb)
     record = store.read(plan.run_id)
     loss = record.losses.get("valid")
     result = (

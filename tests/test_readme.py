@@ -33,6 +33,11 @@ NOT_RUN = (
     ({"reproduce", "quick"}, "takes a quarter of an hour"),
     ({"run", "reproduce-standard"}, "takes an hour"),
     ({"run", "reproduce-quick"}, "takes a quarter of an hour"),
+    ({"wandb.mode=offline"}, "starts wandb, which has tests of its own"),
+    ({"wandb.mode=online"}, "needs a server"),
+    ({"mirror"}, "needs a server"),
+    ({"from-wandb"}, "reads what the commands before it write"),
+    ({"fit", "runs.jsonl"}, "reads what the command before it writes"),
 )
 MINI = ["scaling-harness", "reproduce", "--tier", "mini"]
 
@@ -128,7 +133,7 @@ def test_the_console_script_trains_an_architecture_of_ones_own(desk):
     assert "nats/token" in done.stdout
 
 
-INLINE = re.compile(r"`((?:model|data|optim|budget|schedule|evaluation|runtime|launcher)(?:\.\w+)*=[^`\n]+)`")
+INLINE = re.compile(r"`((?:model|data|optim|budget|schedule|evaluation|runtime|launcher|wandb)(?:\.\w+)*=[^`\n]+)`")
 TOLD = sorted({code for readme in (README, *OTHERS) for code in INLINE.findall(readme.read_text())})
 
 

@@ -357,6 +357,14 @@ class WandbConfig:
 
     mode: Literal["off", "offline", "online"] = "off"
     project: str = "scaling-harness"
+    entity: str | None = None
+    """User or team; null for the user's default."""
+    group: str | None = None
+    """Null for the name of the sweep."""
+    tags: tuple[str, ...] = ()
+    """Tags beside the run's status."""
+    live: bool = False
+    """Whether runs are sent while they train, and not only when they are done."""
 
 
 @dataclass(frozen=True, config=_STRICT)
