@@ -64,7 +64,11 @@ def read_records(directory: Path) -> tuple[list[RunRecord], list[dict[str, str]]
     """Finished runs of a sweep, whatever their status; and those that have no loss, with the reason."""
     records, dropped = [], []
     for run_dir in find_run_dirs(directory):
-        record = record_in(run_dir)
+        try:
+            record = record_in(run_dir)
+        except HarnessError as error:
+            dropped.append({"run": run_dir.name, "reason": str(error)})
+            continue
         if record is None:
             dropped.append({"run": run_dir.name, "reason": "not finished"})
             continue

@@ -18,6 +18,9 @@ from scaling_harness.errors import UserError
 from scaling_harness.record.atomic_files import write_json
 
 FILE_VERSION = 1
+NOT_CONVERGED = "not converged"
+UNUSABLE = f"{NOT_CONVERGED}: do not use these parameters"
+"""Warning of a fit without an optimum; a forecast or a report from it begins with it."""
 WIDTH = 78  # of the table in characters
 
 

@@ -63,6 +63,16 @@ def test_a_sweep_adds_grids_to_those_of_the_sweep_it_extends(tmp_path):
         compose(["sweep=mine"], tmp_path)
 
 
+def test_a_sweep_file_without_its_package_line_is_told(tmp_path):
+    (tmp_path / "sweep").mkdir()
+    lines = "question: more?\ngrids: [{shapes: [[1, 16]], budgets: {n_tokens: [320]}, seeds: [9]}]\n"
+    (tmp_path / "sweep" / "bare.yaml").write_text(f"name: bare\n{lines}")
+    assert sweep_config(compose(["sweep=bare"], tmp_path)).name == "bare"
+    (tmp_path / "sweep" / "mine.yaml").write_text("sweep:\n  name: mine\n")
+    with pytest.raises(UserError, match="make `# @package _global_` its first line"):
+        sweep_config(compose(["sweep=mine"], tmp_path))
+
+
 def test_the_name_of_a_launcher_is_no_part_of_the_path_that_is_wrong():
     with pytest.raises(UserError, match=r"^launcher\.gpus_per_run is 0"):
         launcher_config(compose(["launcher.gpus_per_run=0"]))

@@ -45,7 +45,11 @@ def test_a_finished_sweep_trains_nothing_and_an_extended_one_only_what_is_new(ow
     assert call("sweep", "run", *own_sweep) == 0
     records = {path: path.read_bytes() for path in (tmp_path / "runs" / "store").glob("*/record.json")}
     assert len(records) == 4
+    capsys.readouterr()
     assert call("sweep", "run", *own_sweep) == 0
+    said = capsys.readouterr().out
+    assert "mine: 4 done, 0 running, 0 waiting of 4" in said
+    assert "all runs are finished: `scaling-harness report mine`" in said
     wider = [*own_sweep, GRID.replace("[0, 1]", "[0, 1, 2]")]
     assert call("sweep", "run", *wider) == 2
     assert "sweep extend" in capsys.readouterr().err
