@@ -133,7 +133,7 @@ def test_the_console_script_trains_an_architecture_of_ones_own(desk):
     assert "nats/token" in done.stdout
 
 
-INLINE = re.compile(r"`((?:model|data|optim|budget|schedule|evaluation|runtime|launcher|wandb)(?:\.\w+)*=[^`\n]+)`")
+INLINE = re.compile(r"`((?:model|data|optim|budget|schedule|evaluation|runtime|launcher)(?:\.\w+)*=[^`\n]+)`")
 TOLD = sorted({code for readme in (README, *OTHERS) for code in INLINE.findall(readme.read_text())})
 
 

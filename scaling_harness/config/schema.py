@@ -366,6 +366,10 @@ class WandbConfig:
     live: bool = False
     """Whether runs are sent while they train, and not only when they are done."""
 
+    def __post_init__(self) -> None:
+        if self.live and self.mode == "off":
+            raise ValueError("live sends nothing while mode is off: set mode to offline or online as well")
+
 
 @dataclass(frozen=True, config=_STRICT)
 class RunConfig:

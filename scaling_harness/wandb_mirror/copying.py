@@ -82,9 +82,9 @@ class Copy:
         until = marks[-1][0] if marks and not record else None
         for end, row in _rows(self._curve, self._n_bytes, until):
             self._n_bytes = end
-            if row.get("step", 0) >= self._step:
-                self._step = row["step"]
-                at = time_of(marks, end)
+            step = row.get("step")
+            if isinstance(step, int) and step >= self._step:
+                self._step, at = step, time_of(marks, end)
                 self._run.log(row if at is None else {**row, "_timestamp": at}, step=self._step)
 
     def close(self, record: RunRecord | None) -> None:

@@ -76,7 +76,7 @@ def test_runs_of_wandb_become_a_table_that_fit_reads(monkeypatch, tmp_path, caps
     runs = [
         {
             "id": f"{n}-{d}",
-            "name": "x",
+            "name": f"{n:g}-{d:g}",
             "state": "finished",
             "config": {"n_params_with_head": n, "n_tokens": d},
             "summary": {"loss_nats": 1 + 40 * n**-0.4 + 90 * d**-0.4},
@@ -85,14 +85,14 @@ def test_runs_of_wandb_become_a_table_that_fit_reads(monkeypatch, tmp_path, caps
         for d in (1e6, 1e7, 1e8)
     ]
     read = "scaling_harness.wandb_mirror.offline_files.read_offline_runs"
-    monkeypatch.setattr(read, lambda _: [*runs, {**runs[0], "id": "cut", "state": "running"}])
+    monkeypatch.setattr(read, lambda _: [*runs, {**runs[0], "id": "cut", "name": "cut", "state": "running"}])
     path = tmp_path / "runs.jsonl"
     assert main(["runs", "from-wandb", "wandb", "-o", str(path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == [{"runs": 13, "finished": 12, "path": str(path)}]
     assert main(["table", str(path), "--json"]) == 0
     said = capsys.readouterr()
     assert [row["L"] for row in json.loads(said.out)] == [round(run["summary"]["loss_nats"], 10) for run in runs]
-    assert said.err == "left out: x: unfinished: column 'state' says running\n"
+    assert said.err == "left out: cut: unfinished: column 'state' says running\n"
 
 
 def test_a_table_of_wandb_is_named_for_what_it_is(tmp_path, capsys):

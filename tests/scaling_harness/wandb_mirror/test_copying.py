@@ -50,7 +50,7 @@ def test_a_curve_is_sent_as_it_grows_and_a_damaged_row_is_passed_over(finished, 
     curve.write_bytes(whole[0] + whole[1][:20])
     copy = Copy(describe_plan(plan), store, OFFLINE, None)
     assert len(logged(wandb, copy)) == 1
-    curve.write_bytes(whole[0] + whole[1] + b"{damaged\n" + whole[2])
+    curve.write_bytes(whole[0] + whole[1] + b'{damaged\n7\n{"loss": 1.0}\n' + whole[2])
     assert [row for _, row in logged(wandb, copy)] == [json.loads(line) for line in whole[:3]]
     assert len(logged(wandb, copy)) == 3
 

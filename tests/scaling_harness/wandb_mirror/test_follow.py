@@ -89,7 +89,7 @@ def test_an_error_of_wandb_is_said_and_the_copy_left_for_later(finished, wandb, 
     assert "no network" in caplog.text
 
 
-@pytest.mark.parametrize("config", [WandbConfig(live=True), OFFLINE])
+@pytest.mark.parametrize("config", [WandbConfig(), OFFLINE])
 def test_no_process_is_started_unless_asked(finished, monkeypatch, config):
     plan, store = finished
     monkeypatch.setattr("subprocess.Popen", None)
