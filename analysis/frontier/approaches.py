@@ -56,6 +56,10 @@ class Approaches:
     variant_differences: Mapping[str, Estimate] = field(default_factory=dict)
     parabola_bias: bias_of.ParabolaBias | None = None
 
+    def __repr__(self) -> str:
+        each = ", ".join(f"{approach.a:.3f} by {name}" for name, approach in self.approaches.items())
+        return f"<Approaches: a = {each}>"
+
     @property
     def agree(self) -> bool | None:
         """Whether every difference of a is noise or negligible; None without two approaches."""

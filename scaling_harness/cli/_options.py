@@ -33,11 +33,11 @@ class Version(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, help="print the version and exit")
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
-        from scaling_harness.record.provenance import code_version, provenance
+        from scaling_harness.record.provenance import provenance
 
-        versions = provenance()["versions"]
-        name = "scaling-harness"
-        print(f"{name} {versions[name]}, code {code_version()}, torch {versions['torch']}")
+        here, name = provenance(), "scaling-harness"
+        changed = " (changed since it was installed)" if here["dirty"] and here["commit"] is None else ""
+        print(f"{name} {here['versions'][name]}, code {here['code']}{changed}, torch {here['versions']['torch']}")
         parser.exit(0)
 
 

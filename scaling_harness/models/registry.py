@@ -123,6 +123,8 @@ def describe(model: ModelConfig, vocab_size: int) -> Architecture:
         raise UserError(f"model.target {name!r} returned {type(architecture).__name__}, not an Architecture")
     if unknown := set(architecture.params) - set(GROUPS):
         raise UserError(f"model.target {name!r} has unknown parameter groups {sorted(unknown)}; use {list(GROUPS)}")
+    if above := [g for g, n in (architecture.active_params or {}).items() if n > architecture.params.get(g, 0)]:
+        raise UserError(f"model.target {name!r} has more active parameters than parameters in {', '.join(above)}")
     if unread := sorted(set(model.options) - set(architecture.options)):
         readable = ", ".join(sorted(architecture.options)) or "none"
         raise UserError(f"the architecture {name} does not read model.options.{unread[0]}; it reads {readable}")

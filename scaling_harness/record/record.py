@@ -55,7 +55,7 @@ class RunRecord:
     params: dict[str, int]
     """Parameters by group: embedding, position, attention, mlp, norm, head; their sum is the real total."""
     n_params: dict[str, int]
-    """N by convention: non_embedding, with_head, total."""
+    """N by convention: non_embedding, with_head, total; of a mixture of experts, the parameters that one token uses."""
     n_tokens: int
     """D: training tokens seen (tokens planned, if the run did not complete)."""
     n_unique_tokens: int
@@ -82,7 +82,7 @@ class RunRecord:
     data: dict[str, Any]
     """data_id, vocab_size and other identifiers of the tokens."""
     provenance: dict[str, Any]
-    """Commit, dirty state, versions, machine, command, start and end times."""
+    """Hash of the code, commit, dirty state, versions, machine, command, start and end times."""
     architecture_source: str | None
     """SHA-256 of the file of a user's own architecture (`config["model"]["target"]`); None for a built-in one, and in
     records of earlier versions."""

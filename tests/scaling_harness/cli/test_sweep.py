@@ -17,6 +17,16 @@ def own_sweep(tiny, tmp_path):
     return ["mine", *tiny, f"--config-dir={tmp_path / 'my-conf'}"]
 
 
+def test_list_names_what_can_be_run(own_sweep, call, capsys, tmp_path):
+    name, folder = own_sweep[0], own_sweep[-1]
+    assert call("sweep", "list", folder, f"--runs-dir={tmp_path}") == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[0].split() == ["name", "runs", "FLOPs", "in", "the", "store", "question"]
+    assert {"reproduce-mini", "trunks", name} <= {line.split()[0] for line in out.splitlines()}
+    assert call("sweep", "list", folder, "--json") == 0
+    assert json.loads(capsys.readouterr().out)[-1]["name"] == name
+
+
 def test_plan_run_status_table_and_fit_of_a_sweep(own_sweep, call, capsys, tmp_path):
     assert call("sweep", "plan", *own_sweep, "--json") == 0
     plan = json.loads(capsys.readouterr().out)
