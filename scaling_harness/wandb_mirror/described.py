@@ -53,6 +53,7 @@ def _counts(run: Plan | RunRecord) -> dict[str, Any]:
     """N and C by every count, D, and what the rules for learning rate and batch came to."""
     return {
         **{f"n_params_{name}": value for name, value in run.n_params.items()},
+        "n_params_stored": sum(run.params.values()),
         "n_tokens": run.n_tokens,
         **{f"train_flops_{name}": value for name, value in run.train_flops.items()},
         "learning_rate": run.learning_rate,

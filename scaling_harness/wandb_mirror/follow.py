@@ -78,6 +78,8 @@ def following(
 
 def _start(document: dict[str, object]) -> "subprocess.Popen[bytes] | None":
     """Start the process in a session of its own, which an interrupt from the keyboard does not reach."""
+    # As this process imports, and not first from the working directory, as `python -m` does otherwise.
+    imports = {"PYTHONPATH": os.pathsep.join(entry or os.getcwd() for entry in sys.path), "PYTHONSAFEPATH": "1"}
     with tempfile.TemporaryFile() as file:
         file.write(json.dumps(document).encode())
         file.seek(0)
@@ -87,6 +89,7 @@ def _start(document: dict[str, object]) -> "subprocess.Popen[bytes] | None":
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
+                env={**os.environ, **imports},
                 pass_fds=[file.fileno()],
                 start_new_session=True,
             )

@@ -14,6 +14,7 @@ def test_config_and_summary_hold_every_count_and_what_rules_came_to(finished):
     summary = summary_of(record, is_trunk=False)
     for held in (describe_plan(plan).config, summary):
         assert {name: held[f"n_params_{name}"] for name in plan.n_params} == plan.n_params
+        assert held["n_params_stored"] == sum(plan.params.values())
         assert {name: held[f"train_flops_{name}"] for name in plan.train_flops} == plan.train_flops
         assert (held["n_tokens"], held["batch_tokens"]) == (plan.n_tokens, plan.batch_tokens)
         assert held["learning_rate"] == plan.learning_rate

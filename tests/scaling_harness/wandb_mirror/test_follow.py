@@ -33,7 +33,7 @@ def other_wandb(tmp_path, monkeypatch):
         folder = tmp_path / "other"
         folder.mkdir()
         (folder / "wandb.py").write_text(source)
-        monkeypatch.setenv("PYTHONPATH", str(folder))
+        monkeypatch.syspath_prepend(folder)
         monkeypatch.setenv("FAKE_LOG", str(tmp_path / "log.jsonl"))
         return tmp_path / "log.jsonl"
 
