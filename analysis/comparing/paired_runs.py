@@ -112,7 +112,8 @@ def pairings(records: Sequence[RunRecord], by: Sequence[str]) -> tuple[Pairing, 
     trunks = {record.trunk for record in records} - {None}
     ends = [record for record in records if record.status == "completed" and record.run_id not in trunks]
     frame = pd.DataFrame([_row(record, by) for record in ends])
-    for group, rows in enumerate(budget_groups(np.array([record.train_flops["6nd_with_head"] for record in ends]))):
+    flops = np.array([record.train_flops["6nd_with_head"] for record in ends])
+    for group, rows in enumerate(budget_groups(flops) if ends else ()):
         frame.loc[rows, "budget"] = group
     cost = {record.run_id: (record.spent_flops, record.wall_s) for record in records}
     variants = list(dict.fromkeys(frame["variant"])) if len(frame) else []

@@ -77,7 +77,7 @@ def hydra_overrides(overrides: Sequence[str]) -> list[str]:
 
     Hydra refuses a key that the files do not have, and merges a mapping into the one that is there. So free options of
     an architecture and keys that a sweep may leave out become additions (the schema refuses unknown ones), and
-    `KEY={...}` a deletion of the mapping that is there and an addition. A path is quoted, as any character may be in
+    `KEY={...}` or `KEY=[...]` first a null, in whose place the mapping or the list then comes. A path is quoted, as any character may be in
     it; with `--multirun` it is not, because a comma parts several there.
 
     Parameters
@@ -102,11 +102,10 @@ def _as_hydra_takes_it(word: str, several: bool) -> tuple[str, ...]:
     key, _, value = word.partition("=")
     if key in _PATHS and value and value[0] not in "'\"" and not several:
         return (f"{key}={quoted(value)}",)
-    if key.startswith(("model.options.", "sweep.")):
-        return (f"++{word}",)
-    if re.fullmatch(r"\w+(\.\w+)+", key) and value.startswith("{") and value.endswith("}"):
-        return (f"~{key}", f"++{word}")
-    return (word,)
+    add = "++" if key.startswith(("model.options.", "sweep.")) else ""
+    if re.fullmatch(r"\w+(\.\w+)+", key) and value[:1] + value[-1:] in ("{}", "[]"):
+        return (f"{add}{key}=null", f"++{word}")
+    return (f"{add}{word}",)
 
 
 def plain(document: Any) -> dict[str, Any]:
