@@ -59,12 +59,17 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> dict[st
             composed = hydra_compose("train", overrides=[*hydra_overrides(overrides), *search])
         return plain(OmegaConf.to_container(composed, resolve=True, throw_on_missing=True))
     except (HydraException, OmegaConfBaseException) as error:
-        text = str(error)
-        raise UserError(_several_values(text, overrides) or _unknown_key(text) or _one_line(text)) from error
+        raise UserError(_several_values(str(error), overrides) or sentence_of(error)) from error
     except YAMLError as error:
         raise UserError(_yaml_sentence(error)) from error
     except RecursionError as error:
         raise UserError("the defaults lists of configuration files name each other in a circle: break it") from error
+
+
+def sentence_of(error: Exception) -> str:
+    """Say in one line what Hydra does not like, with the nearest key to one that it does not find."""
+    text = str(error)
+    return _unknown_key(text) or _one_line(text)
 
 
 def hydra_overrides(overrides: Sequence[str]) -> list[str]:

@@ -118,7 +118,7 @@ def test_the_module_and_the_hydra_application_answer(tiny, tmp_path):
     assert "reproduce" in start("scaling_harness", "--help").stdout
     job = start("scaling_harness.train", "--cfg", "job", "model.d_model=64")
     assert "d_model: 64" in job.stdout
-    assert start("scaling_harness.train", "model.d_modle=64").returncode == 1
+    assert start("scaling_harness.train", "model.d_modle=64").returncode == 2
     both = start("scaling_harness.train", "--multirun", *tiny, "seed=3,4")
     assert both.returncode == 0, both.stderr
     assert len(list((tmp_path / "runs" / "store").iterdir())) == 2
