@@ -1,5 +1,5 @@
 # make reproduce: set-up, then sweep, fits, figures and report.   make test: set-up, then lint, types, tests.
-# make docs: the pages of every module, from its docstrings, in docs/api/.
+# make docs: the pages of every module, from its docstrings, in build/docs/.
 # make test-cluster: faults under a real SLURM of its own; needs root and slurmctld slurmd slurm-client munge libfaketime.
 PYTHON ?= python3
 VENV ?= .venv
@@ -26,7 +26,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 docs: setup
-	$(BIN)/python -W error docs/build.py docs/api
+	$(BIN)/python -W error .ci/docs.py build/docs
 
 setup: $(VENV)/installed
 

@@ -24,7 +24,7 @@ class UserError(HarnessError):
 
 
 class CannotTrainHereError(UserError):
-    """No run can be trained by this process, such as without the device asked for: no attempt at one counts."""
+    """A run cannot be trained here as it is, such as without the device asked for: no attempt at it counts."""
 
 
 def one_line(error: BaseException) -> str:

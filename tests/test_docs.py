@@ -9,7 +9,7 @@ import pytest
 import analysis.figures
 
 pytest.importorskip("pdoc", reason="writes the pages")
-BUILD = Path(__file__).parent.parent / "docs" / "build.py"
+BUILD = Path(__file__).parent.parent / ".ci" / "docs.py"
 
 
 def test_pages_are_written_from_docstrings_without_a_warning(tmp_path):

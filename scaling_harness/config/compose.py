@@ -59,12 +59,17 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> dict[st
             composed = hydra_compose("train", overrides=[*hydra_overrides(overrides), *search])
         return plain(OmegaConf.to_container(composed, resolve=True, throw_on_missing=True))
     except (HydraException, OmegaConfBaseException) as error:
-        text = str(error)
-        raise UserError(_several_values(text, overrides) or _unknown_key(text) or _one_line(text)) from error
+        raise UserError(_several_values(str(error), overrides) or sentence_of(error)) from error
     except YAMLError as error:
         raise UserError(_yaml_sentence(error)) from error
     except RecursionError as error:
         raise UserError("the defaults lists of configuration files name each other in a circle: break it") from error
+
+
+def sentence_of(error: Exception) -> str:
+    """Say in one line what Hydra does not like, with the nearest key to one that it does not find."""
+    text = str(error)
+    return _unknown_key(text) or _one_line(text)
 
 
 def hydra_overrides(overrides: Sequence[str]) -> list[str]:
@@ -72,8 +77,8 @@ def hydra_overrides(overrides: Sequence[str]) -> list[str]:
 
     Hydra refuses a key that the files do not have, and merges a mapping into the one that is there. So free options of
     an architecture and keys that a sweep may leave out become additions (the schema refuses unknown ones), and
-    `KEY={...}` a deletion of the mapping that is there and an addition. A path is quoted, as any character may be in
-    it; with `--multirun` it is not, because a comma parts several there.
+    `KEY={...}` or `KEY=[...]` first a null, in whose place the mapping or the list then comes. A path is quoted, as any
+    character may be in it; with `--multirun` it is not, because a comma parts several there.
 
     Parameters
     ----------
@@ -97,11 +102,10 @@ def _as_hydra_takes_it(word: str, several: bool) -> tuple[str, ...]:
     key, _, value = word.partition("=")
     if key in _PATHS and value and value[0] not in "'\"" and not several:
         return (f"{key}={quoted(value)}",)
-    if key.startswith(("model.options.", "sweep.")):
-        return (f"++{word}",)
-    if re.fullmatch(r"\w+(\.\w+)+", key) and value.startswith("{") and value.endswith("}"):
-        return (f"~{key}", f"++{word}")
-    return (word,)
+    add = "++" if key.startswith(("model.options.", "sweep.")) else ""
+    if re.fullmatch(r"\w+(\.\w+)+", key) and value[:1] + value[-1:] in ("{}", "[]"):
+        return (f"{add}{key}=null", f"++{word}")
+    return (f"{add}{word}",)
 
 
 def plain(document: Any) -> dict[str, Any]:

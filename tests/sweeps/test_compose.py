@@ -25,7 +25,10 @@ def test_one_run_is_not_a_sweep():
             ({"name": name}, "^sweep.name is .*: a sweep is a folder of its own")
             for name in ("../../x", "a/b", "..", "-x", " ")
         ),
-        *(({"name": name}, "^sweep.name is .*choose another name") for name in ("store", "data", "checkpoints")),
+        *(
+            ({"name": name}, "^sweep.name is .*choose another name")
+            for name in ("store", "data", "checkpoints", "hydra", "wandb")
+        ),
     ],
 )
 def test_a_bad_sweep_is_a_sentence(changes, sentence):

@@ -1,4 +1,4 @@
-"""Write the pages of modules, classes and functions from their docstrings: `python docs/build.py FOLDER [MODULE ...]`.
+"""Write the pages of modules, classes and functions from their docstrings: `python .ci/docs.py FOLDER [MODULE ...]`.
 
 `make docs` does so for every module. pdoc reads the names of a module without asking for them, so those of the lazy
 front doors are asked for first.
