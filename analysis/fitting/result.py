@@ -237,6 +237,8 @@ def _noise(checks: Mapping[str, Any]) -> list[str]:
     noise = checks["noise"]
     sizes = f"residuals {noise['residual_rms']:.3%} rms, seeds {noise['seed_rms']:.3%}"
     lack = "" if noise["lack_of_fit_p"] is None else f", lack of fit p = {noise['lack_of_fit_p']:.2g}"
+    if falling := noise.get("lack_of_fit_p_falling"):
+        lack += f" ({', '.join(f'{p:.2g} if noise falls with {x}' for x, p in falling.items())})"
     return [f"{sizes}: a ratio of {noise['ratio']:.2f}{lack}"]
 
 

@@ -27,7 +27,7 @@ class CommonCompute:
     weights : array (cells, cells given)
         Ln L here is these weights times ln L of the cells given, and so is its noise.
     warnings : tuple of str
-        A sentence for each budget in which C varies.
+        What was interpolated, and a sentence for each budget that could not be.
     """
 
     cells: pd.DataFrame
@@ -47,7 +47,7 @@ def at_common_compute(cells: pd.DataFrame) -> CommonCompute:
     -------
     CommonCompute
     """
-    same, parts, warnings = np.eye(len(cells)), [], []
+    same, parts, warnings, levelled = np.eye(len(cells)), [], [], []
     flops = cells.C.to_numpy(float)
     for rows in budget_groups(flops):
         spread = spread_of(flops[rows])
@@ -55,13 +55,18 @@ def at_common_compute(cells: pd.DataFrame) -> CommonCompute:
             parts.append((cells.iloc[rows], same[rows]))
             continue
         target, weights = _interpolated(cells, rows)
-        words = f"budget {np.exp(np.log(flops[rows]).mean()):.3g}: C varies by {spread:.0%} between its sizes"
         if len(weights) < MIN_SIZES:
             parts.append((cells.iloc[rows], same[rows]))
+            words = f"budget {np.exp(np.log(flops[rows]).mean()):.3g}: C varies by {spread:.0%} between its sizes"
             warnings.append(f"{words}, and fewer than {MIN_SIZES} of them were trained on both sides of one C")
             continue
         parts.append((_cells_at(target, cells, weights), weights))
-        warnings.append(f"{words}: the losses of {len(weights)} were interpolated along D to C = {target:.3g}")
+        levelled.append(spread)
+    if levelled:
+        warnings.append(
+            f"C varies by up to {max(levelled):.0%} between the sizes of {len(levelled)} budgets: each size's losses "
+            "were interpolated along D to a common C"
+        )
     if not warnings:
         return CommonCompute(cells, same, ())
     frame = pd.concat([part for part, _ in parts], ignore_index=True)

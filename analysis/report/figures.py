@@ -166,8 +166,8 @@ CATALOGUE = (
         "noise_scale",
         "Gradient noise scale",
         "B_simple must grow as the loss falls, by more than the intervals: beyond it a larger batch saves few steps; "
-        "the batch of least loss at one D may lie far below, as fewer tokens a step are more steps. Where |G|² is "
-        "hardly above its noise, only its larger draws give a value: wide intervals read low, by half or more.",
+        "the batch of least loss at one D may lie far below, as fewer tokens a step are more steps; where |G|² is "
+        "hardly above its noise, only its larger draws give a value, so that wide intervals read low.",
         _noise_scale,
     ),
 )

@@ -252,6 +252,8 @@ def warnings_of(analysis: Analysis) -> list[str]:
     sentences = [s for each in approaches.approaches.values() for s in each.warnings]
     for name, variant in approaches.variants.items():
         sentences += [f"variant {name}: {s}" for s in variant.warnings if variant.a.ci95]
+    for count, other in analysis.other_counts.items():
+        sentences += [f"N {count}, approach 2: {s}" for s in other.approaches["2"].warnings if "C varies" in s]
     if approaches.agree is False:
         sentences.append(verdict(approaches).sentence)
     if analysis.third.quality.ratio is None:

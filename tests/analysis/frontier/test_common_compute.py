@@ -76,7 +76,7 @@ def test_another_count_of_n_is_interpolated_to_a_common_c(budgets, count, truth)
     assert exact(budgets, count) == pytest.approx(truth, abs=1e-3)
     level = at_common_compute(design_cells(grid(budgets, count)))
     assert slope(level.cells) == pytest.approx(truth, abs=0.009)
-    assert "were interpolated along D to C = " in level.warnings[0]
+    assert "losses were interpolated along D to a common C" in level.warnings[-1]
     np.testing.assert_allclose(level.cells.L, skaling_at(level.cells, count), rtol=6e-3)
 
 
@@ -102,7 +102,8 @@ def test_a_budget_that_cannot_be_interpolated_is_left_out_with_the_reason():
     assert [row["reason"] for row in second.excluded] == [
         "C varies by 14% between its sizes, and too few were trained on both sides of one C"
     ]
-    assert any("budget 2.7e+10: C varies by 32% between its sizes" in sentence for sentence in second.warnings)
+    assert any("C varies by up to 32% between the sizes of 4 budgets" in sentence for sentence in second.warnings)
+    assert any("budget 1.07e+12: C varies by 14% between its sizes" in sentence for sentence in second.warnings)
     assert all("C varies" in row["reason"] for row in found.variants["2 akima"].excluded)
     alone = grid(QUICK, "non_embedding").drop_duplicates("N")
     assert np.isnan(three_approaches(Runs(alone.iloc[:20]), resamples=20).approaches["2"].a.value)
