@@ -9,13 +9,13 @@ Shapes: K data sets of one design, q quantities forecast.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
-from scipy.special import softmax
+from scipy.special import ndtr, softmax
 
 from analysis.arrays import Array, Rows
 from analysis.fitting.estimate import CI_LEVEL
@@ -96,6 +96,17 @@ class Interval:
         return self.width + 2 / (1 - self.level) * outside
 
 
+def normal_mixture_ends(locations: Array, sd: float) -> tuple[float, float]:
+    """Ends of the 95 % interval of values drawn (n,) to each of which a normal error is added."""
+    tail = (1 - CI_LEVEL) / 2
+    low, high = np.full(2, locations.min() - 10 * sd), np.full(2, locations.max() + 10 * sd)
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        below = ndtr((middle[:, None] - locations) / sd).mean(axis=1) < (tail, 1 - tail)
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return float(low[0]), float(high[1])
+
+
 @dataclass(frozen=True)
 class Cells:
     """The cells of K data sets of one design, in budgets.
@@ -126,12 +137,12 @@ class Cells:
         numeric = self.frame.iloc[rows].select_dtypes("number")
         return {str(name): numeric[name].to_numpy(float) for name in numeric}
 
-    def fit(self, law: Law, n_bands: int, start: Mapping[str, Array] | None = None) -> FittedForm:
+    def fit(self, law: Law, n_bands: int, **starts: Mapping[str, Array] | None) -> FittedForm:
         """Fit a law to the first budgets; see `predictive.fit_form`."""
         rows = self.kept(n_bands)
         inputs = self.inputs(rows)
         sd = self.seed_sd.get(n_bands, 0.0)
-        return fit_form(law, inputs, self.log_loss_Kn[:, rows], inputs["n_seeds"], sd, start)
+        return fit_form(law, inputs, self.log_loss_Kn[:, rows], inputs["n_seeds"], sd, **starts)
 
 
 def cells_of(bands: Sequence[pd.DataFrame]) -> Cells:
@@ -169,11 +180,18 @@ class Window:
     components: Mapping[str, StudentT]
     log_gap_q: Array
     observed_Kq: Array
-    reasons: Mapping[str, str]
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
     def component(self, name: str, tau: float) -> StudentT:
         """The forecast of one law with the discrepancy."""
         return self.components[name].widened(tau * self.log_gap_q)
+
+    @property
+    def of_the_mean(self) -> "Window":
+        """The forecast of the mean ln loss alone."""
+        components = {name: each.last for name, each in self.components.items()}
+        log_gap, observed = self.log_gap_q[-1:], self.observed_Kq[:, -1:]
+        return replace(self, components=components, log_gap_q=log_gap, observed_Kq=observed)
 
     def can_mix(self, forms: Sequence[Law]) -> bool:
         """Whether any of the forms could be fitted."""
@@ -208,18 +226,32 @@ def forecast_window(
     -------
     Window
     """
+    fitted, reasons = fit_forms(cells, forms, n_kept, starts)
     rows = np.concatenate(cells.bands[n_kept : n_kept + n_out])
-    inputs, combine = cells.inputs(rows), _and_their_mean(len(rows))
-    components, reasons = {}, {}
+    return replace(forecast_rows(cells, fitted, n_kept, rows), reasons=reasons)
+
+
+def fit_forms(
+    cells: Cells, forms: Sequence[Law], n_kept: int, starts: Mapping[str, Mapping[str, Array]] = MappingProxyType({})
+) -> tuple[dict[str, FittedForm], dict[str, str]]:
+    """Each law on the first budgets, by name, and the reasons of those that could not be fitted."""
+    fitted, reasons = {}, {}
     for law in forms:
         try:
-            fitted = cells.fit(law, n_kept, starts.get(law.name))
-            components[law.name] = fitted.forecast(inputs, inputs["n_seeds"], combine)
+            inner = fitted[chinchilla.name].params if chinchilla.name in fitted and len(cells.log_loss_Kn) > 1 else None
+            fitted[law.name] = cells.fit(law, n_kept, start=starts.get(law.name), inner=inner)
         except HarnessError as error:
             reasons[law.name] = str(error)
+    return fitted, reasons
+
+
+def forecast_rows(cells: Cells, fitted: Mapping[str, FittedForm], n_kept: int, rows: Rows) -> Window:
+    """Forecast later cells with laws fitted to the first budgets."""
+    inputs, combine = cells.inputs(rows), _and_their_mean(len(rows))
+    components = {name: form.forecast(inputs, inputs["n_seeds"], combine) for name, form in fitted.items()}
     largest = cells.frame.C.iloc[cells.kept(n_kept)].max()
     log_gap = combine @ np.maximum(np.log(inputs["C"] / largest), 0.0)
-    return Window(n_kept, rows, components, log_gap, cells.log_loss_Kn[:, rows] @ combine.T, reasons)
+    return Window(n_kept, rows, components, log_gap, cells.log_loss_Kn[:, rows] @ combine.T)
 
 
 def _and_their_mean(n_cells: int) -> Array:
