@@ -1,11 +1,12 @@
 # make reproduce: set-up, then sweep, fits, figures and report.   make test: set-up, then lint, types, tests.
+# make docs: the pages of every module, from its docstrings, in build/docs/.
 # make test-cluster: faults under a real SLURM of its own; needs root and slurmctld slurmd slurm-client munge libfaketime.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: reproduce test test-cluster lint setup
+.PHONY: reproduce test test-cluster lint docs setup
 
 reproduce: setup
 	$(BIN)/scaling-harness reproduce --tier $(or $(TIER),quick)
@@ -24,10 +25,13 @@ lint: setup
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
+docs: setup
+	$(BIN)/python -W error .ci/docs.py build/docs
+
 setup: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
 	touch $@

@@ -12,6 +12,11 @@ def sweep_config(document: Mapping[str, Any]) -> SweepConfig:
     """Check the sweep part of a composed document; see `validate`."""
     if document.get("sweep") is None:
         raise UserError("the configuration describes one run, not a sweep; name a file of conf/sweep")
+    if isinstance(document["sweep"], Mapping) and "sweep" in document["sweep"]:
+        raise UserError(
+            "the file of this sweep has a key `sweep`, and lacks the line that puts its keys at the top: make "
+            "`# @package _global_` its first line"
+        )
     return validate(SweepConfig, document["sweep"], prefix="sweep")
 
 

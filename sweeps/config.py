@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 from scaling_harness.config.schema import Count, RuntimeConfig
 
 _STRICT = ConfigDict(extra="forbid")
-_TAKEN = ("store", "checkpoints", "data")
+_TAKEN = ("store", "checkpoints", "data", "hydra", "wandb")
 _LAUNCHER = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
 Device = Literal["gpu", "core"]
 

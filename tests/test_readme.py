@@ -33,6 +33,11 @@ NOT_RUN = (
     ({"reproduce", "quick"}, "takes a quarter of an hour"),
     ({"run", "reproduce-standard"}, "takes an hour"),
     ({"run", "reproduce-quick"}, "takes a quarter of an hour"),
+    ({"wandb.mode=offline"}, "starts wandb, which has tests of its own"),
+    ({"wandb.mode=online"}, "needs a server"),
+    ({"mirror"}, "needs a server"),
+    ({"from-wandb"}, "reads what the commands before it write"),
+    ({"fit", "runs.jsonl"}, "reads what the command before it writes"),
 )
 MINI = ["scaling-harness", "reproduce", "--tier", "mini"]
 

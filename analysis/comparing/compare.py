@@ -10,8 +10,10 @@ import pandas as pd
 
 from analysis.arrays import Array
 from analysis.fitting.estimate import Estimate
+from analysis.fitting.result import FitResult
 from analysis.forecasting.inverse import compute_for_loss, only_input
-from analysis.forecasting.source import CONVENTIONS, Source
+from analysis.forecasting.source import CONVENTIONS, Source, as_source
+from analysis.to_html import estimate_rows, html_table, page, sentences
 from analysis.to_json import document
 from scaling_harness.errors import HarnessError, UserError
 
@@ -75,6 +77,16 @@ class Comparison:
     refused: tuple[Mapping[str, str], ...]
     warnings: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        found = f"{len(self.differences)} differences, {len(self.refused)} refused, {len(self.warnings)} warnings"
+        return f"<Comparison of {', '.join(self.table['source'])}: {found}>"
+
+    def _repr_html_(self) -> str:
+        named = {f"{d.quantity}: {d.first} - {d.second} ({d.pairing})": d.estimate for d in self.differences}
+        refused = (f"{row['what']} of {row['pair']}: {row['reason']}" for row in self.refused)
+        parts = html_table(self.table), html_table(estimate_rows(named)), sentences(refused, "not compared: ")
+        return page(repr(self)[1:-1], *parts, sentences(self.warnings))
+
 
 @document.register
 def _(comparison: Comparison) -> dict[str, Any]:
@@ -82,13 +94,15 @@ def _(comparison: Comparison) -> dict[str, Any]:
     return {"sources": comparison.table, **{name: getattr(comparison, name) for name in names}}
 
 
-def compare(sources: Sequence[Source], *, train_flops: float | None = None, seed: int = 0) -> Comparison:
+def compare(
+    sources: Sequence[Source | FitResult | str], *, train_flops: float | None = None, seed: int = 0
+) -> Comparison:
     """Compare fits and published constants, two and two.
 
     Parameters
     ----------
-    sources : sequence of Source
-        Two or more, of `source.open_source`.
+    sources : sequence of Source, FitResult or str
+        Two or more; a text is the path of a saved fit, or published:NAME.
     train_flops : float, optional
         Also say, at this budget, how much compute the second needs for the loss of the first: ln(C2/C1).
     seed : int
@@ -107,10 +121,11 @@ def compare(sources: Sequence[Source], *, train_flops: float | None = None, seed
     """
     if len(sources) < 2:
         raise UserError(f"{len(sources)} source given: compare needs two or more fits or published:NAME")
+    sides = [as_source(given, f"fit {i}") for i, given in enumerate(sources, 1)]
     differences: list[Difference] = []
     refused: list[Mapping[str, str]] = []
     sentences: list[str] = []
-    for first, second in combinations(sources, 2):
+    for first, second in combinations(sides, 2):
         sentences += convention_warnings(first, second)
         allowed, not_allowed = _common_quantities(first, second)
         refused += not_allowed
@@ -119,8 +134,8 @@ def compare(sources: Sequence[Source], *, train_flops: float | None = None, seed
             _add_multiplier(first, second, train_flops, seed, differences, refused)
     if not differences:
         raise HarnessError("nothing here may be compared: " + "; ".join(row["reason"] for row in refused))
-    notes = [note for source in sources for note in source.notes]
-    return Comparison(_table(sources), tuple(differences), tuple(refused), tuple(dict.fromkeys([*sentences, *notes])))
+    notes = [note for source in sides for note in source.notes]
+    return Comparison(_table(sides), tuple(differences), tuple(refused), tuple(dict.fromkeys([*sentences, *notes])))
 
 
 def _table(sources: Sequence[Source]) -> pd.DataFrame:

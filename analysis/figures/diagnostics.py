@@ -1,65 +1,87 @@
 """What to look at before believing the law: residuals, the forecast of unseen runs, the profile of E."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from analysis.arrays import Array
 from analysis.figures import style
-from analysis.figures.style import ACCENT, GREY, INK, SECOND, Labels, Shades
+from analysis.figures.style import ACCENT, GREY, INK, SECOND, Labels, Shades, labels_of
 from analysis.fitting.fit import fit
 from analysis.fitting.goodness_of_fit import OffsetProfile
 from analysis.fitting.result import FitResult
 from analysis.laws.law import Law
 from analysis.runs.budgets import budget_groups
 from analysis.runs.replicates import SeedNoise
+from analysis.runs.selection import Runs
 from analysis.validation.holdout import Holdout
 
 NORMAL_95 = 1.96
 FORECAST_RESAMPLES = 300
 
 
-def residuals(parametric: FitResult, cells: pd.DataFrame, noise: SeedNoise | None, labels: Labels) -> Figure:
-    """Residuals of the parametric fit against loss, N and D, and their histogram, with the band of seed noise.
+def residuals(
+    ax: Axes,
+    law: FitResult,
+    runs: Runs | pd.DataFrame,
+    against: Literal["L", "N", "D"] = "L",
+    noise: SeedNoise | None = None,
+    labels: Labels | None = None,
+) -> Axes:
+    """Draw the residuals of a law against the predicted loss, N or D, coloured by N.
 
     Parameters
     ----------
-    parametric : FitResult
+    ax : Axes
+        Drawn into.
+    law : FitResult
         A law in N and D.
-    cells : DataFrame
-        From `replicates.design_cells`; a residual is that of a cell's mean.
-    noise : SeedNoise or None
-        None draws no band.
-    labels : Labels
-        Which N, nats per what.
+    runs : Runs or DataFrame
+        The runs, or their means, of `replicates.design_cells`; a residual is that of a mean.
+    against : {"L", "N", "D"}
+        What they are drawn against; L is the predicted loss.
+    noise : SeedNoise, optional
+        From `replicates.seed_noise`: 95 % of it, in the mean of a cell, is drawn as a band.
+    labels : Labels, optional
+        Which N, nats per what; by default of the fit.
+
+    Returns
+    -------
+    Axes
     """
-    predicted = parametric.predict(N=cells["N"], D=cells["D"])
-    percent = 100 * np.log(cells["L"].to_numpy() / predicted)
-    figure, axes = style.new_figure(4, width=11.0, height=3.4, sharey=True, width_ratios=(1, 1, 1, 0.6))
-    with style.styled():
-        shades = Shades(cells["N"])
-        colours = [shades.of(n) for n in cells["N"]]
-        columns = ((predicted, f"predicted loss, nats/{labels.unit}"), (cells["N"], labels.n), (cells["D"], labels.d))
-        for ax, (x, name) in zip(axes, columns, strict=False):
-            _draw_band(ax, cells, noise)
-            ax.scatter(x, percent, c=colours, s=22, edgecolors="white", linewidths=0.5, zorder=3)
-            ax.set_xlabel(name)
-            style.log_axis(ax, "x", style.plain if x is predicted else style.short, most=4)
-        axes[0].set_ylabel("residual of ln loss, %")
-        band = "no seed was repeated: no band" if noise is None else "grey: 95 % of the seed noise of a cell's mean"
-        axes[0].set_title(band, fontsize=8.5, loc="left")
-        _draw_histogram(axes[3], percent, cells, noise)
-    return figure
+    labels, cells = labels or labels_of(law), style.cells_of(runs)
+    x = law.predict(N=cells["N"], D=cells["D"]) if against == "L" else cells[against]
+    shades = Shades(cells["N"])
+    colours = [shades.of(n) for n in cells["N"]]
+    _draw_band(ax, cells, noise)
+    ax.scatter(x, _percent(law, cells), c=colours, s=22, edgecolors="white", linewidths=0.5, zorder=3)
+    names = {"L": f"predicted loss, nats/{labels.unit}", "N": labels.n, "D": labels.d}
+    ax.set(xlabel=names[against], ylabel="residual of ln loss, %")
+    style.log_axis(ax, "x", style.plain if against == "L" else style.short, most=4)
+    return ax
+
+
+def residual_histogram(ax: Axes, law: FitResult, runs: Runs | pd.DataFrame, noise: SeedNoise | None = None) -> Axes:
+    """Draw the histogram of the residuals of a law, lying on its side; see `residuals` for the parameters."""
+    cells = style.cells_of(runs)
+    percent = _percent(law, cells)
+    _draw_band(ax, cells, noise)
+    ax.hist(percent, bins="sturges", orientation="horizontal", color=ACCENT, alpha=0.75, rwidth=0.92)
+    ax.set(xlabel="cells", ylabel="residual of ln loss, %", title=f"rms {np.sqrt((percent**2).mean()):.2g} %")
+    return ax
+
+
+def _percent(law: FitResult, cells: pd.DataFrame) -> Array:
+    return 100 * np.log(cells["L"].to_numpy() / law.predict(N=cells["N"], D=cells["D"]))
 
 
 def _draw_band(ax: Axes, cells: pd.DataFrame, noise: SeedNoise | None) -> None:
     ax.axhline(0, color=INK, lw=0.8)
     if noise is not None:
         half = NORMAL_95 * 100 * _cell_noise(cells, noise)
-        ax.axhspan(-half, half, color=GREY, alpha=0.2, lw=0)
+        ax.axhspan(-half, half, color=GREY, alpha=0.2, lw=0, label="95 % of the seed noise of a cell's mean")
 
 
 def _cell_noise(cells: pd.DataFrame, noise: SeedNoise) -> float:
@@ -68,34 +90,57 @@ def _cell_noise(cells: pd.DataFrame, noise: SeedNoise) -> float:
     return float(np.sqrt(variance.mean()))
 
 
-def _draw_histogram(ax: Axes, percent: Array, cells: pd.DataFrame, noise: SeedNoise | None) -> None:
-    _draw_band(ax, cells, noise)
-    ax.hist(percent, bins="sturges", orientation="horizontal", color=ACCENT, alpha=0.75, rwidth=0.92)
-    ax.set(xlabel="cells", title=f"rms {np.sqrt((percent**2).mean()):.2g} %")
-
-
-def forecast(held: Holdout, cells: pd.DataFrame, labels: Labels) -> Figure:
-    """The runs left out of the fit: measured, forecast with its interval, and what simpler forecasts say.
+def forecast(ax: Axes, held: Holdout, runs: Runs | pd.DataFrame, labels: Labels | None = None) -> Axes:
+    """Draw runs left out of the fit: measured, forecast with its interval, and beside the last budget fitted.
 
     Parameters
     ----------
+    ax : Axes
+        Drawn into.
     held : Holdout
         From `holdout.hold_out_budgets`.
-    cells : DataFrame
-        All of them: those not held out are fitted again for the interval (parameters only).
-    labels : Labels
-        Which N, nats per what.
+    runs : Runs or DataFrame
+        All of them, or their means, of `replicates.design_cells`: those not held out are fitted again for the interval
+        (parameters only).
+    labels : Labels, optional
+        Which N, nats per what; by default N of any count, nats per token.
+
+    Returns
+    -------
+    Axes
     """
-    figure, (left, right) = style.new_figure(2, width=9.5, height=4.5, width_ratios=(1.6, 1))
+    labels = labels or Labels()
     largest = held.points.iloc[budget_groups(held.points["C"].to_numpy())[-1]].sort_values("N")
-    with style.styled():
-        _draw_forecast(left, largest, _kept(cells, held), held.law)
-        left.set(xlabel=labels.n, ylabel=labels.loss, title=f"{style.power(held.budget)} FLOP, not in the fit")
-        style.log_axis(left, "x")
-        style.log_axis(left, "y", style.plain)
-        _draw_errors(right, held)
-        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    return figure
+    _draw_forecast(ax, largest, _kept(style.cells_of(runs), held), held.law)
+    ax.set(xlabel=labels.n, ylabel=labels.loss, title=f"{style.power(held.budget)} FLOP, not in the fit")
+    style.log_axis(ax, "x")
+    style.log_axis(ax, "y", style.plain)
+    ax.legend()
+    return ax
+
+
+def forecast_errors(ax: Axes, held: Holdout) -> Axes:
+    """Draw the error of a forecast as a bar, beside those of what simpler forecasts say.
+
+    Parameters
+    ----------
+    ax : Axes
+        Drawn into.
+    held : Holdout
+        From `holdout.hold_out_budgets`.
+
+    Returns
+    -------
+    Axes
+    """
+    names = ("this law", "power law in C", "same loss as\nthe last budget")
+    errors = [100 * e for e in (held.mean_abs_rel_error, held.error_power_law, held.error_last_budget)]
+    bars = ax.barh(names, errors, color=[ACCENT, SECOND, GREY], height=0.55)
+    ax.bar_label(bars, [f" {e:.2f} %" for e in errors], fontsize=8.5)
+    ax.invert_yaxis()
+    ax.set(xlabel="mean absolute error of the loss, %", xlim=(0, 1.2 * max(errors)))
+    ax.set_title(f"{held.n_held_out} cells, {held.gap:.2g} times beyond the fit")
+    return ax
 
 
 def _kept(cells: pd.DataFrame, held: Holdout) -> pd.DataFrame:
@@ -129,34 +174,36 @@ def _draw_forecast(ax: Axes, largest: pd.DataFrame, kept: pd.DataFrame, law: Law
     ax.errorbar(largest["N"], largest["L"], half, label="measured, 95 % of seeds", **look)
 
 
-def _draw_errors(ax: Axes, held: Holdout) -> None:
-    names = ("this law", "power law in C", "same loss as\nthe last budget")
-    errors = [100 * e for e in (held.mean_abs_rel_error, held.error_power_law, held.error_last_budget)]
-    bars = ax.barh(names, errors, color=[ACCENT, SECOND, GREY], height=0.55)
-    ax.bar_label(bars, [f" {e:.2f} %" for e in errors], fontsize=8.5)
-    ax.invert_yaxis()
-    ax.set(xlabel="mean absolute error of the loss, %", xlim=(0, 1.2 * max(errors)))
-    ax.set_title(f"{held.n_held_out} cells, {held.gap:.2g} times beyond the fit")
+def offset_profile(ax: Axes, profile: OffsetProfile, labels: Labels | None = None) -> Axes:
+    """Draw how much worse the fit gets as E is held at other values; below the line is the 95 % interval.
 
+    Parameters
+    ----------
+    ax : Axes
+        Drawn into; the legend stands to its right.
+    profile : OffsetProfile
+        From `goodness_of_fit.profile_offset`.
+    labels : Labels, optional
+        Nats per what; by default per token.
 
-def offset_profile(profile: OffsetProfile, labels: Labels) -> Figure:
-    """How much worse the fit gets as E is held at other values; below the line is the 95 % interval."""
-    figure, ax = style.new_figure(height=3.2)
-    with style.styled():
-        grid, statistic = np.append(profile.grid, profile.value), np.append(profile.statistic, 0.0)
-        order = grid.argsort()
-        ax.plot(grid[order], statistic[order], color=ACCENT)
-        ax.axhline(profile.threshold, color=INK, lw=0.8, ls="--", label="95 % point")
-        ax.axvspan(*profile.ci95, color=ACCENT, alpha=0.12, lw=0, label="95 % interval of E")
-        if profile.identified:
-            ax.axvline(profile.value, color=SECOND, lw=1.2, label=f"E = {profile.value:.3f}")
-        ax.set(
-            xlabel=f"E held at, nats/{labels.unit}",
-            ylabel="F statistic",
-            xlim=(0, min(2 * profile.ci95[1], float(profile.grid[-1]))),
-        )
-        ax.set_ylim(0, 5 * profile.threshold)
-        verdict = "these runs bound E away from zero" if profile.identified else "these runs allow E = 0"
-        ax.set_title(verdict)
-        ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
-    return figure
+    Returns
+    -------
+    Axes
+    """
+    labels = labels or Labels()
+    grid, statistic = np.append(profile.grid, profile.value), np.append(profile.statistic, 0.0)
+    order = grid.argsort()
+    ax.plot(grid[order], statistic[order], color=ACCENT)
+    ax.axhline(profile.threshold, color=INK, lw=0.8, ls="--", label="95 % point")
+    ax.axvspan(*profile.ci95, color=ACCENT, alpha=0.12, lw=0, label="95 % interval of E")
+    if profile.identified:
+        ax.axvline(profile.value, color=SECOND, lw=1.2, label=f"E = {profile.value:.3f}")
+    ax.set(
+        xlabel=f"E held at, nats/{labels.unit}",
+        ylabel="F statistic",
+        xlim=(0, min(2 * profile.ci95[1], float(profile.grid[-1]))),
+    )
+    ax.set_ylim(0, 5 * profile.threshold)
+    ax.set_title("these runs bound E away from zero" if profile.identified else "these runs allow E = 0")
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
+    return ax

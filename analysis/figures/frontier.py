@@ -2,24 +2,24 @@
 
 import textwrap
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.arrays import Array
 from analysis.figures import style
-from analysis.figures.style import GREY, INK, Labels, Shades
+from analysis.figures.style import GREY, INK, Labels, Shades, labels_of
 from analysis.fitting.result import FitResult
 from analysis.frontier.approach1_envelope import Envelope
-from analysis.frontier.approach2_isoflop import Slice
+from analysis.frontier.approach2_isoflop import Slice, slices
 from analysis.frontier.approaches import Approaches
 from analysis.frontier.frontier_line import Approach
 from analysis.laws.cost_model import optimal_under
 from analysis.laws.published import PUBLISHED
-from analysis.runs.curves import Points
+from analysis.runs.curves import Points, curves_of
 from analysis.runs.selection import Runs
 
 REFERENCES = ("kaplan2020", "hoffmann2022_approach1")
@@ -27,33 +27,44 @@ MARKERS = {"1": ".", "2": "s", "3": "D"}
 MOST_POINTS = 40
 
 
-def loss_curves(runs: Runs, curves: Mapping[object, Points], labels: Labels, traced: Envelope | None = None) -> Figure:
-    """Loss against compute for all runs, coloured by N (Kaplan et al. 2020, fig. 1; Hoffmann et al. 2022, fig. 2).
+def loss_curves(
+    ax: Axes,
+    runs: Runs,
+    curves: Mapping[object, Points] | None = None,
+    traced: Envelope | None = None,
+    labels: Labels | None = None,
+) -> Axes:
+    """Draw loss against compute for all runs, coloured by N (Kaplan et al. 2020, fig. 1; Hoffmann et al. 2022, fig. 2).
 
     Parameters
     ----------
+    ax : Axes
+        Drawn into; a colour bar is put beside it.
     runs : Runs
         For N of each run.
-    curves : mapping
-        From `curves.curves_of`: tokens and loss by index of the run.
-    labels : Labels
-        Which N, nats per what.
+    curves : mapping, optional
+        From `curves.curves_of`: tokens and loss by index of the run; by default read from the runs.
     traced : Envelope, optional
         Drawn in black where it is bracketed in N, dotted where it is not.
+    labels : Labels, optional
+        Which N, nats per what; by default of the runs.
+
+    Returns
+    -------
+    Axes
     """
-    figure, ax = style.new_figure()
-    with style.styled():
-        shades = Shades(runs.frame["N"])
-        sizes = runs.frame["N"].to_dict()
-        for index, (tokens, loss) in curves.items():
-            ax.plot(6 * sizes[index] * tokens, loss, color=shades.of(sizes[index]), lw=0.8, alpha=0.65)
-        if traced is not None:
-            _draw_envelope(ax, traced)
-        ax.set(xlabel=labels.c, ylabel=labels.loss)
-        style.log_axis(ax, "x", style.power)
-        style.log_axis(ax, "y", style.plain)
-        shades.bar(figure, ax, labels.n)
-    return figure
+    labels = labels or labels_of(runs)
+    shades = Shades(runs.frame["N"])
+    sizes = runs.frame["N"].to_dict()
+    for index, (tokens, loss) in (curves_of(runs) if curves is None else curves).items():
+        ax.plot(6 * sizes[index] * tokens, loss, color=shades.of(sizes[index]), lw=0.8, alpha=0.65)
+    if traced is not None:
+        _draw_envelope(ax, traced)
+    ax.set(xlabel=labels.c, ylabel=labels.loss)
+    style.log_axis(ax, "x", style.power)
+    style.log_axis(ax, "y", style.plain)
+    shades.bar(ax, labels.n)
+    return ax
 
 
 def _draw_envelope(ax: Axes, traced: Envelope) -> None:
@@ -68,33 +79,45 @@ def _draw_envelope(ax: Axes, traced: Envelope) -> None:
     ax.legend(loc="lower left")
 
 
-def isoflop_parabolas(runs: Runs, cells: pd.DataFrame, slices: Iterable[Slice], labels: Labels) -> Figure:
-    """Final loss against N for each budget, with its parabola and vertex (Hoffmann et al. 2022, fig. 3).
+def isoflop_parabolas(
+    ax: Axes,
+    runs: Runs,
+    cells: pd.DataFrame | None = None,
+    pieces: Iterable[Slice] | None = None,
+    labels: Labels | None = None,
+) -> Axes:
+    """Draw final loss against N for each budget, with its parabola and vertex (Hoffmann et al. 2022, fig. 3).
 
     Parameters
     ----------
+    ax : Axes
+        Drawn into; the legend stands to its right.
     runs : Runs
         Each seed is a dot.
-    cells : DataFrame
-        From `replicates.design_cells`: the means the parabolas go through.
-    slices : iterable of Slice
-        From `approach2_isoflop.slices`; those with a problem are greyed, and the legend says why.
-    labels : Labels
-        Which N, nats per what.
+    cells : DataFrame, optional
+        From `replicates.design_cells`: the means the parabolas go through; by default those of the runs.
+    pieces : iterable of Slice, optional
+        From `approach2_isoflop.slices`, by default of the cells; those with a problem are greyed, and the legend says
+        why.
+    labels : Labels, optional
+        Which N, nats per what; by default of the runs.
+
+    Returns
+    -------
+    Axes
     """
-    slices = sorted(slices, key=lambda piece: -piece.train_flops)
-    figure, ax = style.new_figure()
-    with style.styled():
-        shades = Shades([piece.train_flops for piece in slices])
-        for piece in slices:
-            _draw_slice(ax, piece, cells.iloc[piece.rows], runs.frame, shades)
-        ax.plot([], [], marker="*", ms=11, mec=INK, mfc="white", ls="", label="vertex")
-        ax.plot([], [], marker=".", ms=5, color=GREY, ls="", label="one seed")
-        ax.set(xlabel=labels.n, ylabel=labels.loss)
-        style.log_axis(ax, "x")
-        style.log_axis(ax, "y", style.plain)
-        ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), title=labels.c, alignment="left")
-    return figure
+    labels, cells = labels or labels_of(runs), style.cells_of(runs) if cells is None else cells
+    pieces = sorted(slices(cells) if pieces is None else pieces, key=lambda piece: -piece.train_flops)
+    shades = Shades([piece.train_flops for piece in pieces])
+    for piece in pieces:
+        _draw_slice(ax, piece, cells.iloc[piece.rows], runs.frame, shades)
+    ax.plot([], [], marker="*", ms=11, mec=INK, mfc="white", ls="", label="vertex")
+    ax.plot([], [], marker=".", ms=5, color=GREY, ls="", label="one seed")
+    ax.set(xlabel=labels.n, ylabel=labels.loss)
+    style.log_axis(ax, "x")
+    style.log_axis(ax, "y", style.plain)
+    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), title=labels.c, alignment="left")
+    return ax
 
 
 def _draw_slice(ax: Axes, piece: Slice, group: pd.DataFrame, frame: pd.DataFrame, shades: Shades) -> None:
@@ -113,26 +136,41 @@ def _draw_slice(ax: Axes, piece: Slice, group: pd.DataFrame, frame: pd.DataFrame
         ax.plot(piece.n_opt, piece.loss, marker="*", ms=11, mec=colour, mfc="white", ls="", zorder=4)
 
 
-def frontier(approaches: Approaches, labels: Labels) -> Figure:
-    """Compute-optimal N and D against C by the three approaches (Hoffmann et al. 2022, figs. 1 and A3).
+def compute_optimal(
+    ax: Axes, approaches: Approaches, symbol: Literal["N", "D"] = "N", labels: Labels | None = None
+) -> Axes:
+    """Draw the compute-optimal N or D against C by the three approaches (Hoffmann et al. 2022, figs. 1 and A3).
 
     Shaded bands are 95 % intervals over the shared noise draws: of the whole fit for approach 3, of the
     slope, turned about the middle of the points, for approaches 1 and 2. Thin lines have the published slopes.
+
+    Parameters
+    ----------
+    ax : Axes
+        Drawn into.
+    approaches : Approaches
+        From `three_approaches`.
+    symbol : {"N", "D"}
+        Which of the two.
+    labels : Labels, optional
+        Which N, nats per what; by default of the fit.
+
+    Returns
+    -------
+    Axes
     """
-    figure, axes = style.new_figure(2)
-    with style.styled():
-        C = style.span(approaches.cells["C"], beyond=0.15)
-        for ax, symbol, label in zip(axes, "ND", (labels.n, labels.d), strict=True):
-            _draw_references(ax, approaches.parametric, C, symbol)
-            for name, approach in approaches.approaches.items():
-                _draw_approach(ax, approach, approaches.parametric if name == "3" else None, C, symbol)
-            ax.set(xlabel=labels.c, ylabel=f"optimal {label}")
-            style.log_axis(ax, "x", style.power, most=4)
-            ax.set_yscale("log")
-            style.make_room(ax, 0.3)
-            style.log_axis(ax, "y")
-            ax.legend(loc="upper left")
-    return figure
+    labels = labels or labels_of(approaches.parametric)
+    C = style.span(approaches.cells["C"], beyond=0.15)
+    _draw_references(ax, approaches.parametric, C, symbol)
+    for name, approach in approaches.approaches.items():
+        _draw_approach(ax, approach, approaches.parametric if name == "3" else None, C, symbol)
+    ax.set(xlabel=labels.c, ylabel=f"optimal {labels.n if symbol == 'N' else labels.d}")
+    style.log_axis(ax, "x", style.power, most=4)
+    ax.set_yscale("log")
+    style.make_room(ax, 0.3)
+    style.log_axis(ax, "y")
+    ax.legend(loc="upper left")
+    return ax
 
 
 def _draw_approach(ax: Axes, approach: Approach, parametric: FitResult | None, C: Array, symbol: str) -> None:

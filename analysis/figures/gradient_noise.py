@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from analysis.figures import style
 from analysis.figures.style import INK, SECOND, Labels, Shades
@@ -14,38 +13,43 @@ from analysis.hyperparameters.optima import BestSettings
 NORMAL_95 = 1.96
 
 
-def against_loss(points: Sequence[NoisePoint], optima: Sequence[BestSettings], labels: Labels) -> Figure:
-    """B_simple against the loss it was measured at, with intervals (McCandlish et al. 2018, fig. 5).
+def noise_scale(
+    ax: Axes, points: Sequence[NoisePoint], optima: Sequence[BestSettings] = (), labels: Labels | None = None
+) -> Axes:
+    """Draw B_simple against the loss it was measured at, with intervals (McCandlish et al. 2018, fig. 5).
 
     Parameters
     ----------
+    ax : Axes
+        Drawn into; a colour bar is put beside it.
     points : sequence of NoisePoint
         From `gradient_noise.noise_points`; those without a value are counted in the title.
     optima : sequence of BestSettings
         From `gradient_noise.best_batches`; without any, the batch of the runs is drawn.
-    labels : Labels
-        Which N, nats per what.
+    labels : Labels, optional
+        Which N, nats per what; by default N of any count, nats per token.
+
+    Returns
+    -------
+    Axes
     """
-    figure, ax = style.new_figure(height=4.4)
+    labels = labels or Labels()
     known = [point for point in points if point.tokens is not None]
-    with style.styled():
-        shades = Shades([point.n_params for point in points])
-        for i, key in enumerate(dict.fromkeys((point.n_params, point.batch_tokens) for point in known)):
-            line = [point for point in known if (point.n_params, point.batch_tokens) == key]
-            _draw_line(ax, line, shades, "gradient noise scale, 95 %" if i == 0 else None)
-        _draw_best(ax, optima, {point.batch_tokens for point in points})
-        ax.set(xlabel=f"{labels.loss}, falling", ylabel=f"batch, {labels.unit}s")
-        ax.set_title(
-            f"{len(points) - len(known)} of {len(points)} points lost in noise: |G|² not above zero", fontsize=8.5
-        )
-        ax.set_yscale("log")
-        style.make_room(ax)
-        style.log_axis(ax, "x", style.plain)
-        style.log_axis(ax, "y")
-        ax.invert_xaxis()
-        ax.legend(loc="upper left")
-        shades.bar(figure, ax, labels.n)
-    return figure
+    shades = Shades([point.n_params for point in points])
+    for i, key in enumerate(dict.fromkeys((point.n_params, point.batch_tokens) for point in known)):
+        line = [point for point in known if (point.n_params, point.batch_tokens) == key]
+        _draw_line(ax, line, shades, "gradient noise scale, 95 %" if i == 0 else None)
+    _draw_best(ax, optima, {point.batch_tokens for point in points})
+    ax.set(xlabel=f"{labels.loss}, falling", ylabel=f"batch, {labels.unit}s")
+    ax.set_title(f"{len(points) - len(known)} of {len(points)} points lost in noise: |G|² not above zero", fontsize=8.5)
+    ax.set_yscale("log")
+    style.make_room(ax)
+    style.log_axis(ax, "x", style.plain)
+    style.log_axis(ax, "y")
+    ax.invert_xaxis()
+    ax.legend(loc="upper left")
+    shades.bar(ax, labels.n)
+    return ax
 
 
 def _draw_line(ax: Axes, line: Sequence[NoisePoint], shades: Shades, label: str | None) -> None:

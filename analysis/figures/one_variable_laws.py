@@ -1,10 +1,8 @@
-"""Kaplan's three one-variable laws."""
+"""Kaplan's one-variable laws."""
 
 import textwrap
-from collections.abc import Mapping
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from analysis.figures import style
 from analysis.figures.style import ACCENT, INK, SECOND, Labels
@@ -12,29 +10,37 @@ from analysis.fitting.result import FitResult
 from analysis.frontier.one_variable_laws import OneVariableLaw
 
 
-def one_variable(laws: Mapping[str, OneVariableLaw], labels: Labels) -> Figure:
-    """L(N), L(D) and L(C), each saying what was held fixed, with and without E (Kaplan et al. 2020, fig. 1).
+def one_variable_law(ax: Axes, law: OneVariableLaw, labels: Labels | None = None) -> Axes:
+    """Draw L(N), L(D) or L(C), with what was held fixed, with and without E (Kaplan et al. 2020, fig. 1).
 
     Parameters
     ----------
-    laws : mapping
-        From `one_variable_laws`: "alpha_N", "alpha_D", "alpha_C".
-    labels : Labels
-        Which N, nats per what.
+    ax : Axes
+        Drawn into.
+    law : OneVariableLaw
+        From `one_variable_laws`.
+    labels : Labels, optional
+        Which N, nats per what; by default N of any count, nats per token.
+
+    Returns
+    -------
+    Axes
     """
-    figure, axes = style.new_figure(3, width=10.5, height=4.0, sharey=True)
-    names = {"N": labels.n, "D": labels.d, "C": labels.c}
-    with style.styled():
-        for ax, law in zip(axes, laws.values(), strict=True):
-            _draw_law(ax, law)
-            ax.set_xlabel(names[law.variable])
-            ax.set_title(_title(law), fontsize=8.5)
-            style.log_axis(ax, "x", style.power if law.variable == "C" else style.short, most=4)
-        axes[0].set_yscale("log")
-        style.make_room(axes[0])
-        style.log_axis(axes[0], "y", style.plain)
-        axes[0].set_ylabel(labels.loss)
-    return figure
+    labels = labels or Labels()
+    _draw_law(ax, law)
+    ax.set(xlabel={"N": labels.n, "D": labels.d, "C": labels.c}[law.variable], ylabel=labels.loss)
+    ax.set_title(_title(law), fontsize=8.5)
+    style.log_axis(ax, "x", style.power if law.variable == "C" else style.short, most=4)
+    finish_loss_axis(ax)
+    return ax
+
+
+def finish_loss_axis(ax: Axes) -> None:
+    """Make the axis of the loss logarithmic, with room for the legend; of panels that share it, once for all."""
+    ax.autoscale(axis="y")
+    ax.set_yscale("log")
+    style.make_room(ax)
+    style.log_axis(ax, "y", style.plain)
 
 
 def _title(law: OneVariableLaw) -> str:

@@ -4,42 +4,69 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
-from matplotlib.figure import Figure
 
 from analysis.arrays import Array
 from analysis.figures import style
-from analysis.figures.style import INK, SECOND, Labels, Shades
+from analysis.figures.style import INK, SECOND, Labels, Shades, labels_of
 from analysis.fitting.result import FitResult
 from analysis.runs.budgets import budget_groups
+from analysis.runs.selection import Runs
 
 LEVELS = 11
 
 
-def contours(parametric: FitResult, cells: pd.DataFrame, labels: Labels) -> Figure:
-    """Loss contours with the efficient frontier, and IsoFLOP slices against data (Hoffmann et al. 2022, fig. 4).
+def loss_surface(ax: Axes, law: FitResult, runs: Runs | pd.DataFrame, labels: Labels | None = None) -> Axes:
+    """Draw contours of the loss over C and N, with the efficient frontier (Hoffmann et al. 2022, fig. 4, left).
 
     Parameters
     ----------
-    parametric : FitResult
+    ax : Axes
+        Drawn into.
+    law : FitResult
         A law in N and D.
-    cells : DataFrame
-        From `replicates.design_cells`.
-    labels : Labels
-        Which N, nats per what.
+    runs : Runs or DataFrame
+        The runs, or their means, of `replicates.design_cells`.
+    labels : Labels, optional
+        Which N, nats per what; by default of the fit.
+
+    Returns
+    -------
+    Axes
     """
-    figure, (left, right) = style.new_figure(2, width=10.0)
-    with style.styled():
-        _draw_surface(left, parametric, cells)
-        left.set(xlabel=labels.c, ylabel=labels.n, title=f"loss of the fit, nats/{labels.unit}")
-        style.log_axis(left, "x", style.power, most=4)
-        style.log_axis(left, "y")
-        left.legend(loc="lower right", framealpha=0.85, frameon=True, edgecolor="none")
-        _draw_cuts(right, parametric, cells)
-        right.set(xlabel=labels.n, ylabel=labels.loss, title="the fit at each budget, and the means of the runs")
-        style.log_axis(right, "x")
-        style.log_axis(right, "y", style.plain)
-        right.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), title="C, FLOP")
-    return figure
+    labels = labels or labels_of(law)
+    _draw_surface(ax, law, style.cells_of(runs))
+    ax.set(xlabel=labels.c, ylabel=labels.n, title=f"loss of the fit, nats/{labels.unit}")
+    style.log_axis(ax, "x", style.power, most=4)
+    style.log_axis(ax, "y")
+    ax.legend(loc="lower right", framealpha=0.85, frameon=True, edgecolor="none")
+    return ax
+
+
+def isoflop_cuts(ax: Axes, law: FitResult, runs: Runs | pd.DataFrame, labels: Labels | None = None) -> Axes:
+    """Draw the law against N at each budget, with the means of the runs (Hoffmann et al. 2022, fig. 4, right).
+
+    Parameters
+    ----------
+    ax : Axes
+        Drawn into; the legend stands to its right.
+    law : FitResult
+        A law in N and D.
+    runs : Runs or DataFrame
+        The runs, or their means, of `replicates.design_cells`.
+    labels : Labels, optional
+        Which N, nats per what; by default of the fit.
+
+    Returns
+    -------
+    Axes
+    """
+    labels = labels or labels_of(law)
+    _draw_cuts(ax, law, style.cells_of(runs))
+    ax.set(xlabel=labels.n, ylabel=labels.loss, title="the fit at each budget, and the means of the runs")
+    style.log_axis(ax, "x")
+    style.log_axis(ax, "y", style.plain)
+    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), title="C, FLOP")
+    return ax
 
 
 def _draw_surface(ax: Axes, parametric: FitResult, cells: pd.DataFrame) -> None:

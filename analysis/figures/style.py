@@ -10,6 +10,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 from matplotlib import colormaps, ticker
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -17,7 +18,9 @@ from matplotlib.colors import Colormap, ListedColormap, LogNorm
 from matplotlib.figure import Figure
 
 from analysis.arrays import Array
-from analysis.runs.conventions import token_unit
+from analysis.fitting.result import FitResult
+from analysis.runs.conventions import token_unit, unit_of
+from analysis.runs.replicates import design_cells
 from analysis.runs.selection import Runs
 from scaling_harness.record.atomic_files import write_atomically
 
@@ -79,9 +82,17 @@ class Labels:
         return str(self.count).replace("_", " ").replace("non embedding", "non-embedding")
 
 
-def labels_of(runs: Runs) -> Labels:
-    """Read the count from the runs and the unit from their vocabulary."""
-    return Labels(runs.count, token_unit(runs))
+def labels_of(of: Runs | FitResult) -> Labels:
+    """Read the count from the runs, or from what a fit says of them, and the unit from their vocabulary."""
+    if isinstance(of, Runs):
+        return Labels(of.count, token_unit(of))
+    conventions = of.settings.get("conventions") or {}
+    return Labels(of.settings.get("count"), unit_of(conventions.get("vocab_size")))
+
+
+def cells_of(runs: Runs | pd.DataFrame) -> pd.DataFrame:
+    """Means over the seeds of runs; a frame is taken to be such means, of `replicates.design_cells`."""
+    return design_cells(runs.frame) if isinstance(runs, Runs) else runs
 
 
 def new_figure(n_panels: int = 1, *, width: float = 9.0, height: float = 4.2, **options: Any) -> tuple[Figure, Any]:
@@ -161,9 +172,9 @@ class Shades:
         """Colour of a value."""
         return SIZE_MAP(self.norm(value))
 
-    def bar(self, figure: Figure, ax: Any, label: str) -> None:
-        """Colour bar with written-out ticks."""
-        bar = figure.colorbar(ScalarMappable(self.norm, SIZE_MAP), ax=ax, pad=0.02, aspect=30)
+    def bar(self, ax: Axes, label: str) -> None:
+        """Colour bar beside an Axes, with written-out ticks."""
+        bar = ax.figure.colorbar(ScalarMappable(self.norm, SIZE_MAP), ax=ax, pad=0.02, aspect=30)
         ticks = nice_ticks(float(self.norm.vmin or 1), float(self.norm.vmax or 1), 8)
         bar.ax.yaxis.set_major_locator(ticker.FixedLocator(ticks))
         bar.ax.yaxis.set_major_formatter(ticker.FixedFormatter([short(t) for t in ticks]))

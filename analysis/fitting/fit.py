@@ -16,7 +16,7 @@ from analysis.fitting.objective import Objective
 from analysis.fitting.optimum import Point, fit_point
 from analysis.fitting.profile import Profile, profile, profile_intervals
 from analysis.fitting.resample import Resample, draw_params, method_warnings
-from analysis.fitting.result import FitResult, build_estimates
+from analysis.fitting.result import NOT_CONVERGED, UNUSABLE, FitResult, build_estimates
 from analysis.fitting.sandwich import standard_errors
 from analysis.laws.cost_model import SIX_ND, CostModel
 from analysis.laws.law import FLOPS_PER_PARAM_TOKEN, Law
@@ -273,7 +273,7 @@ def _weights(frame: pd.DataFrame, weights: str | None, noise: SeedNoise | None) 
 
 def _status(point: Point) -> str:
     if not point.certificate.converged:
-        return "not converged"
+        return NOT_CONVERGED
     return "bound" if point.certificate.bounds_hit else "converged"
 
 
@@ -281,7 +281,7 @@ def _fit_warnings(point: Point) -> list[str]:
     """Sentences on the optimum."""
     certificate, sentences = point.certificate, []
     if not certificate.converged:
-        sentences.append("not converged: do not use these parameters")
+        sentences.append(UNUSABLE)
     sentences += [_bound_sentence(point, name) for name in certificate.bounds_hit]
     if certificate.tried > 1 and certificate.agreeing < max(2, certificate.tried // 5):
         sentences.append(

@@ -13,11 +13,15 @@ from analysis.fitting.estimate import Estimate
 from analysis.fitting.optimum import Certificate
 from analysis.laws.cost_model import SIX_ND, CostModel, derive_under, optimal_under
 from analysis.laws.law import Law, Optimum
+from analysis.to_html import estimate_rows, html_table, page, sentences
 from analysis.to_json import document, to_json
 from scaling_harness.errors import UserError
 from scaling_harness.record.atomic_files import write_json
 
 FILE_VERSION = 1
+NOT_CONVERGED = "not converged"
+UNUSABLE = f"{NOT_CONVERGED}: do not use these parameters"
+"""Warning of a fit without an optimum; a forecast or a report from it begins with it."""
 WIDTH = 78  # of the table in characters
 
 
@@ -121,6 +125,15 @@ class FitResult:
 
     def __str__(self) -> str:
         return self.summary()
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={value:.4g}" for name, value in self.values.items())
+        return f"<FitResult {self.law_name}: {values}; {self.n_runs} runs, {self.status}>"
+
+    def _repr_html_(self) -> str:
+        found = f"{self.n_runs} runs, {self.status}, residual rms {self.residual_rms:.3%}"
+        table = html_table(estimate_rows({**self.params, **self.derived}))
+        return page(f"{self.law_name}: {self.law.formula}", table, f"<p>{found}</p>", sentences(self.warnings))
 
 
 @document.register

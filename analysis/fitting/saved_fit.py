@@ -1,7 +1,6 @@
 """What a saved fit notes of the runs it rests on, and how it is read again."""
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 
 from analysis.fitting.estimate import Estimate
 from analysis.fitting.optimum import Certificate
-from analysis.fitting.result import FILE_VERSION, FitResult
+from analysis.fitting.result import FILE_VERSION, NOT_CONVERGED, FitResult
 from analysis.laws.constrained import constrained
 from analysis.laws.cost_model import cost_from
 from analysis.laws.law import Law
@@ -18,6 +17,7 @@ from analysis.laws.registry import LAWS
 from analysis.runs.conventions import conventions_of, rows_id, tuning_of
 from analysis.runs.selection import Runs
 from scaling_harness.errors import UserError
+from scaling_harness.record.atomic_files import parse_json
 
 HEAD_BYTES = 200
 
@@ -62,7 +62,7 @@ def load_fit(path: Path | str, law: Law | None = None) -> FitResult:
         The file is missing, not JSON, not a fit of this version, or of another law.
     """
     try:
-        document = json.loads(Path(path).read_text())
+        document = parse_json(Path(path).read_bytes())
         if document["file_version"] != FILE_VERSION:
             raise UserError(f"{path} has fit version {document['file_version']}, not {FILE_VERSION}: fit again")
         settings = document["settings"]
@@ -71,7 +71,7 @@ def load_fit(path: Path | str, law: Law | None = None) -> FitResult:
         return _from_document(document, known if law else as_fitted)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is not a saved fit: write one with `fit --out`") from error
 
 
@@ -110,7 +110,7 @@ def _from_document(document: dict[str, Any], law: Law) -> FitResult:
         residual_rms=_number(document["residual_rms"]),
         certificate=Certificate(
             **document["starts"],
-            converged=document["status"] != "not converged",
+            converged=document["status"] != NOT_CONVERGED,
             bounds_hit=tuple(document["bounds_hit"]),
             gradient_norm=_number(document["gradient_norm"]),
             condition=_number(document["condition"]),

@@ -8,6 +8,7 @@ import numpy as np
 
 from analysis.arrays import Array
 from analysis.fitting.estimate import Estimate
+from analysis.fitting.result import FitResult
 from analysis.forecasting.inverse import (
     compute_for_loss,
     compute_where,
@@ -17,7 +18,8 @@ from analysis.forecasting.inverse import (
     why_unreachable,
 )
 from analysis.forecasting.misallocation import CostOfChoice, WrongSize, cost_of_choice, wrong_sizes
-from analysis.forecasting.source import Source
+from analysis.forecasting.source import Source, as_source
+from analysis.to_html import estimate_rows, html_table, page, sentences
 from analysis.to_json import document
 from analysis.validation.discrepancy import TAU
 from analysis.validation.mixture import normal_mixture_ends
@@ -62,6 +64,19 @@ class Forecast:
     discrepancy: float = 0.0
     mixture: Mapping[str, Any] | None = None
 
+    def __repr__(self) -> str:
+        found = ", ".join(f"{name} {estimate:.4g}" for name, estimate in self.quantities.items())
+        return f"<Forecast for {self.asked} by {self.source}: {found}>"
+
+    def _repr_html_(self) -> str:
+        wrong = {
+            f"loss above the least at {w.factor:.3g} times the best N": w.extra_loss_nats for w in self.wrong_sizes
+        }
+        tables = html_table(estimate_rows(self.quantities)), html_table(estimate_rows(wrong))
+        distance = "unknown" if self.decades_beyond is None else f"{self.decades_beyond:.2f} decades"
+        title = f"{self.asked}, by {self.source}"
+        return page(title, *tables, f"<p>distance from the runs: {distance}</p>", sentences(self.warnings))
+
 
 @document.register
 def _(forecast: Forecast) -> dict[str, Any]:
@@ -79,7 +94,7 @@ def _(forecast: Forecast) -> dict[str, Any]:
 
 
 def forecast(
-    source: Source,
+    source: Source | FitResult | str,
     *,
     train_flops: float | None = None,
     n_params: float | None = None,
@@ -91,8 +106,8 @@ def forecast(
 
     Parameters
     ----------
-    source : Source
-        From `source.open_source`.
+    source : Source, FitResult or str
+        A fit; or a text, the path of a saved one, or published:NAME.
     train_flops : float, optional
         A budget: its best N and D and the loss there.
     n_params, n_tokens : float, optional
@@ -113,7 +128,7 @@ def forecast(
     HarnessError
         The source cannot answer it, or no compute reaches the loss.
     """
-    shape = {"N": n_params, "D": n_tokens}
+    source, shape = as_source(source), {"N": n_params, "D": n_tokens}
     shape = {name: value for name, value in shape.items() if value is not None}
     if unique_tokens is not None:
         _check_unique(source, shape)

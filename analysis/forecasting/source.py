@@ -83,6 +83,10 @@ class Source:
     batch: Batch | None = None
     cost: CostModel = SIX_ND
 
+    def __repr__(self) -> str:
+        law = self.law.name if self.law else "no law of the loss"
+        return f"<Source {self.name}: {law}; {', '.join(f'{k} {x:.3g}' for k, x in self.exponents.items())}>"
+
     @property
     def unit(self) -> str:
         """What a token is, "byte" or "token"."""
@@ -121,6 +125,13 @@ def with_batch(source: Source, batch: str) -> Source:
     if source.law is None or "S" not in source.law.inputs:
         raise UserError(f"--batch is for a law in N and steps; {source.name} has none: leave it out")
     return replace(source, batch=batch_named(batch))
+
+
+def as_source(given: "Source | FitResult | str", name: str = "fit") -> Source:
+    """A source from a fit, which gets the name, or from a text as `open_source` takes it."""
+    if isinstance(given, FitResult):
+        return from_fit(given, name)
+    return open_source(given) if isinstance(given, str) else given
 
 
 def open_source(text: str) -> Source:

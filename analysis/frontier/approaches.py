@@ -24,7 +24,7 @@ from analysis.laws.chinchilla import chinchilla
 from analysis.laws.cost_model import CostModel, optimal_under
 from analysis.laws.law import Law, frontier
 from analysis.runs.budgets import budget_groups
-from analysis.runs.curves import Points, curves_of
+from analysis.runs.curves import Curves, Points, curves_of
 from analysis.runs.replicates import SeedNoise, design_cells, seed_noise
 from analysis.runs.selection import Runs
 from analysis.runs.table_curves import split_curves
@@ -55,6 +55,10 @@ class Approaches:
     variants: Mapping[str, Approach] = field(default_factory=dict)
     variant_differences: Mapping[str, Estimate] = field(default_factory=dict)
     parabola_bias: bias_of.ParabolaBias | None = None
+
+    def __repr__(self) -> str:
+        each = ", ".join(f"{approach.a:.3f} by {name}" for name, approach in self.approaches.items())
+        return f"<Approaches: a = {each}>"
 
     @property
     def agree(self) -> bool | None:
@@ -116,7 +120,10 @@ def three_approaches(
     third, parametric = _third(runs, point, [*cost_sentences(cost), *sentences], cells, noise, draws, cost)
     noise_KR = sd * draws
     second, corrected, bias = _second(pieces, cells, noise_KR, parametric)
-    each = {"1": _first("1", traced, cells, noise_KR, cost), "2": second, "3": third}
+    first = _first("1", traced, cells, noise_KR, cost)
+    if isinstance(curves, Curves):
+        first = replace(first, warnings=(*curves.notes, *first.warnings))
+    each = {"1": first, "2": second, "3": third}
     variants = {
         "1 hull": _first("1 hull", traced, cells, noise_KR, cost),
         akima.NAME: akima.akima_approach(cells, cells.log_loss.to_numpy() + noise_KR),

@@ -7,14 +7,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures import diagnostics as checks
-from analysis.figures import frontier
-from analysis.figures import gradient_noise as noise_scale
-from analysis.figures import one_variable_laws as power_laws
-from analysis.figures import parametric_surface as surface
+from analysis import figures
 from analysis.figures.style import Labels, labels_of
 from analysis.frontier.approach2_isoflop import MIN_SIZES, Slice
 from analysis.hyperparameters.gradient_noise import best_batches, noise_points
+from analysis.report import panels
+from analysis.report.panels import single
 from analysis.report.summary import Analysis
 from analysis.runs.curves import Points
 from analysis.runs.selection import Runs
@@ -54,13 +52,15 @@ def _loss_curves(material: Material) -> Figure | str:
     if not material.curves:
         return "No run has a training curve."
     traced = material.analysis.approaches.envelope if material.analysis else None
-    return frontier.loss_curves(material.runs, material.curves, material.labels, traced)
+    return single(lambda ax: figures.loss_curves(ax, material.runs, material.curves, traced, material.labels))
 
 
 def _parabolas(material: Material) -> Figure | str:
     if not any(np.isfinite(piece.coefficients).all() for piece in material.slices):
         return f"Not drawn: no budget has {MIN_SIZES} sizes or more."
-    return frontier.isoflop_parabolas(material.runs, material.cells, material.slices, material.labels)
+    return single(
+        lambda ax: figures.isoflop_parabolas(ax, material.runs, material.cells, material.slices, material.labels)
+    )
 
 
 def _noise_scale(material: Material) -> Figure | str:
@@ -69,7 +69,8 @@ def _noise_scale(material: Material) -> Figure | str:
         return "Not drawn: no run measured the gradient noise scale (evaluation.noise_every), or none by its curve."
     if all(point.tokens is None for point in points):
         return f"Not drawn: {points[0].reason}, and so at each of {len(points)} losses."
-    return noise_scale.against_loss(points, best_batches(material.runs.frame), material.labels)
+    best = best_batches(material.runs.frame)
+    return single(lambda ax: figures.noise_scale(ax, points, best, material.labels), height=4.4)
 
 
 def _from_analysis(draw: Callable[[Analysis, Labels], Figure | str]) -> Callable[[Material], Figure | str]:
@@ -86,7 +87,7 @@ def _from_analysis(draw: Callable[[Analysis, Labels], Figure | str]) -> Callable
 def _forecast(analysis: Analysis, labels: Labels) -> Figure | str:
     if analysis.holdout is None:
         return f"No forecast: {analysis.holdout_reason}."
-    return checks.forecast(analysis.holdout, analysis.approaches.cells, labels)
+    return panels.forecast(analysis.holdout, analysis.approaches.cells, labels)
 
 
 CATALOGUE = (
@@ -109,7 +110,7 @@ CATALOGUE = (
         "Compute-optimal N and D",
         "The three approaches must agree within their bands (of the slope alone for 1 and 2, of the whole fit for "
         "3); thin lines show the published slopes through the middle, their level is not a claim.",
-        _from_analysis(lambda analysis, labels: frontier.frontier(analysis.approaches, labels)),
+        _from_analysis(lambda analysis, labels: panels.compute_optimal(analysis.approaches, labels)),
     ),
     Entry(
         "contours",
@@ -117,7 +118,9 @@ CATALOGUE = (
         "The efficient frontier must cross the cloud of runs, not leave it, and the curves at each budget must pass "
         "through the points (means over seeds) without a trend in what they miss.",
         _from_analysis(
-            lambda analysis, labels: surface.contours(analysis.approaches.parametric, analysis.approaches.cells, labels)
+            lambda analysis, labels: panels.parametric_law(
+                analysis.approaches.parametric, analysis.approaches.cells, labels
+            )
         ),
     ),
     Entry(
@@ -125,7 +128,7 @@ CATALOGUE = (
         "Kaplan's one-variable laws",
         "A straight line is a pure power law; points that bend above it at the right end speak for an irreducible "
         "loss E (dashed), and its exponent is then not comparable with the straight one.",
-        _from_analysis(lambda analysis, labels: power_laws.one_variable(analysis.kaplan, labels)),
+        _from_analysis(lambda analysis, labels: panels.one_variable_laws(analysis.kaplan, labels)),
     ),
     Entry(
         "residuals",
@@ -133,7 +136,7 @@ CATALOGUE = (
         "Points must scatter without trend (colour is N), and 95 % of them inside the grey band if the law misses "
         "nothing but seed noise.",
         _from_analysis(
-            lambda analysis, labels: checks.residuals(
+            lambda analysis, labels: panels.residuals(
                 analysis.approaches.parametric, analysis.approaches.cells, analysis.approaches.noise, labels
             )
         ),
@@ -150,7 +153,9 @@ CATALOGUE = (
         "Profile of the irreducible loss E",
         "E is known where the curve leaves the interval steeply on both sides; a curve flat down to zero means "
         "these runs do not show an irreducible loss.",
-        _from_analysis(lambda analysis, labels: checks.offset_profile(analysis.profile, labels)),
+        _from_analysis(
+            lambda analysis, labels: single(lambda ax: figures.offset_profile(ax, analysis.profile, labels), height=3.2)
+        ),
     ),
     Entry(
         "noise_scale",

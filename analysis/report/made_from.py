@@ -10,6 +10,7 @@ from typing import Any
 
 import scaling_harness.record
 from analysis.runs.from_records import find_run_dirs
+from scaling_harness.record.atomic_files import parse_json
 from scaling_harness.record.record import METRICS_FILE, RECORD_FILE
 from scaling_harness.record.sweep_listing import SWEEP_FILE
 
@@ -59,7 +60,7 @@ def unchanged(summary: Path, made_from: str) -> dict[str, Any] | None:
         None also if it cannot be read.
     """
     try:
-        document = json.loads(summary.read_bytes())
+        document = parse_json(summary.read_bytes())
         kept = document[KEY]
         there = all((summary.parent / name).exists() for name in kept["files"])
         return document if there and kept["digest"] == made_from else None

@@ -88,11 +88,16 @@ def recipe_text(records: Sequence[RunRecord]) -> str:
 def _code_and_data(records: Sequence[RunRecord]) -> str:
     if not records:
         return "a table of runs trained elsewhere"
-    commits = {
-        str(r.provenance.get("commit"))[:10] + (" (dirty)" if r.provenance.get("dirty") else "") for r in records
-    }
+    versions = {_code(record.provenance) for record in records}
     data = {f"{r.data.get('label') or 'data'} {str(r.data.get('data_id'))[:12]}" for r in records}
-    return f"commit {', '.join(sorted(commits))}; {', '.join(sorted(data))}"
+    return f"{', '.join(sorted(versions))}; {', '.join(sorted(data))}"
+
+
+def _code(made: Mapping[str, Any]) -> str:
+    """The commit, or of an installed package its version and the hash of its code."""
+    commit, package = made.get("commit"), made.get("versions", {}).get("scaling-harness")
+    name = f"commit {commit[:10]}" if commit else f"version {package}, code {made.get('code') or 'unknown'}"
+    return name + (" (dirty)" if made.get("dirty") else "")
 
 
 def costs(frame: pd.DataFrame) -> Table:
@@ -110,13 +115,14 @@ def costs(frame: pd.DataFrame) -> Table:
 def provenance(records: Sequence[RunRecord], here: Mapping[str, Any]) -> Table:
     """Where the runs and this page come from: each different value with the number of runs that have it."""
     rows = []
-    for field in ("commit", "dirty", "versions", "machine", "command"):
+    for field in ("code", "commit", "dirty", "versions", "machine", "command"):
         counts = Counter(_text(record.provenance.get(field)) for record in records)
         rows += [(f"runs: {field}", value, f"{n} runs") for value, n in counts.most_common(MOST_VALUES)]
         if len(counts) > MOST_VALUES:
             rows.append((f"runs: {field}", f"and {len(counts) - MOST_VALUES} others", ""))
     rows += [
-        (f"this page: {field}", _text(here.get(field)), "") for field in ("commit", "dirty", "versions", "command")
+        (f"this page: {field}", _text(here.get(field)), "")
+        for field in ("code", "commit", "dirty", "versions", "command")
     ]
     return table(("what", "value", ""), rows)
 

@@ -62,6 +62,9 @@ class Analysis:
     influence: Influence | None = None
     count_reasons: Mapping[str, str] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return f"<Analysis of {self.runs!r}: {self.approaches!r}>"
+
 
 def analyse(runs: Runs, *, law: Law = chinchilla, hold_out: int = 1, resamples: int = 1000, seed: int = 0) -> Analysis:
     """Fit, forecast and check.

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from analysis.figures.style import data_uri, save_figure
+from analysis.fitting.result import UNUSABLE
 from analysis.frontier.approach2_isoflop import slices
 from analysis.frontier.exact_flops import exact_allocation
 from analysis.frontier.verdict import verdict
@@ -265,6 +266,7 @@ def _context(path: Path, sweep: _Sweep, material: Material, shown: list[dict[str
     """All that the template shows."""
     runs, analysis, labels = sweep.runs, material.analysis, material.labels
     records = sources.records_of(runs)
+    warnings = warnings_of(analysis) if analysis else runs.notes
     context = {
         "title": f"Scaling laws of {sweep.listing.name if sweep.listing else path.stem}",
         "question": sweep.listing.question if sweep.listing else None,
@@ -275,7 +277,8 @@ def _context(path: Path, sweep: _Sweep, material: Material, shown: list[dict[str
         "count": tables.count_words(runs.count),
         "forecast": forecast_line(analysis) if analysis else "no forecast: no law was fitted",
         "figures": shown,
-        "warnings": warnings_of(analysis) if analysis else runs.notes,
+        "warnings": warnings,
+        "unusable": list(dict.fromkeys(sentence for sentence in warnings if UNUSABLE in sentence)),
         "dropped": sources.dropped(runs),
         "checklist": sources.checklist(analysis, runs, records, labels),
         "runs": sources.run_table(runs),

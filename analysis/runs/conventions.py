@@ -1,7 +1,6 @@
 """Under which conventions runs were made and tuned: what may be compared with a fit of them."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.runs.selection import Runs
+from scaling_harness.record.atomic_files import parse_json
 from scaling_harness.record.store import TUNED_FILE
 
 FIELDS = ("vocab_size", "data_id", "n_ctx", "recipe")
@@ -74,7 +74,7 @@ def tuning_of(path: Path) -> str | None:
     if not path.is_dir():
         return None
     try:
-        tuned = json.loads((path / TUNED_FILE).read_bytes())
-    except (FileNotFoundError, ValueError):
+        tuned = parse_json((path / TUNED_FILE).read_bytes())
+        return f"{tuned['effort']} (tune {tuned['by']})"
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return "not tuned"
-    return f"{tuned['effort']} (tune {tuned['by']})"

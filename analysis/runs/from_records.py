@@ -112,6 +112,7 @@ def record_row(record: RunRecord, run_dir: Path) -> dict[str, Any]:
         "loss_nats": valid.loss_nats if valid else None,
         "loss_stderr_nats": valid.stderr_nats if valid else None,
         "train_loss_nats": record.train_loss_nats,
+        "n_params_stored": sum(record.params.values()),
         "wall_s": record.wall_s,
         "peak_memory_bytes": record.peak_memory_bytes,
         "started": record.provenance.get("started"),

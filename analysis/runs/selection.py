@@ -17,10 +17,12 @@ from analysis.tables.separate_rows import (
     checkpoint_sentence,
     settings_sentence,
 )
+from analysis.to_html import html_table, page, sentences
 from scaling_harness.errors import HarnessError, UserError
 
 Count = Literal["with_head", "non_embedding", "total"]
 LETTERS = ("N", "D", "C", "L", "U")
+MOST_ROWS = 10  # of the table that a notebook shows
 OF_RECORDS = ["status", "epochs", "fingerprint"]  # columns that say something of records, and anything in a table
 COUNTS: tuple[Count, ...] = ("with_head", "non_embedding", "total")
 
@@ -86,6 +88,17 @@ class Runs:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def __repr__(self) -> str:
+        ranges = [f"{x} {self.frame[x].min():.4g} to {self.frame[x].max():.4g}" for x in "NDCL" if x in self.frame]
+        counted = f" (N {self.count})" if self.count else ""
+        return f"<Runs: {len(self)} runs{counted}, {', '.join(ranges)}; {len(self.dropped)} dropped>"
+
+    def _repr_html_(self) -> str:
+        shown = self.frame.head(MOST_ROWS).filter(["run", *LETTERS, "seed"])
+        left = f"<p>{len(self)} rows, {len(self.frame.columns)} columns in .frame</p>"
+        dropped = (f"{row['run']}: {row['reason']}" for row in self.dropped)
+        return page(repr(self)[1:-1], html_table(shown), left, sentences(dropped, "left out: "), sentences(self.notes))
 
     def with_count(self, count: Count) -> "Runs":
         """The same runs with N, and C = 6 N D, by another count."""

@@ -24,7 +24,7 @@ SETTINGS += ("weightdecay", "wd", "beta1", "beta2", "optimizer", "schedule", "sc
 _RESULT = re.compile(
     r"loss|perplex|ppl|acc|score|error|bpb|bpc|bits|nats|time|runtime|duration|elapsed|wall|second|hour|throughput"
     r"|persec|perstep|mfu|created|updated|started|ended|date|host|node|gpu|user|commit|git|notes|path|file|dir|url"
-    r"|memory|gradnorm|flop|tags|group|index|unnamed|curve|history",
+    r"|memory|gradnorm|gradsq|gradtrace|noisescale|flop|tags|group|index|unnamed|curve|history",
 )
 
 
@@ -49,7 +49,9 @@ def all_called(names: Iterable[str], known: tuple[str, ...]) -> list[str]:
 
 
 def is_result(name: str) -> bool:
-    """Whether a column holds what came out of a run, or where and when it ran."""
+    """Whether a column holds what came out of a run, as all of wandb's summary does, or where and when it ran."""
+    if str(name).startswith("summary."):
+        return True
     return bool(_RESULT.search(plain(name))) and last_part(name) not in SETTINGS
 
 

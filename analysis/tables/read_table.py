@@ -64,9 +64,9 @@ def read_table(path: Path, columns: Mapping[str, str] | None) -> Table:
     UserError
         The file cannot be read, the columns are not in it, or it is not known which runs have finished.
     """
-    named = dict(columns or {})
     raw, passed, semicolons = read_file(path)
     file, charts = wandb_export.lengthen(unique_names(wandb_export.flatten(raw)))
+    named = wandb_export.full_names(columns or {}, file.columns)
     try:
         check_roles(file, named)
         words = [word for word in named.get("finished", "").split("|") if word]
@@ -105,7 +105,9 @@ def _checkpoints(file: pd.DataFrame, good: pd.DataFrame, run: str | None) -> tup
     if not {"D", "C"} & set(good) or good.empty:
         return None, []
     column = separate_rows.checkpoint_column(good, [run] if run else labels(file.columns))
-    return column, [] if column else separate_rows.maybe_checkpoints(file.loc[good.index], good)
+    if column or wandb_export.has_one_row_a_run(file.columns):
+        return column, []
+    return None, separate_rows.maybe_checkpoints(file.loc[good.index], good)
 
 
 def derive_third(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:

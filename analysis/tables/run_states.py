@@ -15,8 +15,8 @@ UNFINISHED = {"crashed", "crash", "failed", "fail", "failure", "error", "errored
 UNFINISHED |= {"timeout", "timed out", "time out", "out of memory", "oom", "out of me", "preempted", "preempting"}
 UNFINISHED |= {"running", "killed", "cancelled", "canceled", "cancel", "pending", "queued", "scheduled", "node fail"}
 UNFINISHED |= {"aborted", "stopped", "interrupted", "unfinished", "incomplete", "suspended", "requeued", "boot fail"}
-UNFINISHED |= {"deadline", "revoked", "terminated", "completing", "configuring", "resizing", "stopping", "stalled"}
 UNFINISHED |= {"deleted", "paused", "starting", "initializing", "not finished", "not done", "in progress", "waiting"}
+UNFINISHED |= {"trunk"}
 WORDS_SHOWN = 3
 
 

@@ -1,7 +1,12 @@
-"""Exports of Weights & Biases: the runs table as CSV, and runs with nested config and summary as JSON lines."""
+"""Exports of Weights & Biases: the runs table as CSV, and runs with nested config and summary in any table.
 
+Among them are those of this package's own runs, whose counts and losses have the names of its own tables.
+"""
+
+import ast
 import json
 import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -10,6 +15,8 @@ from pandas.api.types import is_numeric_dtype
 from analysis.tables.dotted import dotted
 
 _CHART = re.compile(r"(?P<run>.+) - (?P<metric>[^_].*?)(?P<bound>__MIN|__MAX)?")
+OWN = {"N": "n_params_with_head", "D": "n_tokens", "C": "train_flops_6nd_with_head", "L": "loss_nats"}
+"""Letter -> its column in what `sweep mirror` sends to wandb, and in `table --csv`."""
 MOST_SHARED = 2  # columns of a chart that belong to no run: the step, perhaps a time
 
 
@@ -36,16 +43,52 @@ def flatten(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _mapping(value: Any) -> dict[str, Any] | None:
-    """A mapping, the mapping a string of JSON holds, None for anything else."""
+    """A mapping, the mapping that a string of JSON holds or pandas printed to a CSV, None for anything else."""
     if isinstance(value, dict):
         return value
     if isinstance(value, str) and value.lstrip().startswith("{"):
-        try:
-            read = json.loads(value)
-        except ValueError:
-            return None
-        return read if isinstance(read, dict) else None
+        for read in (json.loads, _printed):
+            try:
+                found = read(value)
+            except (ValueError, SyntaxError, MemoryError, RecursionError):
+                continue
+            return found if isinstance(found, dict) else None
     return None
+
+
+def _printed(text: str) -> Any:
+    """The value of a literal of Python; nan and inf, which are none, become None."""
+    return ast.literal_eval(re.sub(r"(?<=[:\[,(] )-?(?:nan|inf)\b|(?<=\[)-?(?:nan|inf)\b", "None", text.strip()))
+
+
+def full_names(named: Mapping[str, str], columns: Iterable[str]) -> dict[str, str]:
+    """Complete what a user named, or what this package names so itself, by config. or summary. in front.
+
+    Parameters
+    ----------
+    named : mapping of str to str
+        Letter or role -> column; what this package's own runs are called is added, if it is there and not named.
+    columns : iterable of str
+        Columns of the file.
+    """
+    known = set(columns)
+    own = {letter: name for letter, name in OWN.items() if _full(name, known) in known}
+    if {"L"} & own.keys() and not {"L"} & {*named, *known}:
+        letters = {"N", "D", "C"} & {*named, *known}
+        named = {**({"L": own["L"]} if letters else own), **named}
+    return {letter: name if letter == "finished" else _full(name, known) for letter, name in named.items()}
+
+
+def has_one_row_a_run(columns: Iterable[str]) -> bool:
+    """Whether a table is one of runs by the names of wandb's page or its API, so that no row is a checkpoint."""
+    names = [str(name) for name in columns]
+    page = {"Name", "State"} <= set(names)
+    return page or all(any(name.startswith(part) for name in names) for part in ("config.", "summary."))
+
+
+def _full(name: str, known: set[str]) -> str:
+    found = (full for full in (name, f"config.{name}", f"summary.{name}") if full in known)
+    return next(found, name)
 
 
 def _unwrapped(value: Any) -> Any:

@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from scaling_harness.cli._options import Parser, Version, add_verbs, parse
 from scaling_harness.errors import HarnessError, UserError
@@ -73,7 +74,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _import_from_working_directory() -> None:
-    """Append the working directory to the import path, which `python -m` has and the console script lacks."""
+    """Move the working directory to the end of the import path: `python -m` puts it first, the console script nowhere.
+
+    So a folder there that is called `analysis` or `numpy` hides no installed package. A checkout that is not installed
+    stays where it is: all three packages come from there.
+    """
     here = os.getcwd()
-    if not {"", here} & set(sys.path):
-        sys.path.append(here)  # last, so that no file there hides an installed package
+    if Path(__file__).resolve().parents[2] != Path(here).resolve():
+        sys.path[:] = [*(entry for entry in sys.path if entry not in ("", here)), here]

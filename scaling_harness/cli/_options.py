@@ -2,7 +2,9 @@
 
 import argparse
 import importlib
+import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -31,11 +33,11 @@ class Version(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, help="print the version and exit")
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
-        from scaling_harness.record.provenance import code_version, provenance
+        from scaling_harness.record.provenance import provenance
 
-        versions = provenance()["versions"]
-        name = "scaling-harness"
-        print(f"{name} {versions[name]}, code {code_version()}, torch {versions['torch']}")
+        here, name = provenance(), "scaling-harness"
+        changed = " (changed since it was installed)" if here["dirty"] and here["commit"] is None else ""
+        print(f"{name} {here['versions'][name]}, code {here['code']}{changed}, torch {here['versions']['torch']}")
         parser.exit(0)
 
 
@@ -167,15 +169,23 @@ def add_json(parser: "argparse._ActionsContainer") -> None:
 
 
 def find_runs(name: str, runs_dir: Path) -> Path:
-    """Find the path of a table or an archive, or of a sweep by name or folder."""
+    """Find the path of a table or an archive, or of a sweep by name or folder.
+
+    The name of a sweep comes before a file or a folder that is called like it, with a note.
+    """
     from scaling_harness.record.archive import PREFIX, locate
+    from scaling_harness.record.sweep_listing import SWEEP_FILE
 
     if name.startswith(PREFIX):
         return locate(name)
-    for path in (Path(name), runs_dir / name):
-        if path.exists():
-            return path
-    raise UserError(f"neither {name} nor {runs_dir / name} exists; name a sweep, an archive or a table")
+    path, sweep = Path(name), runs_dir / name
+    if os.sep not in name and (sweep / SWEEP_FILE).exists():
+        if path.exists() and not path.samefile(sweep):
+            print(f"{name} is the sweep {sweep}; write ./{name} for what has that name here", file=sys.stderr)
+        return sweep
+    if found := next((each for each in (path, sweep) if each.exists()), None):
+        return found
+    raise UserError(f"neither {name} nor {sweep} exists; name a sweep, an archive or a table")
 
 
 def composed(args: argparse.Namespace, *more: str) -> dict[str, Any]:
@@ -201,9 +211,11 @@ def planned(args: argparse.Namespace, name: str) -> "tuple[Manifest, Store]":
 
 def _runs_dir_override(args: argparse.Namespace) -> list[str]:
     """Give `--runs-dir` as an override of `runtime.runs_dir`."""
+    from scaling_harness.config.compose import quoted
+
     path = getattr(args, "runs_dir", None)
     if path is None:
         return []
     if any(word.startswith(_RUNS_DIR) for word in args.overrides):
         raise UserError(f"--runs-dir {path} and {_RUNS_DIR} are one setting: give only --runs-dir")
-    return [_RUNS_DIR + (path if re.fullmatch(r"[\w./+-]+", path) else "'" + path.replace("'", r"\'") + "'")]
+    return [_RUNS_DIR + quoted(path)]

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from scaling_harness.text_table import print_columns
@@ -29,6 +29,15 @@ def print_dropped(dropped: Sequence[Mapping[str, str]]) -> None:
     for reason, names in by_reason.items():
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         print(f"left out: {', '.join(names[:NAMED])}{more}: {reason}", file=sys.stderr)
+
+
+def print_banner(sentences: Iterable[str]) -> None:
+    """Print on stdout, before any number, the sentences that forbid the use of a fit."""
+    from analysis.fitting.result import UNUSABLE
+
+    for sentence in sentences:
+        if UNUSABLE in sentence:
+            print(f"WARNING: {sentence}")
 
 
 def _cell(value: Any) -> str:

@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
 from scaling_harness.cli._options import add_json, flops
-from scaling_harness.cli._output import print_rows
+from scaling_harness.cli._output import print_banner, print_rows
 
 if TYPE_CHECKING:
     from analysis.comparing.compare import Difference
@@ -42,6 +42,7 @@ def run(args: Namespace) -> int:
     if args.json:
         print(json.dumps(document))
         return 0
+    print_banner(comparison.warnings)
     print_rows([{k: v or "" for k, v in row.items()} for row in document["sources"]])
     print_rows([_difference_row(difference) for difference in comparison.differences])
     sentences += [f"note: not compared: {row['what']} of {row['pair']}: {row['reason']}" for row in comparison.refused]

@@ -83,6 +83,7 @@ def _add_checks(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Fit laws to runs or to a table, under one or more counts of N."""
+    from analysis.fitting.result import NOT_CONVERGED
     from analysis.to_json import to_json
 
     if args.influence < 0:
@@ -95,11 +96,11 @@ def run(args: Namespace) -> int:
         _save(results, args.out)
     if args.json:
         print(json.dumps(documents[0] if len(documents) == 1 else documents))
-        return 0
-    print("\n\n".join(result.summary() for result in results))
-    for document in documents:
-        _print_checks(document)
-    return 0
+    else:
+        print("\n\n".join(result.summary() for result in results))
+        for document in documents:
+            _print_checks(document)
+    return int(any(result.status == NOT_CONVERGED for result in results))
 
 
 def _fits(args: Namespace) -> Iterator[tuple["FitResult", "Runs"]]:

@@ -13,7 +13,7 @@ from scaling_harness.cli._options import (
     find_runs,
     flops,
 )
-from scaling_harness.cli._output import print_document, print_dropped, print_rows
+from scaling_harness.cli._output import print_banner, print_document, print_dropped, print_rows
 from scaling_harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def run(args: Namespace) -> int:
         for name, e in prediction.quantities.items()
     ]
     if not args.json:
+        print_banner(prediction.warnings)
         print(f"{prediction.asked}, by {prediction.source}")
     print_document(args.json, to_json(prediction), rows)
     if not args.json:

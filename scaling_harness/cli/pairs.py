@@ -35,7 +35,7 @@ def run(args: Namespace) -> int:
         print(json.dumps(to_json(pairs)))
         return 0
     for pair in pairs:
-        print(f"{pair.second} (second) against {pair.first} (first)")
+        print(f"{pair.second} (second) against {pair.first} (first), paired by {pair.matched}")
         print_rows([_row(cell) for cell in pair.cells])
         print(
             f"all: {_percent(pair.difference)} of the loss, {pair.n_pairs} pairs of {pair.n_clusters} shapes and "
@@ -46,7 +46,10 @@ def run(args: Namespace) -> int:
 
 def _row(cell: "Cell") -> dict[str, Any]:
     losses = {"L first": cell.loss_first, "L second": cell.loss_second, "difference": _percent(cell.difference)}
-    return {"N": cell.n_params, "D": cell.n_tokens, "pairs": cell.n_pairs, **losses}
+    sizes = {"N": cell.n_params, "D": cell.n_tokens}
+    if (cell.n_params_second, cell.n_tokens_second) != (cell.n_params, cell.n_tokens):
+        sizes |= {"N second": cell.n_params_second, "D second": cell.n_tokens_second}
+    return {**sizes, "pairs": cell.n_pairs, **losses}
 
 
 def _percent(estimate: "Estimate") -> str:

@@ -23,6 +23,7 @@ CONF_DIR = _PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _PACKAGE.paren
 
 _NOT_OF_A_RUN = ("sweep", "launcher")
 """Parts of a composed document that describe many runs; `sweeps.compose` reads them."""
+_PATHS = ("data.path", "runtime.runs_dir", "runtime.data_dir")
 
 
 def compose(overrides: Sequence[str], config_dir: Path | None = None) -> dict[str, Any]:
@@ -52,18 +53,23 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> dict[st
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
-    search = [f"hydra.searchpath=[file://{config_dir.resolve()}]"] if config_dir else []
+    search = [f"hydra.searchpath=[{quoted(f'file://{config_dir.resolve()}')}]"] if config_dir else []
     try:
         with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
             composed = hydra_compose("train", overrides=[*hydra_overrides(overrides), *search])
         return plain(OmegaConf.to_container(composed, resolve=True, throw_on_missing=True))
     except (HydraException, OmegaConfBaseException) as error:
-        text = str(error)
-        raise UserError(_several_values(text, overrides) or _unknown_key(text) or _one_line(text)) from error
+        raise UserError(_several_values(str(error), overrides) or sentence_of(error)) from error
     except YAMLError as error:
         raise UserError(_yaml_sentence(error)) from error
     except RecursionError as error:
         raise UserError("the defaults lists of configuration files name each other in a circle: break it") from error
+
+
+def sentence_of(error: Exception) -> str:
+    """Say in one line what Hydra does not like, with the nearest key to one that it does not find."""
+    text = str(error)
+    return _unknown_key(text) or _one_line(text)
 
 
 def hydra_overrides(overrides: Sequence[str]) -> list[str]:
@@ -71,7 +77,8 @@ def hydra_overrides(overrides: Sequence[str]) -> list[str]:
 
     Hydra refuses a key that the files do not have, and merges a mapping into the one that is there. So free options of
     an architecture and keys that a sweep may leave out become additions (the schema refuses unknown ones), and
-    `KEY={...}` a deletion of the mapping that is there and an addition.
+    `KEY={...}` or `KEY=[...]` first a null, in whose place the mapping or the list then comes. A path is quoted, as any
+    character may be in it; with `--multirun` it is not, because a comma parts several there.
 
     Parameters
     ----------
@@ -82,16 +89,23 @@ def hydra_overrides(overrides: Sequence[str]) -> list[str]:
     -------
     list of str
     """
-    return [written for word in overrides for written in _as_hydra_takes_it(word)]
+    several = bool({"-m", "--multirun"} & set(overrides))
+    return [written for word in overrides for written in _as_hydra_takes_it(word, several)]
 
 
-def _as_hydra_takes_it(word: str) -> tuple[str, ...]:
+def quoted(text: str) -> str:
+    """Write a text so that Hydra reads every character of it as it is."""
+    return "'" + re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + (found[2] and r"\'"), text) + "'"
+
+
+def _as_hydra_takes_it(word: str, several: bool) -> tuple[str, ...]:
     key, _, value = word.partition("=")
-    if key.startswith(("model.options.", "sweep.")):
-        return (f"++{word}",)
-    if re.fullmatch(r"\w+(\.\w+)+", key) and value.startswith("{") and value.endswith("}"):
-        return (f"~{key}", f"++{word}")
-    return (word,)
+    if key in _PATHS and value and value[0] not in "'\"" and not several:
+        return (f"{key}={quoted(value)}",)
+    add = "++" if key.startswith(("model.options.", "sweep.")) else ""
+    if re.fullmatch(r"\w+(\.\w+)+", key) and value[:1] + value[-1:] in ("{}", "[]"):
+        return (f"{add}{key}=null", f"++{word}")
+    return (f"{add}{word}",)
 
 
 def plain(document: Any) -> dict[str, Any]:

@@ -357,6 +357,18 @@ class WandbConfig:
 
     mode: Literal["off", "offline", "online"] = "off"
     project: str = "scaling-harness"
+    entity: str | None = None
+    """User or team; null for the user's default."""
+    group: str | None = None
+    """Null for the name of the sweep."""
+    tags: tuple[str, ...] = ()
+    """Tags beside the run's status."""
+    live: bool = False
+    """Whether runs are sent while they train, and not only when they are done."""
+
+    def __post_init__(self) -> None:
+        if self.live and self.mode == "off":
+            raise ValueError("live sends nothing while mode is off: set mode to offline or online as well")
 
 
 @dataclass(frozen=True, config=_STRICT)

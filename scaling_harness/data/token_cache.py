@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scaling_harness.data.corpus import Corpus, Document, choose_held_out, open_corpus, open_evaluation_set
+from scaling_harness.data.progress import with_progress_bar
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.record.atomic_files import explain_os_errors, write_json
 
@@ -227,7 +228,8 @@ def _fill_split(directory: Path, corpus: Corpus, held: frozenset[str], tokenizer
     vocab_size = 256
     if tokenizer.kind == "bpe":
         path, vocab_size = directory / TOKENIZER_FILE, tokenizer.vocab_size
-        _train_bpe(path, vocab_size, (d.text.decode() for d in corpus.read() if d.group not in held))
+        documents = with_progress_bar(corpus.read(), f"training a tokenizer on {corpus.label}")
+        _train_bpe(path, vocab_size, (d.text.decode() for d in documents if d.group not in held))
 
     def split_of(document: Document) -> str:
         return "valid" if document.group in held else "train"
@@ -272,7 +274,7 @@ def _write_streams(
     streams: dict[str, dict[str, Any]] = {}
     with contextlib.ExitStack() as stack:
         files = {}
-        for document in corpus.read():
+        for document in with_progress_bar(corpus.read(), f"tokenising {corpus.label}"):
             split = split_of(document)
             tokens = encode(document.text + SEPARATOR)
             if split not in files:
@@ -317,7 +319,7 @@ def _survey(corpus: Corpus) -> tuple[dict[str, int], str]:
     """Count the bytes of each group, with separators, and hash all documents in order."""
     group_bytes: dict[str, int] = {}
     content = hashlib.sha256()
-    for document in corpus.read():
+    for document in with_progress_bar(corpus.read(), f"reading {corpus.label}"):
         size = len(document.text) + len(SEPARATOR)
         group_bytes[document.group] = group_bytes.get(document.group, 0) + size
         content.update(f"{document.group}\0{size}\0".encode())

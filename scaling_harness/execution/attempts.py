@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from scaling_harness.execution.intervals import seconds
-from scaling_harness.record.atomic_files import explain_os_errors
+from scaling_harness.record.atomic_files import explain_os_errors, parse_json
 from scaling_harness.record.store import Store
 
 LEASE_S = seconds("SCALING_HARNESS_LEASE_S", 240.0)
@@ -269,7 +269,7 @@ def _lines(path: Path) -> list[bytes]:
 
 def _parse(line: bytes, schema: type[_Line]) -> _Line | None:
     try:
-        document: Any = json.loads(line)
+        document: Any = parse_json(line)
         return schema(**document)
     except (ValueError, TypeError):
         return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from scaling_harness.config.schema import RuntimeConfig
-from scaling_harness.errors import CannotTrainHereError, HarnessError
+from scaling_harness.errors import CannotTrainHereError, HarnessError, one_line
 from scaling_harness.execution.attempts import End, counted_failures, ran_out_of_memory
 from scaling_harness.execution.claim import Claim, Died, claim_job, is_held
 from scaling_harness.execution.device_lock import place_on_device
@@ -252,11 +252,3 @@ def _write_error(job: "Job", store: Store, error: BaseException) -> None:
     text = "".join(traceback.format_exception(error))
     for run in job.runs:
         write_text(store.run_dir(run.run_id) / ERROR_FILE, text)
-
-
-def one_line(error: BaseException) -> str:
-    """Describe an error in one line."""
-    text = " ".join(str(error).split())[:500]
-    if isinstance(error, HarnessError):
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

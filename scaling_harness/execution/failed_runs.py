@@ -53,5 +53,5 @@ def changes_since(record: RunRecord, plan: Plan, runtime: RuntimeConfig) -> Iter
     for name, version in here["versions"].items():
         if before.get("versions", {}).get(name, version) != version:
             yield f"{name} was {before['versions'][name]} and is {version}"
-    if (before.get("commit"), before.get("dirty")) != (here["commit"], here["dirty"]):
+    if any(before.get(name, here[name]) != here[name] for name in ("code", "commit", "dirty")):
         yield "the code of the harness has changed"

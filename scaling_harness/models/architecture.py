@@ -22,6 +22,9 @@ class Architecture:
     """Weights that give the logits, if they are not those of `params["head"]`: V d for a head tied to the embedding."""
     other_flops: Mapping[str, float] = field(default_factory=dict)
     """Training FLOPs per token by further conventions; see `param_flop_counts.transformer_flops`."""
+    active_params: Mapping[str, int] | None = None
+    """Parameters by group that one token passes through, of those groups that have fewer than `params`: of a mixture
+    of experts. N and 6ND count these, memory all."""
     options: Collection[str] = ()
     """Names in `model.options` that it reads; any other is refused."""
     stackable: bool = False

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from scaling_harness.config.schema import PRESETS, ModelConfig
-from scaling_harness.errors import UserError
+from scaling_harness.errors import UserError, one_line
 from scaling_harness.models.architecture import Architecture
 from scaling_harness.models.param_flop_counts import (
     GROUPS,
@@ -107,17 +107,24 @@ def describe(model: ModelConfig, vocab_size: int) -> Architecture:
     Raises
     ------
     UserError
-        There is no such architecture, the function returns no `Architecture` with known groups, or the architecture
-        does not read one of `model.options`.
+        There is no such architecture, the function raises an error or returns no `Architecture` with known groups, or
+        the architecture does not read one of `model.options`.
     """
     built_in = _built_in(model.target)
     function = built_in.describe if built_in else _own(model.target or "")
-    architecture = function(model, vocab_size)
     name = model.target or "decoder"
+    try:
+        architecture = function(model, vocab_size)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"model.target {name!r} cannot describe itself: {one_line(error)}") from error
     if not isinstance(architecture, Architecture):
         raise UserError(f"model.target {name!r} returned {type(architecture).__name__}, not an Architecture")
     if unknown := set(architecture.params) - set(GROUPS):
         raise UserError(f"model.target {name!r} has unknown parameter groups {sorted(unknown)}; use {list(GROUPS)}")
+    if above := [g for g, n in (architecture.active_params or {}).items() if n > architecture.params.get(g, 0)]:
+        raise UserError(f"model.target {name!r} has more active parameters than parameters in {', '.join(above)}")
     if unread := sorted(set(model.options) - set(architecture.options)):
         readable = ", ".join(sorted(architecture.options)) or "none"
         raise UserError(f"the architecture {name} does not read model.options.{unread[0]}; it reads {readable}")
@@ -160,8 +167,8 @@ def _own(target: str) -> Describe:
         raise UserError(f"model.target {target!r} is none of {', '.join(BUILT_IN)}, and not module:function either")
     try:
         return getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"model.target {target!r} cannot be imported as module:function ({error})") from error
+    except Exception as error:  # anything may be raised by a module that is imported
+        raise UserError(f"model.target {target!r} cannot be imported as module:function: {one_line(error)}") from error
 
 
 @functools.cache

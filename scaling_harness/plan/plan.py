@@ -216,7 +216,8 @@ def resolve(config: RunConfig, data: DataInfo) -> Plan:
     architecture = registry.describe(model, data.vocab_size)
     params = {group: architecture.params.get(group, 0) for group in param_flop_counts.GROUPS}
     head = architecture.head_weights
-    n_params = param_flop_counts.n_params(params, params["head"] if head is None else head)
+    active = params | dict(architecture.active_params or {})
+    n_params = param_flop_counts.n_params(active, active["head"] if head is None else head)
     at = Scale(n_params, _n_tokens(config.budget, n_params), model.n_layer, model.d_model, model.n_ctx)
     batch = batch_tokens(config.budget.batch_tokens, at)
     n_steps = _n_steps(at.n_tokens, batch, model.n_ctx)

@@ -80,6 +80,14 @@ def write_json(path: Path, document: Any) -> None:
     write_text(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
 
 
+def parse_json(content: bytes | str) -> Any:
+    """Parse JSON; every failure is a ValueError, also nesting too deep for Python."""
+    try:
+        return json.loads(content)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """Read the complete rows of an append-only file; an incomplete last line, left by a kill, is dropped.
 
@@ -96,22 +104,28 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     Raises
     ------
     HarnessError
-        A line other than the last is not JSON.
+        A line other than the last is no JSON object.
     """
-    if not path.exists():
-        return []
-    lines = path.read_bytes().split(b"\n")
+    rows, damaged = to_damage(path.read_bytes()) if path.exists() else ([], None)
+    if damaged:
+        raise HarnessError(f"{path} line {damaged} is no JSON object: the file was damaged; delete it")
+    return rows
+
+
+def to_damage(content: bytes) -> tuple[list[dict[str, Any]], int | None]:
+    """Rows up to the first line that is damaged, and the number of that line; see `read_jsonl`."""
+    lines = content.split(b"\n")
     rows = []
     for number, line in enumerate(lines, start=1):
-        if not line:
-            continue
         try:
-            rows.append(json.loads(line))
-        except ValueError as error:
-            if number == len(lines):
-                break
-            raise HarnessError(f"{path} line {number} is not JSON: the file was damaged") from error
-    return rows
+            row = parse_json(line) if line else None
+        except ValueError:
+            row = ()
+        if isinstance(row, dict):
+            rows.append(row)
+        elif line:
+            return rows, number if number < len(lines) else None
+    return rows, None
 
 
 def _sync_directory(directory: Path) -> None:

@@ -4,9 +4,10 @@ import math
 import os
 from pathlib import Path
 
-from scaling_harness.record.atomic_files import explain_os_errors, read_jsonl
+from scaling_harness.record.atomic_files import explain_os_errors, read_jsonl, to_damage
 from scaling_harness.record.gradient_noise_scale import Measurement, latest, noise_scale
 from scaling_harness.record.record import EvalLoss
+from scaling_harness.record.row_times import TimesLog
 
 
 class Curve:
@@ -25,6 +26,7 @@ class Curve:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("ab")
             self._file.truncate(n_bytes)
+        self._times = TimesLog(path, n_bytes)
         self._measurements = measurements(path) if n_bytes else []
 
     def step(self, step: int, tokens: int, flops: float, loss: float, lr: float, grad_norm: float) -> None:
@@ -60,9 +62,10 @@ class Curve:
             self._file.write(line.encode())
 
     def flush(self) -> None:
-        """Flush the buffer, so that readers see all rows."""
+        """Flush the buffer, so that readers see all rows, and note the time."""
         with explain_os_errors(Path(self._file.name)):
             self._file.flush()
+        self._times.note(self._file.tell())
 
     def sync(self) -> int:
         """Flush to the disk; return the length of the file in bytes."""
@@ -74,6 +77,13 @@ class Curve:
     def close(self) -> None:
         """Flush and close."""
         self._file.close()
+        self._times.close()
+
+
+def is_whole(path: Path, n_bytes: int) -> bool:
+    """Whether the first bytes of a curve, which a checkpoint counts on, are there and undamaged."""
+    content = path.read_bytes()[:n_bytes] if n_bytes and path.exists() else b""
+    return len(content) == n_bytes and content[-1:] in (b"", b"\n") and to_damage(content)[1] is None
 
 
 def last_tenth_loss(path: Path, n_steps: int) -> float | None:

@@ -1,5 +1,6 @@
 """Describe which code, package versions, machine and command produced a record."""
 
+import base64
 import functools
 import hashlib
 import importlib.metadata
@@ -32,9 +33,11 @@ def provenance() -> dict[str, Any]:
     Returns
     -------
     dict
-        `commit` and `dirty` are None if the code is not a git checkout.
+        `code` is `code_version()`. `commit` is None if the code is not a git checkout. `dirty` is whether files differ
+        from those of the commit, or of an installed package from those that were installed; None if it is neither.
     """
     return {
+        "code": code_version(),
         **_git_state(),
         "versions": {"python": platform.python_version(), **_versions()},
         "machine": {
@@ -70,7 +73,28 @@ def is_comparable_version(version: str) -> bool:
 
 def _git_state() -> dict[str, Any]:
     status = _git("status", "--porcelain")
-    return {"commit": _git("rev-parse", "HEAD"), "dirty": None if status is None else bool(status)}
+    return {"commit": _git("rev-parse", "HEAD"), "dirty": _installation_changed() if status is None else bool(status)}
+
+
+def _installation_changed() -> bool | None:
+    """Whether any file differs from what the installer recorded; None if this code was not installed."""
+    try:
+        installed = importlib.metadata.distribution(_PACKAGES[0])
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    files = [file for file in installed.files or () if file.hash and file.suffix != ".pyc"]
+    if _PACKAGE / "__init__.py" not in [Path(str(file.locate())).resolve() for file in files]:
+        return None
+    return any(_recorded_hash(Path(str(file.locate()))) != file.hash.value for file in files if file.hash)
+
+
+def _recorded_hash(path: Path) -> str | None:
+    """Hash a file as an installer does in its RECORD; None if it is gone."""
+    try:
+        digest = hashlib.sha256(path.read_bytes()).digest()
+    except OSError:
+        return None
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def _git(*arguments: str) -> str | None:

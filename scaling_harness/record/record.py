@@ -5,13 +5,13 @@ A run directory holds `record.json`, written last (if it exists, the run is fini
 """
 
 import dataclasses
-import json
+import functools
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from scaling_harness.errors import HarnessError
-from scaling_harness.record.atomic_files import write_json
+from scaling_harness.record.atomic_files import parse_json, write_json
 
 SCHEMA_VERSION = 3
 """Increased by hand whenever a field of `RunRecord` changes its name, unit or meaning."""
@@ -55,7 +55,7 @@ class RunRecord:
     params: dict[str, int]
     """Parameters by group: embedding, position, attention, mlp, norm, head; their sum is the real total."""
     n_params: dict[str, int]
-    """N by convention: non_embedding, with_head, total."""
+    """N by convention: non_embedding, with_head, total; of a mixture of experts, the parameters that one token uses."""
     n_tokens: int
     """D: training tokens seen (tokens planned, if the run did not complete)."""
     n_unique_tokens: int
@@ -82,7 +82,7 @@ class RunRecord:
     data: dict[str, Any]
     """data_id, vocab_size and other identifiers of the tokens."""
     provenance: dict[str, Any]
-    """Commit, dirty state, versions, machine, command, start and end times."""
+    """Hash of the code, commit, dirty state, versions, machine, command, start and end times."""
     architecture_source: str | None
     """SHA-256 of the file of a user's own architecture (`config["model"]["target"]`); None for a built-in one, and in
     records of earlier versions."""
@@ -121,7 +121,7 @@ def read_record(path: Path) -> RunRecord:
     """
     file = path / RECORD_FILE if path.is_dir() else path
     try:
-        document = json.loads(file.read_bytes())
+        document = parse_json(file.read_bytes())
     except FileNotFoundError as error:
         raise HarnessError(f"{file} does not exist: the run has not finished") from error
     except ValueError as error:
@@ -143,5 +143,25 @@ def record_from_document(file: Path, document: Any) -> RunRecord:
     if set(document) != known:
         odd = ", ".join(sorted(set(document) ^ known))
         raise HarnessError(f"{file} lacks or adds the fields {odd}: delete it and run the sweep again")
+    _check_types(file, document)
     losses = {name: EvalLoss(**loss) for name, loss in document["losses"].items()}
     return RunRecord(**{**document, "losses": losses})
+
+
+def _check_types(file: Path, document: dict[str, Any]) -> None:
+    """Refuse a value that is not what `RunRecord` says; numbers stay as they were written."""
+    from pydantic import ValidationError
+
+    try:
+        _schema().validate_python(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise HarnessError(f"{file}: {key}: {first['msg']}: delete it and run the sweep again") from error
+
+
+@functools.cache
+def _schema() -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(RunRecord)

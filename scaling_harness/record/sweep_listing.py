@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scaling_harness.errors import HarnessError, UserError
-from scaling_harness.record.atomic_files import write_text
+from scaling_harness.record.atomic_files import parse_json, write_text
 
 SWEEP_FILE = "sweep.json"
 SCHEMA_VERSION = 3
@@ -122,7 +122,7 @@ def read_listing(sweep_dir: Path) -> SweepListing:
     """
     path = sweep_dir / SWEEP_FILE
     try:
-        document = json.loads(path.read_bytes())
+        document = parse_json(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UserError(f"{path} does not exist: start the sweep with `scaling-harness sweep run NAME`") from error
     except ValueError as error:

@@ -13,7 +13,7 @@ from torch import Tensor
 from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.data.batches import BatchSampler
 from scaling_harness.data.token_cache import open_tokens
-from scaling_harness.errors import HarnessError
+from scaling_harness.errors import CannotTrainHereError
 from scaling_harness.models.language_model import RANDOM_GPU, LanguageModel, UserModule
 from scaling_harness.models.registry import describe
 from scaling_harness.plan.plan import Plan
@@ -154,9 +154,10 @@ def build_model(runs: tuple[Plan, ...]) -> LanguageModel:
     counted = sum(parameter.numel() for parameter in model.parameters()) // len(runs)
     planned = sum(first.params.values())
     if counted != planned:
-        raise HarnessError(
-            f"the model has {counted} parameters, its groups add up to {planned}: {first.params}; "
-            "correct the counts in its Architecture"
+        groups = {name: n for name, n in first.params.items() if n}
+        raise CannotTrainHereError(
+            f"{first.config.model.target or 'the model'} has {counted:,} parameters, its groups add up to {planned:,}: "
+            f"{groups}; correct the counts in its Architecture"
         )
     return model
 

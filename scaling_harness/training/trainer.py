@@ -16,9 +16,10 @@ from torch import Tensor
 from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.data.batches import evaluation_windows
 from scaling_harness.data.token_cache import open_tokens
+from scaling_harness.plan.memory import refuse_too_large
 from scaling_harness.plan.plan import Job, Plan
 from scaling_harness.record.gradient_noise_scale import Measurement
-from scaling_harness.record.metrics_log import Curve
+from scaling_harness.record.metrics_log import Curve, is_whole
 from scaling_harness.record.provenance import now
 from scaling_harness.record.record import EvalLoss, RunRecord, write_record
 from scaling_harness.record.store import Store
@@ -124,6 +125,8 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
         torch.set_num_threads(runtime.threads)
         self.ranks = Ranks()
         self.device = self.ranks.join(runtime.device)
+        for run in job.runs:
+            refuse_too_large(run)
         limit_gpu_memory(self.device, runtime.gpu_share)
         self.stack = Stack(job.runs, runtime, self.ranks, self.device)
         self.warnings: list[str] = []
@@ -134,7 +137,7 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
     def _resume(self) -> None:
         reached = (checkpoint.RunProgress(),) * len(self.job.runs)
         self.step = 0
-        usable = self._usable(self._load_checkpoint()) or self._usable(
+        usable = self._usable(self._with_curves(self._load_checkpoint())) or self._usable(
             checkpoint.load_from_trunks(self.job.runs, self.store, self.device)
         )
         if usable:
@@ -151,6 +154,14 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
     def _load_checkpoint(self) -> checkpoint.Loaded:
         path, first = self.store.checkpoint_path(self.job.job_id), self.job.runs[0]
         return checkpoint.load(path, [run.run_id for run in self.job.runs], first.architecture_source, self.device)
+
+    def _with_curves(self, loaded: checkpoint.Loaded) -> checkpoint.Loaded:
+        """Refuse a checkpoint if a curve up to it is damaged: training anew gives the same curve."""
+        if isinstance(loaded, tuple):
+            for run, at in zip(self.job.runs, loaded[1].runs, strict=True):
+                if not is_whole(self.store.metrics_path(run.run_id), at.metrics_bytes):
+                    return f"the curve of {run.run_id} was damaged: started from the beginning"
+        return loaded
 
     def _usable(self, loaded: checkpoint.Loaded) -> tuple[dict[str, Tensor], checkpoint.JobProgress] | None:
         """Return the state if the runs can resume from it; else add a warning that says why not."""

@@ -163,7 +163,7 @@ def _time_claims(manifest: Manifest, store: Store, gaps: "SimpleQueue[list[tuple
         return []
 
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-        work(manifest.jobs, store, manifest.runtime, Stop(), train)
+        work(manifest.jobs, store, manifest.runtime, Stop(), train, manifest.name)
     gaps.put(own_gaps)
 
 

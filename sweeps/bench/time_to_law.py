@@ -1,5 +1,6 @@
 """Train two sweeps, ours and the plain baseline's, each within its own time. Every step is a separate command."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from scaling_harness.record.store import Store
 from sweeps.launchers.preflight import check_launch, write_sweep
 from sweeps.planning.plan_sweep import plan_sweep
 from sweeps.tuning.tuned_settings import TUNE_FILE, read_tuned, tuned_overrides
+from sweeps.workers.resources import imports
 
 OVER = "optim.lr,budget.batch_tokens"
 """Fields that the baseline's search varies."""
@@ -145,7 +147,7 @@ def run_for(command: Sequence[str], seconds: float | None = None) -> None:
         return
     print(" ".join(command[1:]), file=sys.stderr)
     ends = None if seconds is None else time.monotonic() + seconds
-    with subprocess.Popen(command, stdout=sys.stderr) as process:
+    with subprocess.Popen(command, stdout=sys.stderr, env={**os.environ, **imports()}) as process:
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -15,7 +15,8 @@ from scaling_harness.errors import HarnessError
 from scaling_harness.execution.execute import TRAINER
 from scaling_harness.execution.signals import stop_on_signals
 from scaling_harness.record.store import Store
-from scaling_harness.wandb_mirror import mirror
+from scaling_harness.wandb_mirror.finished import mirror
+from scaling_harness.wandb_mirror.follow import following
 from sweeps.config import LocalLauncherConfig, n_workers
 from sweeps.planning.manifest import LOGS, Manifest
 from sweeps.status.live_table import LiveTable
@@ -52,10 +53,12 @@ class LocalLauncher:
 
     def start(self, manifest: Manifest, store: Store) -> bool:
         """Train what is left of the sweep, mirror it, and compare its time with the probe's estimate."""
-        summary = run_sweep(manifest, store, manifest.runtime)
+        with following(manifest.runs, store, manifest.wandb, manifest.name):
+            summary = run_sweep(manifest, store, manifest.runtime)
         if summary.interrupted:
             return False
-        mirror((run.run_id for run in manifest.runs), store, manifest.wandb, manifest.name)
+        if not manifest.wandb.live:
+            mirror((run.run_id for run in manifest.runs), store, manifest.wandb, manifest.name)
         if finished := compare_with_probe(store.sweep_dir(manifest.name), manifest.jobs, store):
             print(check_sentence(finished))
         if summary.n_failed:

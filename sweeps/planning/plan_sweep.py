@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from scaling_harness.config.compose import run_config
+from scaling_harness.plan.memory import refuse_too_large, run_bytes
 from sweeps.compose import launcher_config, sweep_config
+from sweeps.config import LocalLauncherConfig
 from sweeps.planning.expand import expand
 from sweeps.planning.manifest import Manifest
 
@@ -24,9 +26,13 @@ def plan_sweep(document: Mapping[str, Any]) -> Manifest:
     Raises
     ------
     UserError
-        See `expand`.
+        See `expand`; or a run that a local sweep would train does not fit in this machine's memory.
     """
     config, described = run_config(document), sweep_config(document)
+    launcher, jobs = launcher_config(document), expand(document)
+    if isinstance(launcher, LocalLauncherConfig):
+        for job in jobs:
+            refuse_too_large(max(job.runs, key=run_bytes))
     return Manifest(
         name=described.name,
         question=described.question,
@@ -35,6 +41,6 @@ def plan_sweep(document: Mapping[str, Any]) -> Manifest:
         aims=described.aims,
         runtime=config.runtime,
         wandb=config.wandb,
-        jobs=expand(document),
-        launcher=launcher_config(document),
+        jobs=jobs,
+        launcher=launcher,
     )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from scaling_harness.plan.memory import PROCESS_BYTES, run_bytes
 from scaling_harness.plan.plan import Job, Plan
 from scaling_harness.text_table import print_columns
 from sweeps.planning.time_estimate import job_seconds
@@ -21,7 +22,8 @@ def plan_rows(jobs: Sequence[Job], states: Mapping[str, str]) -> list[dict[str, 
     Returns
     -------
     list of dict
-        Keys name their units; the seconds of a run are its share of its job's.
+        Keys name their units; the seconds of a run are its share of its job's, the memory is that of its whole job, at
+        most.
     """
     return [_row(job, run, states.get(run.run_id, "waiting")) for job in jobs for run in job.runs]
 
@@ -41,7 +43,8 @@ def plan_totals(rows: Sequence[Mapping[str, Any]], workers: int) -> dict[str, An
 
 def print_plan(rows: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]) -> None:
     """Print the plan as a table with its cost below."""
-    columns = ("run", "N non-emb", "N with head", "N total", "D", "steps", "batch", "LR", "C = 6ND", "time", "state")
+    counts, cost = ("N non-emb", "N with head", "N total"), ("C = 6ND", "time", "memory")
+    columns = ("run", *counts, "D", "steps", "batch", "LR", *cost, "state")
     print_columns(columns, [_cells(row) for row in rows], right=columns[1:-1])
     print(cost_sentence(totals))
 
@@ -65,6 +68,7 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         f"{row['learning_rate']:.3g}",
         f"{row['train_flops']:.2e}",
         f"{row['estimated_s']:.0f} s",
+        f"{row['memory_bytes'] / 1e9:.2g} GB",
         row["state"],
     )
 
@@ -86,6 +90,7 @@ def _row(job: Job, run: Plan, state: str) -> dict[str, Any]:
         "train_flops": run.train_flops["6nd_with_head"],
         "own_flops": run.spent(run.own_steps)[1],
         "trunk": run.trunk,
+        "memory_bytes": PROCESS_BYTES + sum(map(run_bytes, job.runs)),
         "estimated_s": job_seconds(job) * run.own_steps / sum(other.own_steps for other in job.runs),
         "state": state,
     }

@@ -1,16 +1,12 @@
 """Decide which runs are trained in lockstep: runs of one shape and batch, as many as fit in memory."""
 
 import json
-import os
 from collections.abc import Iterable
 
 from scaling_harness.config.schema import RuntimeConfig
+from scaling_harness.plan.memory import PROCESS_BYTES, machine_bytes, run_bytes
 from scaling_harness.plan.plan import Job, Plan
 from sweeps.config import n_workers
-
-PROCESS_BYTES = 400e6
-"""Memory of a worker before it trains: Python and torch."""
-_FLOAT = 4
 
 
 def group_into_jobs(plans: Iterable[Plan], stack: int) -> tuple[Job, ...]:
@@ -35,25 +31,11 @@ def group_into_jobs(plans: Iterable[Plan], stack: int) -> tuple[Job, ...]:
     return tuple(sorted(jobs, key=lambda job: (-job.train_flops, job.job_id)))
 
 
-def run_bytes(plan: Plan) -> float:
-    """Estimate an upper bound, in bytes, for the memory that one more run takes in a stack.
-
-    Counts the parameters, gradients (as computed and in their buffer), two moments, and the activations kept for the
-    backward pass, for which `fused_ops.RotaryAttention` keeps T x T weights.
-    """
-    model, runtime = plan.config.model, plan.config.runtime
-    n_ctx, d_model = model.n_ctx, model.d_model
-    tokens = min(plan.batch_seqs, runtime.micro_batch or plan.batch_seqs) * n_ctx
-    block = 16 * d_model + 3 * model.d_ff + 2 * model.heads * n_ctx
-    activations = tokens * (model.n_layer * block + 4 * d_model + 3 * plan.data.vocab_size)
-    return _FLOAT * (5 * sum(plan.params.values()) + activations)
-
-
 def worker_bytes(runtime: RuntimeConfig) -> float:
     """Memory, in bytes, that a worker may use: as configured, or its share of this machine's."""
     if runtime.memory_gb is not None:
         return runtime.memory_gb * 1e9
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / n_workers(runtime)
+    return machine_bytes() / n_workers(runtime)
 
 
 def _kind(plan: Plan) -> str:

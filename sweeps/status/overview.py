@@ -49,7 +49,7 @@ def totals(listing: PlannedSweep, rows: Sequence[RunStatus], at: str) -> dict[st
 
 def print_status(listing: PlannedSweep, rows: Sequence[RunStatus]) -> None:
     """Print the totals, the running runs with their start, and the failed ones with the reason."""
-    print(_sentence(listing, rows))
+    print(progress_sentence(listing, rows))
     running = [row for row in rows if row.state == "running"]
     cells = [(row.run_id, f"{row.step:,}", f"{row.n_steps:,}", row.where or "", row.since or "") for row in running]
     if cells:
@@ -69,14 +69,15 @@ def watch(listing: PlannedSweep, store: Store) -> None:
         if console.is_terminal:
             console.clear()
             print_status(listing, rows)
-        elif (sentence := _sentence(listing, rows)) != printed:
+        elif (sentence := progress_sentence(listing, rows)) != printed:
             print(printed := sentence, flush=True)
         if all(row.state in FINISHED for row in rows):
             return
         time.sleep(_EVERY_S)
 
 
-def _sentence(listing: PlannedSweep, rows: Sequence[RunStatus]) -> str:
+def progress_sentence(listing: PlannedSweep, rows: Sequence[RunStatus]) -> str:
+    """Say in one line how many runs are in each state, what they cost, and how long the rest will take."""
     sums = totals(listing, rows, now())
     kind = listing.devices[0]
     parts = [f"{sums[f'n_{state}']} {state}" for state in _STATES if sums[f"n_{state}"] or state in _STATES[:3]]

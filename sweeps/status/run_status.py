@@ -140,23 +140,38 @@ def _look(run: Run, job_id: str, store: Store, begun: bool) -> RunStatus:
 
 def _finished(run: Run, job_id: str, record: dict[str, Any], directory: Path, numbers: list[int]) -> RunStatus:
     known: dict[str, State] = {"completed": "done", "diverged": "diverged", "failed": "failed"}
-    state = known.get(record.get("status", ""))
-    if state is None:
-        reason = "its record is damaged: delete record.json and run the sweep again"
-        return RunStatus(run.run_id, job_id, "failed", run.n_steps, n_attempts=len(numbers), reason=reason)
+    match record:
+        case {
+            "status": str(status),
+            "losses": dict(losses),
+            "wall_s": int() | float() as wall_s,
+            "reason": str() | None as reason,
+        } if status in known:
+            state = known[status]
+        case _:
+            reason = "its record is damaged: delete record.json and run the sweep again"
+            return RunStatus(run.run_id, job_id, "failed", run.n_steps, n_attempts=len(numbers), reason=reason)
     return RunStatus(
         run.run_id,
         job_id,
         state,
         run.n_steps,
         step=run.n_steps if state == "done" else 0,
-        loss_nats=(record["losses"].get("valid") or {}).get("loss_nats"),
+        loss_nats=_loss(losses.get("valid")),
         n_attempts=len(numbers),
-        reason=record["reason"],
-        wall_s=record["wall_s"],
+        reason=reason,
+        wall_s=wall_s,
         # The record knows the time of a single attempt, which saves reading its files for ten thousand runs.
-        spent_s=record["wall_s"] if len(numbers) < 2 else spent_seconds(directory, numbers),
+        spent_s=wall_s if len(numbers) < 2 else spent_seconds(directory, numbers),
     )
+
+
+def _loss(valid: Any) -> float | None:
+    match valid:
+        case {"loss_nats": int() | float() as loss_nats}:
+            return loss_nats
+        case _:
+            return None
 
 
 def _unfinished(run: Run, job_id: str, directory: Path, numbers: list[int]) -> RunStatus:

@@ -6,7 +6,6 @@
 
 import argparse
 import dataclasses
-import json
 import socket
 import statistics
 import subprocess
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from scaling_harness.errors import HarnessError
 from scaling_harness.execution.execute import TRAINER
-from scaling_harness.record.atomic_files import write_json
+from scaling_harness.record.atomic_files import parse_json, write_json
 from scaling_harness.record.provenance import now
 from sweeps.planning.manifest import Manifest, read_manifest, write_manifest
 from sweeps.planning.time_estimate import Speed, job_seconds, step_seconds
@@ -98,7 +97,7 @@ def run_probe(
     with tempfile.TemporaryDirectory() as out:
         paths = [Path(out) / str(slot) for slot in range(at_once)]
         _run(folder, manifest, paths, train, ["--seconds", str(seconds), "--rounds", str(rounds)])
-        measured = [StepTimes(**json.loads(path.read_bytes())) for path in paths]
+        measured = [StepTimes(**parse_json(path.read_bytes())) for path in paths]
     small_s, large_s, short_s = (
         statistics.median(s for times in measured for s in getattr(times, name))
         for name in ("small_s", "large_s", "short_s")
@@ -153,7 +152,7 @@ def read_probe(sweep_dir: Path) -> Probe | None:
     """
     path = sweep_dir / PROBE_FILE
     try:
-        document = json.loads(path.read_bytes())
+        document = parse_json(path.read_bytes())
         return Probe(document["at"], document["where"], document["at_once"], Speed(**document["speed"]))
     except FileNotFoundError:
         return None

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from scaling_harness.errors import UserError
-from scaling_harness.record.atomic_files import write_text
+from scaling_harness.record.atomic_files import parse_json, write_text
 from scaling_harness.record.store import TUNED_FILE
 from sweeps.tuning.tune import Tuned
 
@@ -96,7 +96,7 @@ def read_tuned(runs_dir: Path, name: str) -> dict[str, Any]:
     """
     path = runs_dir / name / TUNE_FILE
     try:
-        return json.loads(path.read_bytes())
+        return parse_json(path.read_bytes())
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist: run `scaling-harness tune {name} --over optim.lr` first") from error
     except ValueError as error:

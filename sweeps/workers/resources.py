@@ -45,9 +45,17 @@ def share_memory(runtime: RuntimeConfig, slots: int, per_run: int, devices: Sequ
 def environment(threads: int) -> dict[str, str]:
     """Build the environment of a process: number of threads, and the import path of this process."""
     numbers = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
-    return {**os.environ, **numbers, "PYTHONPATH": import_path()}
+    return {**os.environ, **numbers, **imports()}
+
+
+def imports() -> dict[str, str]:
+    """Build the variables by which other processes import what this one does, such as a user's own architecture.
+
+    PYTHONSAFEPATH keeps `python -m` from putting the working directory first, where it could hide a package.
+    """
+    return {"PYTHONPATH": import_path(), "PYTHONSAFEPATH": "1"}
 
 
 def import_path() -> str:
-    """Return this process's import path as a PYTHONPATH, so that others can import a user's own architecture."""
+    """Return this process's import path as a PYTHONPATH."""
     return os.pathsep.join(entry or os.getcwd() for entry in sys.path)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scaling_harness.config.schema import RuntimeConfig
-from scaling_harness.errors import HarnessError
+from scaling_harness.errors import CannotTrainHereError, HarnessError
 from scaling_harness.execution.claim import Died
 from scaling_harness.execution.execute import TRAINER, Train
 from scaling_harness.execution.intervals import poll_s
@@ -128,7 +128,7 @@ def _watch(process: "subprocess.Popen[bytes]", folder: Path, oversight: Oversigh
 
 
 def _error(document: dict[str, Any]) -> HarnessError:
-    error = HarnessError(document["reason"])
+    error = (CannotTrainHereError if document.get("refused") else HarnessError)(document["reason"])
     if document["errno"] is not None:
         error.__cause__ = OSError(document["errno"], document["reason"])
     return error

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ POLL_S = poll_s(0.25)
 _GRACE_S = 60.0
 """Time that workers have to stop: enough for a step, an evaluation and a checkpoint."""
 _LAST_BYTES = 4096
+FULL_BYTES = 1_000_000  # a disk with less free counts as full
 _HUNG = "killed because it hung: no step and no checkpoint for longer than runtime.hang_s"
 
 
@@ -186,7 +188,7 @@ def supervise(
         for worker in pool.reap():
             if stopping or not worker.code:
                 continue
-            _check_exit(worker)
+            _check_exit(worker, store.runs_dir)
             left = [run.run_id for run in manifest.runs if not store.is_finished(run.run_id)]
             record_death(
                 left, store, worker.pid, End("died", _HUNG) if worker.pid in hung else _end(worker.code, kills)
@@ -202,11 +204,18 @@ def supervise(
     return stopping
 
 
-def _check_exit(worker: Exit) -> None:
+def _check_exit(worker: Exit, folder: Path) -> None:
     """Raise the error that a worker reported; return if a signal or the training ended it."""
     if worker.code in (HarnessError.exit_code, UserError.exit_code):
-        sentence = worker.last_line or f"a worker ended with exit code {worker.code} and printed no reason"
+        sentence = worker.last_line or _unsaid(worker.code, folder)
         raise UserError(sentence) if worker.code == UserError.exit_code else HarnessError(sentence)
+
+
+def _unsaid(code: int, folder: Path) -> str:
+    """Why a worker ended without a word in its log: most likely the disk is full, and the log is on it too."""
+    if shutil.disk_usage(folder).free < FULL_BYTES:
+        return f"the disk holding {folder} is full; free some space and start again: nothing is lost"
+    return f"a worker ended with exit code {code} and printed no reason"
 
 
 def _end(code: int, kills: int) -> End:

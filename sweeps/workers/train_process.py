@@ -11,8 +11,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from scaling_harness.errors import CannotTrainHereError, one_line
 from scaling_harness.execution.attempts import attempt_numbers, read_attempt
-from scaling_harness.execution.execute import load_train, one_line
+from scaling_harness.execution.execute import load_train
 from scaling_harness.execution.signals import Stop, die_with_parent, stop_on_signals
 from scaling_harness.plan.plan import Job
 from scaling_harness.record.atomic_files import write_json
@@ -84,6 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except Exception as error:
             cause = error if isinstance(error, OSError) else error.__cause__
             failure = {"reason": one_line(error), "errno": getattr(cause, "errno", None)}
+            failure["refused"] = isinstance(error, CannotTrainHereError)
             with contextlib.suppress(OSError):
                 write_json(options.shared / error_file(os.environ.get("RANK", "0")), failure)
             raise

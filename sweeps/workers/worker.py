@@ -32,7 +32,7 @@ _FINISHED = ("completed", "diverged", "gave_up", "finished")
 """Outcomes after which every run of a job has a record."""
 
 
-def work(jobs: Sequence[Job], store: Store, runtime: RuntimeConfig, stop: Stop, train: Train) -> None:
+def work(jobs: Sequence[Job], store: Store, runtime: RuntimeConfig, stop: Stop, train: Train, name: str) -> None:
     """Train every free job, in order, until all are finished or a stop is requested.
 
     Parameters
@@ -47,6 +47,8 @@ def work(jobs: Sequence[Job], store: Store, runtime: RuntimeConfig, stop: Stop, 
         Whether to stop.
     train : callable
         See `execute.execute`.
+    name : str
+        Name of the sweep, for messages.
 
     Raises
     ------
@@ -82,7 +84,7 @@ def work(jobs: Sequence[Job], store: Store, runtime: RuntimeConfig, stop: Stop, 
                 # Shrink slowly after a success: about as many workers will compete next time.
                 refusals = min(refusals + 1, _MOST_DOUBLINGS) if outcome.kind == "taken" else max(0, refusals - 2)
             if outcome.kind == "gave_up":
-                check_repeated_error(jobs, store)
+                check_repeated_error(jobs, store, name)
             if outcome.kind in _FINISHED:
                 del unfinished[job_id]
         look_at[job_id] = time.monotonic() + LOOK_AGAIN_S
@@ -112,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         n_processes = manifest.launcher.gpus_per_run
         apart = n_processes > 1 or runtime.isolate
         train = train_in_processes(n_processes, options.folder, options.train) if apart else load_train(options.train)
-        work(manifest.jobs, Store(options.folder.parent), runtime, stop, train)
+        work(manifest.jobs, Store(options.folder.parent), runtime, stop, train, manifest.name)
     return 0
 
 

@@ -25,7 +25,10 @@ def test_one_run_is_not_a_sweep():
             ({"name": name}, "^sweep.name is .*: a sweep is a folder of its own")
             for name in ("../../x", "a/b", "..", "-x", " ")
         ),
-        *(({"name": name}, "^sweep.name is .*choose another name") for name in ("store", "data", "checkpoints")),
+        *(
+            ({"name": name}, "^sweep.name is .*choose another name")
+            for name in ("store", "data", "checkpoints", "hydra", "wandb")
+        ),
     ],
 )
 def test_a_bad_sweep_is_a_sentence(changes, sentence):
@@ -61,6 +64,16 @@ def test_a_sweep_adds_grids_to_those_of_the_sweep_it_extends(tmp_path):
     (tmp_path / "sweep" / "mine.yaml").write_text("# @package _global_\ndefaults: [reproduce-slow]\n")
     with pytest.raises(UserError, match="reproduce-slow"):
         compose(["sweep=mine"], tmp_path)
+
+
+def test_a_sweep_file_without_its_package_line_is_told(tmp_path):
+    (tmp_path / "sweep").mkdir()
+    lines = "question: more?\ngrids: [{shapes: [[1, 16]], budgets: {n_tokens: [320]}, seeds: [9]}]\n"
+    (tmp_path / "sweep" / "bare.yaml").write_text(f"name: bare\n{lines}")
+    assert sweep_config(compose(["sweep=bare"], tmp_path)).name == "bare"
+    (tmp_path / "sweep" / "mine.yaml").write_text("sweep:\n  name: mine\n")
+    with pytest.raises(UserError, match="make `# @package _global_` its first line"):
+        sweep_config(compose(["sweep=mine"], tmp_path))
 
 
 def test_the_name_of_a_launcher_is_no_part_of_the_path_that_is_wrong():

@@ -5,8 +5,9 @@ from argparse import ArgumentParser, Namespace
 
 from scaling_harness.cli._options import add_verbs
 
-HELP = "plan, run, inspect, extend, retry or cancel a sweep of conf/sweep"
+HELP = "list, plan, run, inspect, extend, retry or cancel a sweep of conf/sweep"
 ACTIONS = {
+    "list": "scaling_harness.cli.sweep.list_sweeps",
     "plan": "scaling_harness.cli.sweep.plan",
     "run": "scaling_harness.cli.sweep.run_sweep",
     "status": "scaling_harness.cli.sweep.status",

@@ -15,8 +15,21 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Train a sweep, or its unfinished runs."""
-    return run_sweep(args, args.name)[0]
+    """Train a sweep, or its unfinished runs, and say how far it is."""
+    from scaling_harness.record.store import Store
+    from sweeps.planning.manifest import read_planned_sweep
+    from sweeps.status.overview import progress_sentence
+    from sweeps.status.run_status import FINISHED, status
+
+    code, sweep_dir = run_sweep(args, args.name)
+    if code:
+        return code
+    sweep = read_planned_sweep(sweep_dir)
+    rows = status(sweep.jobs, Store(sweep_dir.parent))
+    print(progress_sentence(sweep, rows))
+    if all(row.state in FINISHED for row in rows):
+        print(f"all runs are finished: `scaling-harness report {sweep.name}` draws and fits them")
+    return 0
 
 
 def run_sweep(args: Namespace, name: str) -> tuple[int, Path]:

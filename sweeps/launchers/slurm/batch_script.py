@@ -111,4 +111,5 @@ def _environment(launcher: SlurmLauncherConfig) -> list[str]:
 
 
 def _python(launcher: SlurmLauncherConfig) -> str:
-    return f"{launcher.container} python" if launcher.container else shlex.quote(sys.executable)
+    """Python of the task; outside a container it finds the working directory last, where that path has it."""
+    return f"{launcher.container} python" if launcher.container else f"{shlex.quote(sys.executable)} -P"

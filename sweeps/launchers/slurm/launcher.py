@@ -34,6 +34,11 @@ class SlurmLauncher:
         """Submit the missing workers of the sweep."""
         print(cost_sentence(planned_cost(manifest, store)[1]))
         print(submit(manifest, self._config, store))
+        if (mode := manifest.wandb.mode) != "off":
+            print(
+                f"nothing here waits for the runs: `scaling-harness sweep mirror {manifest.name} --mode {mode}` copies"
+            )
+            print("to wandb those that are done, and with --live those that train")
         return True
 
     def probe(self, folder: Path, runtime: RuntimeConfig) -> Probe:

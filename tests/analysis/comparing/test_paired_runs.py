@@ -72,6 +72,40 @@ def test_runs_that_differ_in_more_or_in_nothing_are_refused(records):
         pairings([*records, again], ["schedule.kind"])
 
 
+@pytest.fixture
+def two_architectures(record):
+    """At one budget another N, so another D: of one shape each, or of several sizes each."""
+
+    def make(targets):
+        found = []
+        for target, sizes in targets.items():
+            for n_params, d_model, loss in sizes:
+                for seed in (0, 1):
+                    run = record(f"{target}-{d_model}-{seed}", n_params, 10**8 // n_params, loss + 0.01 * seed, seed)
+                    run.config["model"] |= {"target": target, "d_model": d_model}
+                    found.append(run)
+        return found
+
+    return make
+
+
+def test_architectures_of_one_shape_are_paired_at_equal_compute(two_architectures):
+    (found,) = pairings(two_architectures({"gpt2": [(1000, 16, 2.0)], "mine": [(1250, 16, 1.9)]}), ["model.target"])
+    assert found.matched == "shape, budget and seed"
+    (cell,) = found.cells
+    assert (cell.n_params, cell.n_tokens, cell.n_params_second, cell.n_tokens_second) == (1000, 10**5, 1250, 80000)
+    assert cell.n_pairs == 2
+    assert found.difference.value == pytest.approx((math.log(1.9 / 2.0) + math.log(1.91 / 2.01)) / 2)
+
+
+def test_architectures_without_a_common_shape_are_paired_by_their_best_size(two_architectures):
+    sizes = {"gpt2": [(1000, 16, 2.0), (4000, 32, 1.8)], "mine": [(1250, 24, 1.9), (5000, 48, 1.95)]}
+    (found,) = pairings(two_architectures(sizes), ["model.target"])
+    assert found.matched == "budget and seed, each by its best size"
+    assert [(cell.n_params, cell.n_params_second, cell.n_pairs) for cell in found.cells] == [(4000, 1250, 2)]
+    assert found.difference.value == pytest.approx((math.log(1.9 / 1.8) + math.log(1.91 / 1.81)) / 2)
+
+
 def test_the_command_prints_the_pairs_and_a_fit_leaves_trunks_out(make_sweep, records, capsys):
     path = make_sweep(records, unfinished=["late"])
     assert main(["pairs", str(path), "--by", "schedule.kind", "--json"]) == 0

@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
-from analysis.figures import gradient_noise as noise_scale
+from analysis import figures
 from analysis.figures.style import Labels, rendered
 from analysis.hyperparameters.gradient_noise import best_batches, noise_points
 from analysis.report.figures import CATALOGUE, Material
@@ -95,7 +96,10 @@ def test_the_best_batch_is_that_of_the_sweep():
 
 def test_the_figure_shows_points_intervals_and_best_batches(measured):
     points = noise_points(*measured)
-    ax = noise_scale.against_loss(points, best_batches(grid()), LABELS).axes[0]
+    figure = Figure()
+    first_ax, second_ax = figure.subplots(1, 2)
+    ax = figures.noise_scale(first_ax, points, best_batches(grid()), LABELS)
+    assert ax is first_ax
     drawn = [bars.lines[0].get_xydata() for bars in ax.containers]
     assert len(drawn) == 5  # two sizes, two batches; the best batch
     assert drawn[-1] == pytest.approx(np.array([[2 * np.exp(0.005), 256.0]]))
@@ -103,7 +107,7 @@ def test_the_figure_shows_points_intervals_and_best_batches(measured):
     assert drawn[0] == pytest.approx(np.array(first))
     ends = ax.containers[0].lines[2][0].get_segments()
     np.testing.assert_allclose([end[:, 1] for end in ends], [p.ci95 for p in points[: len(first)]])
-    figure = noise_scale.against_loss(points, (), LABELS)
-    legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    figures.noise_scale(second_ax, points)
+    legend = [text.get_text() for text in second_ax.get_legend().get_texts()]
     assert "batch of these runs, 512" in legend
     assert rendered(figure, "png")

@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from analysis import figures
 from analysis.figures import diagnostics as checks
 from analysis.figures import frontier
-from analysis.figures import one_variable_laws as power_laws
-from analysis.figures import parametric_surface as surface
 from analysis.figures.style import Labels, Shades, data_uri, labels_of, nice_ticks, power, save_figure, short, span
 from analysis.fitting.goodness_of_fit import OffsetProfile
 from analysis.frontier.approach2_isoflop import slices
+from analysis.report import panels
 from analysis.report.figures import CATALOGUE, Material, draw_all
 from analysis.runs.curves import curves_of
 from analysis.runs.load import load_runs
@@ -52,39 +52,41 @@ def test_each_figure_has_a_file_and_a_title_of_its_own():
         assert len(set(names)) == len(names)
 
 
-def test_each_curve_is_drawn_against_six_n_tokens(analysis):
-    figure = frontier.loss_curves(analysis.runs, analysis.curves, LABELS, analysis.approaches.envelope)
+@pytest.fixture
+def ax():
+    """An Axes of a figure of one's own."""
+    return Figure().subplots()
+
+
+def test_each_curve_is_drawn_against_six_n_tokens(analysis, ax):
+    figures.loss_curves(ax, analysis.runs, analysis.curves, analysis.approaches.envelope)
     index, (tokens, loss) = next(iter(analysis.curves.items()))
-    drawn = figure.axes[0].lines[0].get_xydata()
+    drawn = ax.lines[0].get_xydata()
     np.testing.assert_allclose(drawn[:, 0], 6 * analysis.runs.frame.N[index] * tokens)
     np.testing.assert_allclose(drawn[:, 1], loss)
-    kept = lines(figure.axes[0])["envelope used by approach 1"][:, 1]
+    kept = lines(ax)["envelope used by approach 1"][:, 1]
     assert np.isfinite(kept).sum() == analysis.approaches.envelope.kept.sum()
 
 
-def test_a_vertex_is_marked_at_the_minimum_of_each_usable_budget(analysis):
+def test_a_vertex_is_marked_at_the_minimum_of_each_usable_budget(analysis, ax):
     found = analysis.approaches
-    figure = frontier.isoflop_parabolas(analysis.runs, found.cells, found.slices, LABELS)
-    stars = sorted(
-        line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() == "*" and len(line.get_xdata())
-    )
+    figures.isoflop_parabolas(ax, analysis.runs)
+    stars = sorted(line.get_xdata()[0] for line in ax.lines if line.get_marker() == "*" and len(line.get_xdata()))
     assert stars == pytest.approx(sorted(found.approaches["2"].points.N_opt))
 
 
-def test_an_excluded_budget_is_grey_and_says_why(isoflop):
+def test_an_excluded_budget_is_grey_and_says_why(isoflop, ax):
     best = isoflop.groupby("C").L.idxmin()
     small = isoflop[(isoflop.C > 2e11) | isoflop.N.lt(isoflop.N[best.iloc[0]])]
-    cells = design_cells(small)
-    figure = frontier.isoflop_parabolas(Runs(small), cells, slices(cells), LABELS)
-    greyed = [line for line in figure.axes[0].lines if "left out" in str(line.get_label())]
+    figures.isoflop_parabolas(ax, Runs(small))
+    greyed = [line for line in ax.lines if "left out" in str(line.get_label())]
     assert len(greyed) == 1
     assert "above the" in greyed[0].get_label()
     assert greyed[0].get_linestyle() == "--"
 
 
 def test_bands_hold_the_lines_and_references_have_the_published_slopes(analysis):
-    figure = frontier.frontier(analysis.approaches, LABELS)
-    left, right = figure.axes
+    left, right = panels.compute_optimal(analysis.approaches, LABELS).axes
     for ax, slopes in ((left, (0.73, 0.50)), (right, (0.27, 0.50))):
         found = [np.polyfit(*np.log(xy).T, 1)[0] for name, xy in lines(ax).items() if name.startswith("slope")]
         assert found == pytest.approx(slopes)
@@ -100,7 +102,7 @@ def test_bands_hold_the_lines_and_references_have_the_published_slopes(analysis)
 
 def test_contours_hold_runs_and_frontier(analysis):
     found = analysis.approaches
-    left, right = surface.contours(found.parametric, found.cells, LABELS).axes
+    left, right = panels.parametric_law(found.parametric, found.cells, LABELS).axes
     runs = lines(left)["runs"]
     assert len(runs) == len(found.cells)
     frontier_line = lines(left)["efficient frontier"]
@@ -110,7 +112,7 @@ def test_contours_hold_runs_and_frontier(analysis):
 
 
 def test_each_panel_of_kaplan_says_what_was_held_fixed(analysis):
-    figure = power_laws.one_variable(analysis.kaplan, LABELS)
+    figure = panels.one_variable_laws(analysis.kaplan, LABELS)
     for ax, law in zip(figure.axes, analysis.kaplan.values(), strict=True):
         title = ax.get_title().replace("\n", " ")
         assert title.startswith(f"L({law.variable})")
@@ -123,20 +125,20 @@ def test_each_panel_of_kaplan_says_what_was_held_fixed(analysis):
 
 def test_residuals_are_those_of_the_cells_and_the_band_is_seed_noise(analysis):
     found = analysis.approaches
-    figure = checks.residuals(found.parametric, found.cells, found.noise, LABELS)
+    figure = panels.residuals(found.parametric, found.cells, found.noise, LABELS)
     drawn = figure.axes[1].collections[0].get_offsets()
     expected = 100 * np.log(found.cells.L / found.parametric.predict(N=found.cells.N, D=found.cells.D))
     np.testing.assert_allclose(drawn[:, 1], expected)
     assert 1.96 * analysis.quality.seed_rms == pytest.approx(
         checks.NORMAL_95 * checks._cell_noise(found.cells, found.noise)
     )
-    without = checks.residuals(found.parametric, found.cells, None, LABELS)
+    without = panels.residuals(found.parametric, found.cells, None, LABELS)
     assert "no band" in without.axes[0].get_title(loc="left")
 
 
 def test_forecast_is_that_of_the_holdout_and_its_errors_stand_beside_it(analysis):
     held = analysis.holdout
-    left, right = checks.forecast(held, analysis.approaches.cells, LABELS).axes
+    left, right = panels.forecast(held, analysis.approaches.cells, LABELS).axes
     line = lines(left)["forecast of the law"]
     at_runs = np.interp(np.log(held.points.N), np.log(line[:, 0]), line[:, 1])
     np.testing.assert_allclose(at_runs, held.points.predicted, rtol=1e-3)
@@ -147,10 +149,10 @@ def test_forecast_is_that_of_the_holdout_and_its_errors_stand_beside_it(analysis
 
 
 @pytest.mark.parametrize(("identified", "verdict"), [(True, "away from zero"), (False, "allow E = 0")])
-def test_profile_says_whether_e_is_bounded(identified, verdict):
+def test_profile_says_whether_e_is_bounded(identified, verdict, ax):
     grid = np.linspace(0, 2, 30)
     profile = OffsetProfile(1.0, (0.8 * identified, 1.2), identified, grid, 50 * (grid - 1) ** 2, 4.0)
-    ax = checks.offset_profile(profile, LABELS).axes[0]
+    figures.offset_profile(ax, profile)
     assert verdict in ax.get_title()
     assert ("E = 1.000" in [str(line.get_label()) for line in ax.lines]) is identified
 

@@ -1,6 +1,7 @@
 """The command line as a whole: its table of verbs, exit codes, sentences, and the three ways to start it."""
 
 import importlib
+import json
 import os
 import re
 import subprocess
@@ -108,7 +109,7 @@ def test_an_option_that_an_action_does_not_read_is_refused(command, foreign, cal
         assert "--runs-dir" in err
 
 
-def test_the_module_and_the_hydra_application_answer(tiny, tmp_path):
+def test_the_module_and_the_hydra_application_answer(tmp_path):
     def start(*command: str):
         return subprocess.run(
             [sys.executable, "-m", *command], capture_output=True, text=True, check=False, cwd=tmp_path
@@ -117,12 +118,7 @@ def test_the_module_and_the_hydra_application_answer(tiny, tmp_path):
     assert "reproduce" in start("scaling_harness", "--help").stdout
     job = start("scaling_harness.train", "--cfg", "job", "model.d_model=64")
     assert "d_model: 64" in job.stdout
-    assert start("scaling_harness.train", "model.d_modle=64").returncode == 1
-    both = start("scaling_harness.train", "--multirun", *tiny, "seed=3,4")
-    assert both.returncode == 0, both.stderr
-    assert len(list((tmp_path / "runs" / "store").iterdir())) == 2
-    assert not (tmp_path / "multirun").exists()
-    assert not (tmp_path / "outputs").exists()
+    assert start("scaling_harness.train", "model.d_modle=64").returncode == 2
 
 
 MY_MODEL = """
@@ -141,16 +137,34 @@ def small(config, vocab_size):
 """
 
 
-def test_the_console_script_imports_from_the_working_directory_and_last(tiny, tmp_path):
-    """So that a file there does not hide an installed package of its name."""
+MINE = """
+# @package _global_
+sweep:
+  name: mine
+  question: Does it work?
+  grids: [{shapes: [[1, 8], [1, 16]], budgets: {n_tokens: [640]}, seeds: [0]}]
+"""
+
+
+def test_the_working_directory_is_imported_from_last(tiny, tmp_path):
+    """So that nothing there hides a package, and commands and their workers find an architecture of one's own."""
     (tmp_path / "my_model.py").write_text(MY_MODEL)
-    (tmp_path / "numpy.py").write_text("raise SystemExit('the file of the working directory hides the package')\n")
-    script = Path(sys.executable).with_name("scaling-harness")
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "mine.yaml").write_text(MINE)
+    for name in ("analysis", "sweeps", "numpy"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("this is broken")
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    command = [str(script), "train", *tiny, "model.target=my_model:small"]
-    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "nats/token" in done.stdout
+
+    def start(*command: object) -> str:
+        words = list(map(str, command))
+        done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    own = [*tiny, "model.target=my_model:small", "runtime.workers=1", "--config-dir=."]
+    start(Path(sys.executable).with_name("scaling-harness"), "sweep", "run", "mine", *own)
+    assert len(json.loads(start(sys.executable, "-m", "scaling_harness", "table", "mine", "--json"))) == 2
 
 
 def test_called_in_process_the_path_of_imports_stays(capsys):

@@ -1,4 +1,4 @@
-"""`runs export` and `runs merge`, and the verbs that read what they write."""
+"""`runs export`, `runs merge` and `runs from-wandb`, and the verbs that read what they write."""
 
 import json
 import shutil
@@ -70,3 +70,33 @@ def test_options_of_the_other_action_are_errors(arguments, capsys):
 def test_an_archive_is_named_as_one(capsys):
     assert main(["runs", "export", "mine", "-o", "mine.zip"]) == 2
     assert f"-o mine.zip{SUFFIX}" in capsys.readouterr().err
+
+
+def test_runs_of_wandb_become_a_table_that_fit_reads(monkeypatch, tmp_path, capsys):
+    runs = [
+        {
+            "id": f"{n}-{d}",
+            "name": f"{n:g}-{d:g}",
+            "state": "finished",
+            "config": {"n_params_with_head": n, "n_tokens": d},
+            "summary": {"loss_nats": 1 + 40 * n**-0.4 + 90 * d**-0.4},
+        }
+        for n in (1e4, 3e4, 1e5, 3e5)
+        for d in (1e6, 1e7, 1e8)
+    ]
+    read = "scaling_harness.wandb_mirror.offline_files.read_offline_runs"
+    monkeypatch.setattr(read, lambda _: [*runs, {**runs[0], "id": "cut", "name": "cut", "state": "running"}])
+    path = tmp_path / "runs.jsonl"
+    assert main(["runs", "from-wandb", "wandb", "-o", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"runs": 13, "finished": 12, "path": str(path)}]
+    assert main(["table", str(path), "--json"]) == 0
+    said = capsys.readouterr()
+    assert [row["L"] for row in json.loads(said.out)] == [round(run["summary"]["loss_nats"], 10) for run in runs]
+    assert said.err == "left out: cut: unfinished: column 'state' says running\n"
+
+
+def test_a_table_of_wandb_is_named_for_what_it_is(tmp_path, capsys):
+    assert main(["runs", "from-wandb", "wandb", "-o", "runs.csv"]) == 2
+    assert "name it runs.jsonl" in capsys.readouterr().err
+    assert main(["runs", "from-wandb", str(tmp_path), "-o", "runs.jsonl"]) == 2
+    assert "holds no .wandb file" in capsys.readouterr().err

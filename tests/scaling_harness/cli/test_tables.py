@@ -1,11 +1,16 @@
 """Verbs that read tables of other people: what they ask, say and give."""
 
+import dataclasses
 import itertools
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
+
+from analysis.fitting import fit as fitting
+from analysis.frontier import approaches
 
 COLUMNS = "N=size,D=tokens,loss=final"
 
@@ -83,3 +88,34 @@ def test_what_is_missing_is_asked_for_with_an_option_that_the_verb_has(call, tab
     assert sentence in err
     call(verb, "--help")
     assert "--columns" in capsys.readouterr().out
+
+
+@pytest.fixture
+def stuck(monkeypatch):
+    """A solver that never certifies an optimum."""
+
+    def fit_point(*args, **options):
+        point = solve(*args, **options)
+        return dataclasses.replace(point, certificate=dataclasses.replace(point.certificate, converged=False))
+
+    solve = fitting.fit_point
+    for user in (fitting, approaches):
+        monkeypatch.setattr(user, "fit_point", fit_point)
+
+
+def test_a_fit_that_did_not_converge_exits_1_and_warns_before_each_number_from_it(call, stuck, tmp_path, capsys):
+    sizes, tokens = [1e5, 2e5, 4e5, 8e5], [1e7, 2e7, 4e7, 8e7]
+    rows = [{"N": n, "D": d, "loss": 1.9 + 420 / n**0.345 + 1900 / d**0.36} for n in sizes for d in tokens]
+    pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
+    assert call("fit", tmp_path / "t.csv", "--resamples", 20, "--out", tmp_path / "f.json") == 1
+    assert call("fit", tmp_path / "t.csv", "--resamples", 20, "--json") == 1
+    for verb in (
+        ("forecast", tmp_path / "f.json", "--flops", "1e14"),
+        ("compare", tmp_path / "f.json", "published:besiroglu2024"),
+    ):
+        capsys.readouterr()
+        assert call(*verb) == 0
+        assert re.match(r"WARNING: .*not converged: do not use these parameters\n", capsys.readouterr().out)
+    assert call("report", tmp_path / "t.csv", "--out", tmp_path / "report") == 0
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert page.index('class="banner"><strong>not converged: do not use') < page.index("<nav>")

@@ -159,3 +159,9 @@ def test_options_of_an_architecture_are_free_and_other_keys_are_not():
     assert run_config(compose(["model.options.dropout=0.1"])).model.options == {"dropout": 0.1}
     with pytest.raises(UserError, match="dropout"):
         compose(["model.dropout=0.1"])
+
+
+def test_wandb_live_needs_a_mode():
+    with pytest.raises(UserError, match="live sends nothing while mode is off"):
+        run_config(compose(["wandb.live=true"]))
+    assert run_config(compose(["wandb.live=true", "wandb.mode=offline"])).wandb.live

@@ -1,6 +1,7 @@
 import dataclasses
 import errno
 import os
+import re
 import signal
 
 import pytest
@@ -83,7 +84,7 @@ def test_a_job_that_always_fails_is_recorded_as_failed(job, runtime, store):
     assert [outcome.kind for outcome in kinds] == ["failed", "failed", "gave_up"]
     record = store.read(run.run_id)
     assert record.status == "failed"
-    assert record.reason == "failed after 3 attempts: ValueError: a bad day"
+    assert re.fullmatch(r"failed after 3 attempts: ValueError: a bad day \(test_execute.py, line \d+\)", record.reason)
     assert record.spent_flops == 7 * run.batch_tokens * run.flops_per_token["6nd_with_head"]
     assert "Traceback" in (store.run_dir(run.run_id) / ERROR_FILE).read_text()
     assert not store.checkpoint_path(job.job_id).exists()
@@ -109,8 +110,12 @@ def test_a_training_that_exits_is_a_failure(job, runtime, store):
     def leave(*_):
         raise SystemExit(3)
 
-    assert execute(job, runtime, store, Stop(), leave).reason == "SystemExit: 3"
-    assert newest_end(job, store) == End("failed", "SystemExit: 3")
+    outcome = execute(job, runtime, store, Stop(), leave)
+    assert outcome.reason.startswith("SystemExit: 3 (test_execute.py, line ")
+    assert newest_end(job, store) == End("failed", outcome.reason)
+
+
+NO_ROOM = "MemoryError: no room (test_execute.py, line "
 
 
 def starve(sizes):
@@ -124,10 +129,12 @@ def starve(sizes):
 def test_want_of_memory_is_met_once_with_half_the_micro_batch_and_all_of_the_gpu(job, runtime, store):
     runtime, sizes = dataclasses.replace(runtime, micro_batch=6, gpu_share=0.25, max_attempts=9), []
     assert execute(job, runtime, store, Stop(), starve(sizes)).kind == "failed"
-    assert newest_end(job, store) == End("out_of_memory", "MemoryError: no room")
+    end = newest_end(job, store)
+    assert end.outcome == "out_of_memory"
+    assert end.reason.startswith(NO_ROOM)
     assert execute(job, runtime, store, Stop(), starve(sizes)).kind == "gave_up"
     assert sizes == [(6, 0.25), (3, 1.0)]
-    assert store.read(job.runs[0].run_id).reason == "failed after 2 attempts: MemoryError: no room"
+    assert store.read(job.runs[0].run_id).reason.startswith(f"failed after 2 attempts: {NO_ROOM}")
 
 
 def test_the_retry_for_want_of_memory_waits_until_it_is_alone(make_plan, runtime, store):
@@ -247,7 +254,7 @@ def test_alone_a_signal_saves_the_run_and_ends_the_command(job, runtime, store):
 
 
 def test_alone_a_failure_and_another_owner_are_sentences(job, runtime, store):
-    with pytest.raises(HarnessError, match=r"a bad day; see .*error\.log"):
+    with pytest.raises(HarnessError, match=r"a bad day \(test_execute.py, line \d+\); see .*error\.log"):
         execute_alone(job, runtime, store, fail)
     claim = claim_job(job.job_id, [job.runs[0].run_id], store)
     with pytest.raises(HarnessError, match="trained by another process"):

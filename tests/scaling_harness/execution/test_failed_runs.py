@@ -55,6 +55,8 @@ def test_other_versions_code_or_architecture_are_changes_and_folders_are_none(fa
     assert [sentence for sentence in said if sentence.startswith("torch was 1.0 and is ")]
     assert "the code of the harness has changed" in said
     assert any(sentence.startswith("the code of ") and "harness" not in sentence for sentence in said)
+    edited = dataclasses.replace(record, provenance={**record.provenance, "code": "rooms-0"})
+    assert list(changes_since(edited, plan, config.runtime)) == ["the code of the harness has changed"]
 
 
 def test_a_record_set_aside_leaves_earlier_ones(failed):

@@ -73,7 +73,7 @@ def test_an_architecture_of_ones_own_reads_its_options(own):
     ("target", "changes", "sentence"),
     [
         ("gtp2", {}, "'gtp2' is none of decoder, gpt2, and not module:function either"),
-        ("absent:model", {}, "cannot be imported as module:function .*absent"),
+        ("absent:model", {}, "cannot be imported as module:function: ModuleNotFoundError: No module named 'absent'"),
         ("owned:absent", {}, "cannot be imported as module:function"),
         ("owned:wrong", {}, r"unknown parameter groups \['recurrence'\]; use"),
         ("owned:nothing", {}, "returned NoneType, not an Architecture"),

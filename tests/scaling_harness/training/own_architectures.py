@@ -47,6 +47,36 @@ def tied(model, vocab_size):
     return Architecture({"embedding": n}, 6.0 * n, lambda: None, head_weights=n)
 
 
+def experts(model, vocab_size):
+    """Two experts, of which a token passes through one: the even tokens through the first."""
+    d = model.d_model
+
+    def build():
+        import torch
+        from torch import nn
+
+        class Experts(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.embedding, self.head = nn.Embedding(vocab_size, d), nn.Linear(d, vocab_size, bias=False)
+                self.experts = nn.ModuleList(nn.Linear(d, d, bias=False) for _ in range(2))
+
+            def forward(self, tokens_BT):
+                x_BTD = self.embedding(tokens_BT)
+                first, second = (expert(x_BTD) for expert in self.experts)
+                return self.head(x_BTD + torch.where((tokens_BT % 2 == 0)[..., None], first, second))
+
+        return Experts()
+
+    params = {"embedding": vocab_size * d, "mlp": 2 * d * d, "head": d * vocab_size}
+    return Architecture(params, 6.0 * (d * d + params["head"]), build, active_params={"mlp": d * d})
+
+
+def too_active(model, vocab_size):
+    """More active parameters than there are."""
+    return Architecture({"mlp": 1, "head": vocab_size * model.d_model}, 6.0, lambda: None, active_params={"mlp": 2})
+
+
 def _narrow(d_model, vocab_size):
     from torch import nn
 

@@ -8,6 +8,7 @@ import torch
 
 from scaling_harness.data.batches import evaluation_windows
 from scaling_harness.data.token_cache import open_tokens
+from scaling_harness.errors import UserError
 from scaling_harness.plan.plan import Job, resolve
 from scaling_harness.record.store import Store
 from scaling_harness.training import trainer
@@ -193,3 +194,15 @@ def test_the_record_says_which_code_was_trained(plan, make_plan, tmp_path):
     assert set(record.train_flops) == set(plan.flops_per_token)
     assert "architecture_source" not in str(plan.science)
     assert make_plan().architecture_source is None
+
+
+def test_a_mixture_of_experts_is_counted_by_what_a_token_passes_through(make_plan, tmp_path):
+    plan = make_plan("model.target=own_architectures:experts")
+    head = 16 * 256
+    assert plan.n_params == {"non_embedding": 256, "with_head": 256 + head, "total": 256 + 2 * head}
+    assert plan.train_flops["6nd_with_head"] == 6 * (256 + head) * plan.n_tokens
+    record = train(tmp_path, plan)
+    assert sum(record.params.values()) == 2 * 256 + 2 * head
+    assert record.n_params == plan.n_params
+    with pytest.raises(UserError, match="too_active' has more active parameters than parameters in mlp"):
+        make_plan("model.target=own_architectures:too_active")

@@ -140,6 +140,20 @@ def test_a_damaged_checkpoint_is_said_and_the_run_starts_anew(undisturbed, tmp_p
     assert "damaged" in resumed.warnings[0]
 
 
+@pytest.mark.parametrize(
+    "damage", [lambda _: b"", lambda text: text[:200], lambda text: text.replace(b'"lr"', b'"', 1)]
+)
+def test_a_damaged_curve_is_said_and_the_run_starts_anew(undisturbed, tmp_path, damage):
+    plan, _, text = undisturbed
+    with pytest.raises(Interrupted):
+        train(tmp_path / "cut", plan, oversight=StopAt(50, Interrupted("enough")))
+    path = Store(tmp_path / "cut").metrics_path(plan.run_id)
+    path.write_bytes(damage(path.read_bytes()))
+    (resumed,) = train(tmp_path / "cut", plan)
+    assert curve(tmp_path / "cut", plan) == text
+    assert resumed.warnings[0] == f"the curve of {plan.run_id} was damaged: started from the beginning"
+
+
 def test_a_checkpoint_of_other_runs_is_not_read(undisturbed, make_plan, tmp_path):
     plan, _, _ = undisturbed
     other = make_plan("budget.n_tokens=3200", "seed=5")

@@ -94,7 +94,8 @@ def test_a_sweep_is_trained_once_whatever_becomes_of_its_runs(make_manifest, ste
         assert steps_taken(store, plan.run_id) == list(range(1, plan.n_steps + 1))
     assert attempt_numbers(store.run_dir(killed_once.run_id)) == [1, 2]
     assert attempt_numbers(store.run_dir(diverges.run_id)) == [1]
-    assert store.read(raises.run_id).reason == "failed after 3 attempts: ValueError: the seed is unlucky"
+    unlucky = "ValueError: the seed is unlucky (fake_training.py, line 50)"
+    assert store.read(raises.run_id).reason == f"failed after 3 attempts: {unlucky}"
     reason = store.read(killed_always.run_id).reason
     # Who sees a death first, the launcher, who knows the signal, or the other worker, is left to chance.
     assert reason.startswith(("failed after 3 attempts: killed by SIGKILL", "failed after 3 attempts: died without"))

@@ -2,8 +2,9 @@ from dataclasses import replace
 
 import pytest
 
+from scaling_harness.plan.memory import PROCESS_BYTES, run_bytes
 from sweeps.planning.expand import resolve_all
-from sweeps.planning.stacking import PROCESS_BYTES, group_into_jobs, run_bytes
+from sweeps.planning.stacking import group_into_jobs
 from sweeps.planning.time_estimate import Speed, job_seconds
 
 

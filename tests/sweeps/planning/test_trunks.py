@@ -147,7 +147,7 @@ def test_a_manifest_keeps_trunks_and_merging_adds_branches(document, planned, tm
 def test_a_worker_trains_them_as_the_plain_runs(planned, plain, store, monkeypatch, stack):
     monkeypatch.setattr(worker, "LOOK_AGAIN_S", 0.01)
     jobs, _ = planned(stack=stack)
-    worker.work(jobs, store, jobs[0].runs[0].config.runtime, Stop(), train)
+    worker.work(jobs, store, jobs[0].runs[0].config.runtime, Stop(), train, "mine")
     _, branches = trunks_and_branches(jobs)
     for run in branches:
         record = store.read(run.run_id)
@@ -225,4 +225,4 @@ def test_branches_of_a_trunk_that_failed_fail_with_its_reason_and_are_no_case_fo
     lost = store.read(branches[1].job_id)
     assert (lost.status, lost.spent_flops) == ("failed", 0.0)
     assert lost.reason == f"its trunk {run.run_id} diverged: {record.reason}"
-    check_repeated_error([branches[1]] * LIMIT, store)
+    check_repeated_error([branches[1]] * LIMIT, store, "mine")

@@ -13,6 +13,8 @@ from sweeps.launchers.control import free_failed
 from sweeps.status.logs import find_run, output
 from sweeps.status.run_status import status
 
+UNLUCKY = "ValueError: the seed is unlucky (fake_training.py, line 50)"
+
 
 @pytest.fixture
 def failed(make_manifest, monkeypatch, tmp_path):
@@ -36,7 +38,7 @@ def test_the_output_of_a_failed_run(failed):
     found = output(row, store)
     assert (found["run_id"], found["state"]) == (run_id, "failed")
     assert [(row["attempt"], row["end"]) for row in found["attempts"]] == [(1, "failed"), (2, "gave_up")]
-    assert found["attempts"][0]["reason"] == "ValueError: the seed is unlucky"
+    assert found["attempts"][0]["reason"] == UNLUCKY
     lines = found["files"][str(log)]
     assert lines[-1] == "line 49"
     assert len(lines) < 50

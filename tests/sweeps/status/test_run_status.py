@@ -11,6 +11,8 @@ from scaling_harness.execution.signals import Stop
 from scaling_harness.record.atomic_files import write_text
 from sweeps.status.run_status import last_row, states, status
 
+UNLUCKY = "ValueError: the seed is unlucky (fake_training.py, line 50)"
+
 
 def test_every_state_is_told_apart(make_manifest):
     manifest, store = make_manifest(1, 500, 100, 2, 3, max_attempts=1)
@@ -31,7 +33,7 @@ def test_every_state_is_told_apart(make_manifest):
     }
     assert (rows[done].step, rows[done].loss_nats) == (20, 1.25)
     assert rows[diverged].reason == "the loss is NaN"
-    assert rows[failed].reason == "failed after 1 attempt: ValueError: the seed is unlucky"
+    assert rows[failed].reason == f"failed after 1 attempt: {UNLUCKY}"
     assert (rows[running].step, rows[running].loss_nats, rows[running].n_attempts) == (4, 2.5, 1)
     assert rows[running].where.endswith(f":{os.getpid()}")
     assert rows[running].since

@@ -27,11 +27,14 @@ def failed(make_manifest):
 
 def test_several_jobs_that_die_of_one_error_stop_the_sweep(failed):
     manifest, store = failed(1, 22, 333)
-    check_repeated_error(manifest.jobs, store)
+    check_repeated_error(manifest.jobs, store, manifest.name)
     manifest, store = failed(1, 22, 3)
-    sentence = rf"{LIMIT} of its jobs failed with the same error: .*ValueError: step # of # is"
+    first = rf"failed after 1 attempt: ValueError: step \d+ of {manifest.jobs[0].job_id} is \d.* too much"
+    sentence = (
+        rf"{LIMIT} of its jobs failed with the same error, the first: {first} .*sweep retry {manifest.name} --failed"
+    )
     with pytest.raises(HarnessError, match=sentence):
-        check_repeated_error(manifest.jobs, store)
+        check_repeated_error(manifest.jobs, store, manifest.name)
 
 
 def test_a_worker_leaves_the_rest_untried(make_manifest, monkeypatch):
@@ -44,7 +47,7 @@ def test_a_worker_leaves_the_rest_untried(make_manifest, monkeypatch):
         fail(job, *rest)
 
     with pytest.raises(HarnessError, match="the sweep is stopped"):
-        worker.work(manifest.jobs, store, manifest.runtime, Stop(), note)
+        worker.work(manifest.jobs, store, manifest.runtime, Stop(), note, manifest.name)
     failed = [run.run_id for run in manifest.runs if store.is_finished(run.run_id)]
     assert len(failed) == LIMIT
     assert all(tried.count(run_id) == 2 for run_id in failed)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from scaling_harness.errors import CannotTrainHereError
 from scaling_harness.execution.attempts import read_end
 from scaling_harness.execution.claim import claim_job
 from scaling_harness.execution.execute import execute
@@ -129,6 +130,12 @@ def test_out_of_memory_explains_what_other_processes_then_say(tmp_path):
     found = find_failure(tmp_path, 1, killed=False)
     assert is_out_of_memory(found)
     assert str(found).startswith("OutOfMemoryError")
+
+
+def test_what_a_process_refuses_is_refused_by_its_worker(tmp_path):
+    failure = {"reason": "no CUDA device here", "errno": None, "refused": True}
+    (tmp_path / error_file("0")).write_text(json.dumps(failure))
+    assert isinstance(find_failure(tmp_path, 2, killed=False), CannotTrainHereError)
 
 
 @pytest.fixture

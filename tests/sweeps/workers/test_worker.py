@@ -10,6 +10,8 @@ from scaling_harness.plan.plan import Job
 from sweeps.workers import worker
 from sweeps.workers.worker import main, work
 
+UNLUCKY = "ValueError: the seed is unlucky (fake_training.py, line 50)"
+
 
 @pytest.fixture
 def fake(make_manifest, monkeypatch):
@@ -33,8 +35,8 @@ def fake(make_manifest, monkeypatch):
 
 def test_jobs_are_trained_in_order_and_once(fake, steps_taken):
     manifest, store, order, train = fake(1, 2, 3)
-    work(manifest.jobs, store, manifest.runtime, Stop(), train)
-    work(manifest.jobs, store, manifest.runtime, Stop(), train)
+    work(manifest.jobs, store, manifest.runtime, Stop(), train, manifest.name)
+    work(manifest.jobs, store, manifest.runtime, Stop(), train, manifest.name)
     assert order == [job.job_id for job in manifest.jobs]
     for run in manifest.runs:
         assert steps_taken(store, run.run_id) == list(range(1, run.n_steps + 1))
@@ -42,11 +44,14 @@ def test_jobs_are_trained_in_order_and_once(fake, steps_taken):
 
 def test_a_job_that_always_fails_does_not_hold_up_the_rest(fake):
     manifest, store, order, train = fake(100, 1)
-    work(manifest.jobs, store, manifest.runtime, Stop(), train)
+    work(manifest.jobs, store, manifest.runtime, Stop(), train, manifest.name)
     bad, good = manifest.runs
     assert order.count(bad.run_id) == manifest.runtime.max_attempts
     assert order[1] == good.run_id
-    assert store.read(bad.run_id).reason == "failed after 3 attempts: ValueError: the seed is unlucky"
+    assert (
+        store.read(bad.run_id).reason
+        == "failed after 3 attempts: ValueError: the seed is unlucky (fake_training.py, line 50)"
+    )
     assert store.read(good.run_id).status == "completed"
 
 
@@ -54,7 +59,7 @@ def test_a_job_waits_for_those_it_needs(fake):
     manifest, store, order, train = fake(1, 2)
     branch, trunk = manifest.jobs
     branch = dataclasses.replace(branch, runs=(dataclasses.replace(branch.runs[0], trunk=trunk.job_id),))
-    work((branch, trunk), store, manifest.runtime, Stop(), train)
+    work((branch, trunk), store, manifest.runtime, Stop(), train, manifest.name)
     assert order == [trunk.job_id, branch.job_id]
 
 
@@ -69,7 +74,7 @@ def test_a_taken_job_is_left_alone_until_it_is_free(fake):
             claim.end("interrupted")
         return records
 
-    work(manifest.jobs, store, manifest.runtime, Stop(), let_go)
+    work(manifest.jobs, store, manifest.runtime, Stop(), let_go, manifest.name)
     assert order == [free.job_id, taken.job_id]
 
 
@@ -81,7 +86,7 @@ def test_a_stop_ends_it_between_and_within_jobs(fake):
         stop.requested = True
         return train(job, *rest)
 
-    work(manifest.jobs, store, manifest.runtime, stop, then_stop)
+    work(manifest.jobs, store, manifest.runtime, stop, then_stop, manifest.name)
     assert order == [manifest.jobs[0].job_id]
     assert not store.is_finished(order[0])
     assert store.checkpoint_path(order[0]).exists()
@@ -94,7 +99,10 @@ def test_isolated_jobs_fail_and_die_in_processes_of_their_own(make_manifest):
     assert [read_end(killed, number).outcome for number in attempt_numbers(killed)] == ["died", "completed"]
     assert "killed by SIGKILL" in read_end(killed, 1).reason
     assert read_attempt(killed, 1).pid == read_attempt(killed, 2).pid == os.getpid()
-    assert store.read(raises.name).reason == "failed after 2 attempts: ValueError: the seed is unlucky"
+    assert (
+        store.read(raises.name).reason
+        == "failed after 2 attempts: ValueError: the seed is unlucky (fake_training.py, line 50)"
+    )
 
 
 def test_the_command_trains_a_sweep_and_says_what_is_wrong(make_manifest, tmp_path, capsys):

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -107,5 +108,6 @@ def test_options_of_the_site_are_passed_on(tmp_path):
     assert f"#SBATCH '--output={tmp_path}/my runs/logs/%A_%a.out'\n" in text
     assert "\nmodule load x\n" in text
     assert f"--slots 4 '{tmp_path}/my runs'" in text
+    assert f"{sys.executable} -P -m sweeps" in text  # no folder of the working directory hides our package
     for absent in ("--mem", "--account", "--gres", "--time"):
         assert absent not in script(tmp_path)
