@@ -121,7 +121,7 @@ def mixture_source(runs: Runs, name: str) -> MixtureSource:
 
 
 def forecast_mixture(
-    source: MixtureSource,
+    source: MixtureSource | Runs,
     *,
     train_flops: float | None = None,
     n_params: float | None = None,
@@ -132,8 +132,8 @@ def forecast_mixture(
 
     Parameters
     ----------
-    source : MixtureSource
-        From `mixture_source`.
+    source : MixtureSource or Runs
+        From `mixture_source`; or the runs themselves.
     train_flops : float, optional
         A budget: its best N and D and the loss of a run there.
     n_params, n_tokens : float, optional
@@ -152,6 +152,7 @@ def forecast_mixture(
     HarnessError
         No compute reaches the loss.
     """
+    source = mixture_source(source, "these runs") if isinstance(source, Runs) else source
     shape = {"N": n_params, "D": n_tokens}
     shape = {name: value for name, value in shape.items() if value is not None}
     check_question(train_flops, shape, loss)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from analysis.forecasting.forecast import forecast
 from analysis.forecasting.mixture_forecast import forecast_mixture, mixture_source
 from analysis.laws import simulate
 from analysis.laws.chinchilla import chinchilla
@@ -47,6 +48,13 @@ def test_a_loss_and_a_shape_agree_with_the_budget(source):
     inverse = forecast_mixture(source, loss=loss).quantities["train_flops"]
     assert inverse.value == pytest.approx(1.2e13, rel=1e-3)
     assert inverse.ci95[0] < 1.2e13 < inverse.ci95[1]
+
+
+def test_runs_are_forecast_by_the_mixture_and_not_by_a_law():
+    runs = Runs(simulate.isoflop(TRUTH, np.geomspace(1e11, 3e12, 3), n_sizes=5, span=3.0, seeds=1))
+    assert forecast_mixture(runs, train_flops=1e13).source == "mixture on these runs"
+    with pytest.raises(UserError, match="forecast_mixture"):
+        forecast(runs, train_flops=1e13)  # pyright: ignore[reportArgumentType]
 
 
 def test_questions_without_an_answer_are_refused(source):
