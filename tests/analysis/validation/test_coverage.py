@@ -1,18 +1,23 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
+import analysis.validation
 from analysis.bench.other_forms import OTHER_FORMS, cells_of_form
 from analysis.laws.chinchilla import chinchilla
 from analysis.laws.kaplan import kaplan_lc_offset
+from analysis.runs.load import load_runs
 from analysis.runs.replicates import design_cells
 from analysis.to_json import to_json
-from analysis.validation.coverage import cover, coverage_sentence, held_share, judge_mixture
+from analysis.validation.coverage import cover, coverage_sentence, held_share, judge_alone, judge_mixture
 from analysis.validation.holdout import budget_bands, forecast_sentence, hold_out_budgets
-from analysis.validation.mixture import expanding_windows
+from analysis.validation.mixture import FORMS, cells_of, expanding_windows
 from scaling_harness.errors import HarnessError
+
+README = Path(analysis.validation.__file__).with_name("README.md")
 
 
 def test_the_binomial_interval_is_the_exact_one():
@@ -72,3 +77,16 @@ def test_a_window_is_judged_by_the_mean_of_its_cells():
     assert judged.holds == (judged.score == judged.width)
     with pytest.raises(HarnessError, match="no form"):
         judge_mixture(expanding_windows(cells, (), 3)[0], [])
+
+
+def test_the_standard_tier_fitted_up_to_3_15e11_as_the_readme_prints_it():
+    cells = design_cells(load_runs("archive:reproduce-standard").frame)
+    bands = [cells.iloc[rows] for rows in budget_bands(cells.C.to_numpy())]
+    windows = expanding_windows(cells_of(bands[:5]))
+    inside = {law.name: judge_alone(windows[-1], law.name).cells_inside for law in FORMS}
+    assert inside == {"chinchilla": 2, "tied": 3, "skaling": 3}
+    mixture = judge_mixture(windows[-1], windows[:-1])
+    assert (mixture.cells_inside, mixture.holds) == (5, True)
+    row = next(line for line in README.read_text().splitlines() if line.startswith("| to 3.15e11"))
+    assert f"| 5 of 5, {mixture.cell_width:.1%} |".replace("%", " %") in row
+    assert f"{100 * mixture.mean_abs_rel_error:.2f} %".lstrip("0") in row
