@@ -21,6 +21,7 @@ from analysis.validation.mixture import (
     expanding_windows,
     forecast_window,
     mixture_of,
+    spread,
 )
 from scaling_harness.errors import HarnessError
 
@@ -172,8 +173,8 @@ class HoldoutCoverage:
     tau : float
         The discrepancy that the mixture had.
     intervals : DataFrame
-        Of each cell held out: ``low`` and ``high`` of the law alone, and of the mixture ``mixture``, ``mixture_low``
-        and ``mixture_high``, losses.
+        Of each cell held out (or 200 of a budget), by its index, losses: ``low`` and ``high`` of the law alone, and
+        ``mixture``, ``mixture_low`` and ``mixture_high`` of the mixture.
     """
 
     alone: WindowCoverage
@@ -222,6 +223,7 @@ def cover(bands: Sequence[pd.DataFrame], law: Law, n_budgets: int = 1) -> Holdou
     mixture = mixture_of(window, before, FORMS, TAU).interval()
     by_itself = alone(window, law.name)
     each = {"low": by_itself.low, "high": by_itself.high, "mixture": mixture.median}
+    rows = pd.concat([spread(band) for band in bands[n_kept:]]).index
     each |= {"mixture_low": mixture.low, "mixture_high": mixture.high}
     mixed = [judge_mixture(w, windows[:i]) for i, w in enumerate(windows) if w.can_mix(FORMS)]
     single = [judge_alone(w, law.name) for w in windows if law.name in w.components]
@@ -232,7 +234,7 @@ def cover(bands: Sequence[pd.DataFrame], law: Law, n_budgets: int = 1) -> Holdou
         mixture_windows=_held(mixed),
         mixture_error=float(np.mean([judged.mean_abs_rel_error for judged in mixed])),
         tau=TAU,
-        intervals=pd.DataFrame({name: np.exp(ends[0, :-1]) for name, ends in each.items()}),
+        intervals=pd.DataFrame({name: np.exp(ends[0, :-1]) for name, ends in each.items()}, index=rows),
     )
 
 

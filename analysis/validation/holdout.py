@@ -129,8 +129,7 @@ def hold_out_budgets(cells: pd.DataFrame, law: Law = chinchilla, n_budgets: int 
         coverage = cover(bands, law, n_budgets)
     except HarnessError as error:
         return replace(held, coverage_reason=f"no intervals: {error}")
-    ends = coverage.intervals.set_index(held.points.index)
-    return replace(held, points=held.points.join(ends), coverage=coverage)
+    return replace(held, points=held.points.join(coverage.intervals), coverage=coverage)
 
 
 def forecast_bands(bands: list[pd.DataFrame], law: Law, n_budgets: int = 1) -> Holdout:

@@ -27,6 +27,7 @@ from scaling_harness.errors import HarnessError
 
 FORMS = (chinchilla, tied, skaling)
 MIN_BUDGETS_LEFT = 2
+MOST_CELLS = 200
 BISECTIONS = 60
 FARTHEST = 60.0  # scales of a component beyond which no quantile asked for lies
 
@@ -146,13 +147,21 @@ class Cells:
 
 
 def cells_of(bands: Sequence[pd.DataFrame]) -> Cells:
-    """The cells of one sweep, from `replicates.design_cells` cut into budgets."""
+    """The cells of one sweep, from `replicates.design_cells` cut into budgets; of a budget of many cells some."""
+    bands = [spread(band) for band in bands]
     frame = pd.concat(bands, ignore_index=True)
     ends = np.cumsum([0, *(len(band) for band in bands)])
     rows = tuple(np.arange(a, b) for a, b in pairwise(ends))
     noise = {k: seed_noise(frame.iloc[: ends[k]]) for k in range(1, len(bands) + 1)}
-    spread = {k: each.sd for k, each in noise.items() if each is not None}
-    return Cells(frame, rows, frame.log_loss.to_numpy(float)[None], spread)
+    noise_sd = {k: each.sd for k, each in noise.items() if each is not None}
+    return Cells(frame, rows, frame.log_loss.to_numpy(float)[None], noise_sd)
+
+
+def spread(band: pd.DataFrame) -> pd.DataFrame:
+    """The cells of a budget; of more than 200 as many, evenly over their sizes: a window is fitted often."""
+    if len(band) <= MOST_CELLS:
+        return band
+    return band.sort_values("N").iloc[np.linspace(0, len(band) - 1, MOST_CELLS).astype(int)]
 
 
 @dataclass(frozen=True)

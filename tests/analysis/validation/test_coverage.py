@@ -90,3 +90,11 @@ def test_the_standard_tier_fitted_up_to_3_15e11_as_the_readme_prints_it():
     row = next(line for line in README.read_text().splitlines() if line.startswith("| to 3.15e11"))
     assert f"| 5 of 5, {mixture.cell_width:.1%} |".replace("%", " %") in row
     assert f"{100 * mixture.mean_abs_rel_error:.2f} %".lstrip("0") in row
+
+
+def test_of_a_budget_of_many_cells_some_are_taken(noise_free, monkeypatch):
+    monkeypatch.setattr("analysis.validation.mixture.MOST_CELLS", 7)
+    held = hold_out_budgets(design_cells(noise_free.assign(L=noise_free.L * (1 + 1e-3 * np.cos(noise_free.D)))))
+    assert held.coverage.mixture.n_cells == 7
+    assert held.points.mixture.notna().sum() == 7
+    assert held.n_held_out == 9
