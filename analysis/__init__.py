@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from analysis.fitting.result import FitResult
     from analysis.fitting.saved_fit import load_fit
     from analysis.forecasting.forecast import forecast
+    from analysis.forecasting.mixture_forecast import forecast_mixture
     from analysis.forecasting.source import open_source
     from analysis.frontier.approaches import three_approaches
     from analysis.laws.law import Law, Term
@@ -36,6 +37,7 @@ __all__ = [
     "compare",
     "fit",
     "forecast",
+    "forecast_mixture",
     "load_curve",
     "load_fit",
     "load_runs",
@@ -56,6 +58,7 @@ _MODULES = {
     "compare": "comparing.compare",
     "fit": "fitting.fit",
     "forecast": "forecasting.forecast",
+    "forecast_mixture": "forecasting.mixture_forecast",
     "load_curve": "runs.curves",
     "load_fit": "fitting.saved_fit",
     "load_runs": "runs.load",

@@ -1,12 +1,14 @@
 """How often 95 % intervals cover the truth, and how wide they are, on simulated sweeps."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from analysis.arrays import Array
+from analysis.bench.coverage_table import Coverage, share_held
+from analysis.bench.forecast_coverage import forecast_coverage
+from analysis.bench.other_forms import OTHER_FORMS
 from analysis.bench.scenarios import SCENARIOS, Scenario
 from analysis.fitting.estimate import Estimate
 from analysis.fitting.objective import Objective
@@ -16,53 +18,20 @@ from analysis.fitting.resample import draw_params
 from analysis.frontier.approaches import three_approaches
 from analysis.laws.chinchilla import chinchilla
 from analysis.laws.law import derive
+from analysis.runs.curves import Points
 from analysis.runs.selection import Runs
 from scaling_harness.errors import UserError
 
 DRAWN = ("cases", "residuals", "noise", "sandwich")
-METHODS = (*DRAWN, "profile", "approaches")
+METHODS = (*DRAWN, "profile", "approaches", "forecasts")
 QUANTITIES = ("E", "log A", "log B", "alpha", "beta", "a", "log N*")
-AIM = (0.92, 0.98)
 N_STARTS = 4
 LEVEL_PERCENT = 95.0
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """One quantity by one method in one scenario.
-
-    Attributes
-    ----------
-    scenario, method, quantity : str
-    sweeps : int
-        Intervals counted: those that exist.
-    covered : float
-        Share that holds the truth.
-    stderr : float
-        Binomial standard error of ``covered``.
-    width : float
-        Median width.
-    width_over_spread : float
-        Median width divided by 3.92 standard deviations of the estimate between sweeps: 1 is as wide as needed.
-    """
-
-    scenario: str
-    method: str
-    quantity: str
-    sweeps: int
-    covered: float
-    stderr: float
-    width: float
-    width_over_spread: float
-
-    @property
-    def misses(self) -> bool:
-        """Whether the coverage lies outside 92 to 98 % by more than two binomial standard errors."""
-        return self.covered < AIM[0] - 2 * self.stderr or self.covered > AIM[1] + 2 * self.stderr
+KNOWN = (*SCENARIOS, *OTHER_FORMS)
 
 
 def coverage(
-    scenarios: Iterable[str] = tuple(SCENARIOS),
+    scenarios: Iterable[str] = KNOWN,
     methods: Sequence[str] = METHODS,
     sweeps: int = 2000,
     resamples: int = 400,
@@ -73,9 +42,10 @@ def coverage(
     Parameters
     ----------
     scenarios : iterable of str
-        Names in ``scenarios.SCENARIOS``.
+        Names in ``scenarios.SCENARIOS``, whose truth is of the form fitted, or in ``other_forms.OTHER_FORMS``.
     methods : sequence of str
-        Names in ``METHODS``; "approaches" are the intervals on a that reports print, on grids alone.
+        Names in ``METHODS``; "approaches" are the intervals on a that reports print, on grids alone, and "forecasts"
+        those of the loss at more compute, on truths of other forms alone.
     sweeps : int
         Simulated for each scenario.
     resamples : int
@@ -93,11 +63,17 @@ def coverage(
         A name that is not known.
     """
     scenarios = tuple(scenarios)
-    for given, known in ((scenarios, tuple(SCENARIOS)), (methods, METHODS)):
+    for given, known in ((scenarios, KNOWN), (methods, METHODS)):
         unknown = [name for name in given if name not in known]
         if unknown:
             raise UserError(f"{', '.join(unknown)} is not one of {', '.join(known)}")
-    return [row for name in scenarios for row in _scenario(SCENARIOS[name], methods, sweeps, resamples, seed)]
+    rows = []
+    for name in scenarios:
+        if name in SCENARIOS:
+            rows += _scenario(SCENARIOS[name], methods, sweeps, resamples, seed)
+        elif "forecasts" in methods:
+            rows += forecast_coverage(OTHER_FORMS[name], sweeps, seed)
+    return rows
 
 
 def _scenario(scenario: Scenario, methods: Sequence[str], sweeps: int, resamples: int, seed: int) -> list[Coverage]:
@@ -108,10 +84,11 @@ def _scenario(scenario: Scenario, methods: Sequence[str], sweeps: int, resamples
         inputs = {name: frame[name].to_numpy() for name in chinchilla.inputs}
         point = fit_point(chinchilla, inputs, frame.L.to_numpy(), Objective(), n_starts=N_STARTS)
         for method in methods:
-            if method != "approaches":
+            if method not in ("approaches", "forecasts"):
                 measured.setdefault(method, []).append(_measured(point, method, resamples, rng, scenario.target_flops))
-            elif scenario.is_grid:
-                for name, exponent in _exponents(frame, resamples, int(rng.integers(2**32))).items():
+            elif method == "approaches" and scenario.is_grid:
+                curves = scenario.curves(frame)
+                for name, exponent in _exponents(frame, curves, resamples, int(rng.integers(2**32))).items():
                     measured.setdefault(f"approach {name}", []).append(_only_a(exponent))
     truth = _quantities(scenario.truth, scenario.target_flops)
     return [
@@ -119,9 +96,9 @@ def _scenario(scenario: Scenario, methods: Sequence[str], sweeps: int, resamples
     ]
 
 
-def _exponents(frame: pd.DataFrame, resamples: int, seed: int) -> dict[str, Estimate]:
+def _exponents(frame: pd.DataFrame, curves: Mapping[object, Points], resamples: int, seed: int) -> dict[str, Estimate]:
     """Exponent a with the interval that reports print, by approach; none for those without an interval."""
-    three = three_approaches(Runs(frame), curves={}, resamples=resamples, seed=seed)
+    three = three_approaches(Runs(frame), curves=curves, resamples=resamples, seed=seed)
     each = {**three.approaches, **three.variants}
     return {name: approach.a for name, approach in each.items() if len(approach.a_draws)}
 
@@ -175,33 +152,8 @@ def _rows(scenario: Scenario, method: str, measured_SQ3: Array, truth_Q: Array) 
         kept = ends_SQ2[np.isfinite(ends_SQ2[:, i]).all(axis=1), i]
         if len(kept) == 0:
             continue
-        share = float(((kept[:, 0] <= truth_Q[i]) & (truth_Q[i] <= kept[:, 1])).mean())
+        share, stderr = share_held((kept[:, 0] <= truth_Q[i]) & (truth_Q[i] <= kept[:, 1]))
         width = float(np.median(kept[:, 1] - kept[:, 0]))
-        stderr = float(np.sqrt(max(share * (1 - share), 1 / len(kept)) / len(kept)))
         ratio = width / (3.92 * np.nanstd(estimate_SQ[:, i], ddof=1))
         rows.append(Coverage(scenario.name, method, quantity, len(kept), share, stderr, width, float(ratio)))
     return rows
-
-
-def coverage_table(rows: Sequence[Coverage]) -> str:
-    """Coverage in per cent with the width in brackets, a line each scenario and method; * misses the aim."""
-    lines = [f"{'':12}{'':21}" + "".join(f"{name:>15}" for name in QUANTITIES)]
-    for scenario, method in dict.fromkeys((row.scenario, row.method) for row in rows):
-        mine = {row.quantity: row for row in rows if (row.scenario, row.method) == (scenario, method)}
-        cells = "".join(f"{_cell(mine.get(name)):>15}" for name in QUANTITIES)
-        lines.append(f"{scenario:12}{method:21}{cells}")
-    return "\n".join([*lines, *_verdict(rows)])
-
-
-def _cell(row: Coverage | None) -> str:
-    return "-" if row is None else f"{100 * row.covered:.1f}{'*' if row.misses else ''} ({row.width:.3g})"
-
-
-def _verdict(rows: Sequence[Coverage]) -> list[str]:
-    """What misses 92 to 98 %, by name."""
-    missing = [
-        f"{row.method} {row.quantity} in {row.scenario}: {100 * row.covered:.1f} %" for row in rows if row.misses
-    ]
-    sweeps = max((row.sweeps for row in rows), default=0)
-    head = f"{sweeps} sweeps a scenario; aim {100 * AIM[0]:.0f} to {100 * AIM[1]:.0f} %, *: outside beyond chance"
-    return [head, *(f"misses: {sentence}" for sentence in missing)]

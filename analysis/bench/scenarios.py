@@ -9,6 +9,9 @@ import pandas as pd
 from analysis.arrays import Array
 from analysis.laws import simulate
 from analysis.laws.chinchilla import chinchilla
+from analysis.runs.curves import Points
+
+CURVE_START, CURVE_POINTS = 0.005, 40
 
 Noise = Callable[[np.random.Generator, int], Array]
 
@@ -47,6 +50,15 @@ class Scenario:
         frame = self.design.assign(C=6 * self.design.N * self.design.D)
         loss = chinchilla.predict(self.truth, N=frame.N, D=frame.D)
         return frame.assign(L=loss * np.exp(self.noise(rng, len(frame))))
+
+    def curves(self, sweep: pd.DataFrame) -> dict[object, Points]:
+        """Losses of each run of a sweep at fewer tokens, by its index: the truth there with the noise of its end."""
+        curves: dict[object, Points] = {}
+        noise = sweep.L / chinchilla.predict(self.truth, N=sweep.N, D=sweep.D)
+        for index, n_params, n_tokens, factor in zip(sweep.index, sweep.N, sweep.D, noise, strict=True):
+            tokens = n_tokens * np.geomspace(CURVE_START, 1.0, CURVE_POINTS)
+            curves[index] = tokens, factor * chinchilla.predict(self.truth, N=n_params, D=tokens)
+        return curves
 
 
 def _scattered(n_runs: int, seed: int) -> pd.DataFrame:

@@ -148,7 +148,7 @@ def _kept(cells: pd.DataFrame, held: Holdout) -> pd.DataFrame:
 
 
 def _draw_forecast(ax: Axes, largest: pd.DataFrame, kept: pd.DataFrame, law: Law) -> None:
-    """Measured means with seeds' intervals, the law, and the last budget kept."""
+    """Measured means with seeds' intervals, the law, the mixture of forms, and the last budget kept."""
     again = fit(law, kept, weights="n_seeds", resample="residuals", resamples=FORECAST_RESAMPLES)
     C = float(np.exp(np.log(largest["C"]).mean()))
     N = style.span(largest["N"], beyond=0.03, n=60)
@@ -165,6 +165,10 @@ def _draw_forecast(ax: Axes, largest: pd.DataFrame, kept: pd.DataFrame, law: Law
     last = kept.iloc[budget_groups(kept["C"].to_numpy())[-1]].sort_values("N")
     label = f"last budget fitted, {style.power(float(last['C'].mean()))} FLOP"
     ax.plot(last["N"], last["L"], "o-", ms=3.5, lw=0.9, color=GREY, label=label)
+    if "mixture" in largest:
+        ends = largest["mixture_low"], largest["mixture_high"]
+        ax.fill_between(largest["N"], *ends, color=SECOND, alpha=0.12, lw=0, label="95 % interval of the mixture")
+        ax.plot(largest["N"], largest["mixture"], color=SECOND, lw=1.0, ls="--", label="forecast of the mixture")
     half = NORMAL_95 * (largest["sd_log"] / np.sqrt(largest["n_seeds"])).fillna(0) * largest["L"]
     look: dict[str, Any] = {"fmt": "o", "ms": 5, "color": INK, "mec": "white", "elinewidth": 1, "capsize": 2}
     ax.errorbar(largest["N"], largest["L"], half, label="measured, 95 % of seeds", **look)

@@ -19,6 +19,8 @@ from analysis.runs.selection import Runs
 from scaling_harness.errors import UserError
 from scaling_harness.record.atomic_files import parse_json
 
+HEAD_BYTES = 200
+
 
 def describe(result: FitResult, runs: Runs, source: Mapping[str, Any]) -> FitResult:
     """The result with its conventions, the hash of its rows and where they are, for `compare`.
@@ -71,6 +73,22 @@ def load_fit(path: Path | str, law: Law | None = None) -> FitResult:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is not a saved fit: write one with `fit --out`") from error
+
+
+def is_saved_fit(path: Path) -> bool:
+    """Whether a file begins as a saved fit does.
+
+    Parameters
+    ----------
+    path : Path
+        Of any file.
+
+    Returns
+    -------
+    bool
+    """
+    with path.open("rb") as stream:
+        return b'"file_version"' in stream.read(HEAD_BYTES)
 
 
 def _law_of(name: str, given: Law | None, path: Path | str) -> Law:

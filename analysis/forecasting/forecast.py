@@ -21,6 +21,8 @@ from analysis.forecasting.misallocation import CostOfChoice, WrongSize, cost_of_
 from analysis.forecasting.source import Source, as_source
 from analysis.to_html import estimate_rows, html_table, page, sentences
 from analysis.to_json import document
+from analysis.validation.discrepancy import TAU
+from analysis.validation.mixture import normal_mixture_ends
 from scaling_harness.errors import HarnessError, UserError
 
 FAR_DECADES = 2.0
@@ -46,6 +48,10 @@ class Forecast:
         At an optimum under a cost C(N, D): what 1/3, 1/2, 2 and 3 times the best N cost at that budget.
     regret : CostOfChoice or None
         At an optimum: what it costs to follow the estimate if a resample is the truth; None without resamples.
+    discrepancy : float
+        Standard deviation of ln L that the interval of the loss has for the law's form beyond the runs; 0 within them.
+    mixture : mapping or None
+        Of a forecast by several forms: ``weights``, ``tau`` and ``windows``, see `mixture_forecast.MixtureSource`.
     """
 
     source: str
@@ -55,6 +61,8 @@ class Forecast:
     warnings: tuple[str, ...]
     wrong_sizes: tuple[WrongSize, ...] = ()
     regret: CostOfChoice | None = None
+    discrepancy: float = 0.0
+    mixture: Mapping[str, Any] | None = None
 
     def __repr__(self) -> str:
         found = ", ".join(f"{name} {estimate:.4g}" for name, estimate in self.quantities.items())
@@ -78,6 +86,8 @@ def _(forecast: Forecast) -> dict[str, Any]:
         "asked": forecast.asked,
         **forecast.quantities,
         "cost_of_choice": cost if forecast.wrong_sizes else None,
+        "discrepancy": forecast.discrepancy,
+        "mixture": forecast.mixture,
         "decades_beyond": forecast.decades_beyond,
         "warnings": forecast.warnings,
     }
@@ -120,19 +130,30 @@ def forecast(
     """
     source, shape = as_source(source), {"N": n_params, "D": n_tokens}
     shape = {name: value for name, value in shape.items() if value is not None}
-    given = [name for name, value in (("C", train_flops), ("shape", shape or None), ("L", loss)) if value is not None]
-    if len(given) != 1:
-        raise UserError("ask one thing: --flops, or --n-params and --n-tokens, or --loss")
     if unique_tokens is not None:
         _check_unique(source, shape)
         shape["U"] = unique_tokens
-    for value in (train_flops, loss, *shape.values()):
-        if value is not None and not (np.isfinite(value) and value > 0):
-            raise UserError(f"{value} is not a positive number")
+    check_question(train_flops, shape, loss)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # resamples with an exponent at zero
         if train_flops is not None:
             return _at_budget(source, train_flops)
         return _at_shape(source, shape) if loss is None else _for_loss(source, loss)
+
+
+def check_question(train_flops: float | None, shape: Mapping[str, float], loss: float | None) -> None:
+    """Refuse anything but one question of positive numbers.
+
+    Raises
+    ------
+    UserError
+        With the reason.
+    """
+    given = [name for name, value in (("C", train_flops), ("shape", shape or None), ("L", loss)) if value is not None]
+    if len(given) != 1:
+        raise UserError("ask one thing: --flops, or --n-params and --n-tokens, or --loss")
+    for value in (train_flops, loss, *shape.values()):
+        if value is not None and not (np.isfinite(value) and value > 0):
+            raise UserError(f"{value} is not a positive number")
 
 
 def _check_unique(source: Source, shape: Mapping[str, float]) -> None:
@@ -251,11 +272,31 @@ def _build(source: Source, asked: str, by_letter: Mapping[str, Array], drawn: Ma
     if {"N", "D"} <= set(by_letter):
         ratio = drawn["D"] / drawn["N"] if {"N", "D"} <= set(drawn) else np.array([])
         quantities["tokens_per_param"] = _estimate(float(by_letter["D"][0] / by_letter["N"][0]), ratio)
+    sd = _discrepancy(source, by_letter) if "L" in drawn else 0.0
+    if sd > 0:
+        quantities[NAMES["L"]] = _widened(quantities[NAMES["L"]], drawn["L"], sd)
     beyond = decades_beyond(source, {name: float(by_letter[name][0]) for name in "NDCSU" if name in by_letter})
     warnings = _warnings(source, beyond, drawn)
     if source.law and source.law.repeats and "U" not in by_letter:
         warnings.insert(0, "all tokens are taken as unique; of repeated data say how many are (--unique-tokens)")
-    return Forecast(source.name, asked, quantities, beyond, tuple(warnings))
+    return Forecast(source.name, asked, quantities, beyond, tuple(warnings), discrepancy=sd)
+
+
+def _discrepancy(source: Source, by_letter: Mapping[str, Array]) -> float:
+    """Standard deviation of ln L for the form of one law beyond the largest compute of its runs, if that is known."""
+    if "C" not in by_letter or "C" not in source.input_ranges:
+        return 0.0
+    return TAU * max(0.0, float(np.log(by_letter["C"][0] / source.input_ranges["C"][1])))
+
+
+def _widened(estimate: Estimate, draws: Array, sd: float) -> Estimate:
+    """The interval of a loss whose logarithm has a normal error beside that of the resamples."""
+    kept = draws[np.isfinite(draws) & (draws > 0)]
+    if estimate.ci95 is None or len(kept) == 0:
+        return estimate
+    low, high = normal_mixture_ends(np.log(kept), sd)
+    stderr = estimate.stderr and float(np.hypot(estimate.stderr, sd * estimate.value))
+    return Estimate(estimate.value, stderr, (float(np.exp(low)), float(np.exp(high))))
 
 
 def _estimate(value: float, draws: Array) -> Estimate:

@@ -19,6 +19,7 @@ from analysis.laws.law import FLOPS_PER_PARAM_TOKEN, Law, Optimum, derive
 from analysis.laws.published import PUBLISHED, Published
 from analysis.laws.registry import LAWS, law_named
 from analysis.runs.conventions import unit_of
+from analysis.runs.selection import Runs
 from scaling_harness.errors import UserError
 
 PREFIX = "published:"
@@ -131,6 +132,8 @@ def as_source(given: "Source | FitResult | str", name: str = "fit") -> Source:
     """A source from a fit, which gets the name, or from a text as `open_source` takes it."""
     if isinstance(given, FitResult):
         return from_fit(given, name)
+    if isinstance(given, Runs):
+        raise UserError("runs have no law yet: fit one, or forecast_mixture(runs, ...) weighs several")
     return open_source(given) if isinstance(given, str) else given
 
 

@@ -147,8 +147,8 @@ CATALOGUE = (
     Entry(
         "forecast",
         "Forecast of runs the fit has not seen",
-        "The measured losses must lie in the band and far from the grey line, and the law's error must be well "
-        "below those of the two simpler forecasts.",
+        "The measured losses must lie in the wider band, that of the mixture of forms, and far from the grey line, and "
+        "the law's error well below those of the two simpler forecasts; the narrower band holds if the law does.",
         _from_analysis(_forecast),
     ),
     Entry(

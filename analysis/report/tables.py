@@ -207,18 +207,26 @@ def counts(analysis: Analysis, exact: ExactAllocation | None, exact_reason: str 
 def ranking(analysis: Analysis) -> Table:
     """Laws by the error of their forecasts over expanding windows, best first; those left out with the reason."""
     columns = ("law", "mean error", "skill against the last budget's loss", "skill against a power law in C", "windows")
+    columns += ("inside its 95 % interval",)
     columns += ("residuals over seed noise", "lack of fit, p")
     if analysis.ranking is None:
         return table(columns, ())
     rows = [_ranked(row) for row in analysis.ranking.table.to_dict(orient="records")]
-    left_out = [(f"{row['what']}: {row['reason']}", *"––––––") for row in analysis.ranking.excluded]
+    left_out = [(f"{row['what']}: {row['reason']}", *"–––––––") for row in analysis.ranking.excluded]
     return table(columns, [*rows, *left_out])
 
 
 def _ranked(row: Mapping[Any, Any]) -> tuple[str, ...]:
     quality = ("–" if row[name] is None else f"{row[name]:.2g}" for name in ("residual_ratio", "lack_of_fit_p"))
     skills = (f"{row[name]:.2f}" for name in SKILLS)
-    return row["law"], f"{row['mean_abs_rel_error']:.2%}", *skills, str(row["windows"]), *quality
+    return (
+        row["law"],
+        f"{row['mean_abs_rel_error']:.2%}",
+        *skills,
+        str(row["windows"]),
+        str(row["windows_inside"]),
+        *quality,
+    )
 
 
 def influence(analysis: Analysis) -> Table:

@@ -1,6 +1,7 @@
 """Leave the largest budgets out, fit the rest, forecast them, and compare with simpler forecasts."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from analysis.laws.chinchilla import chinchilla
 from analysis.laws.law import Law
 from analysis.runs.budgets import budget_groups
 from analysis.to_json import document
+from analysis.validation.coverage import HoldoutCoverage, cover, coverage_sentence
+from analysis.validation.mixture import MIN_BUDGETS_LEFT
 from scaling_harness.errors import HarnessError
 
-MIN_BUDGETS_LEFT = 2
 WIDEST_BUDGET = float(np.log(2))  # ln C: a group wider than this is a chain of runs, not a budget
 CELLS_IN_BUDGET = 2  # on average, for groups to be budgets
 BAND = 4.0
@@ -45,7 +47,11 @@ class Holdout:
     best_predicted, best_observed : float
         Lowest loss of the largest held-out budget, as the law predicts it and as measured.
     points : DataFrame
-        N, D, C, L and predicted loss of the held-out cells.
+        N, D, C, L and predicted loss of the held-out cells; with ``coverage`` also the ends of their intervals.
+    params : mapping of str to float
+        Of the law on the budgets kept.
+    coverage : HoldoutCoverage or None
+        Whether 95 % intervals hold the held-out losses, and those of every window; None with ``coverage_reason``.
     """
 
     law: Law
@@ -59,6 +65,9 @@ class Holdout:
     best_predicted: float
     best_observed: float
     points: pd.DataFrame
+    params: Mapping[str, float]
+    coverage: HoldoutCoverage | None = None
+    coverage_reason: str | None = None
 
     @property
     def skill(self) -> float:
@@ -76,7 +85,8 @@ def _(held: Holdout) -> dict[str, Any]:
     """The `holdout` part of a summary."""
     names = ("budget", "gap", "mean_abs_rel_error", "skill", "skill_power_law", "n_fit", "n_held_out")
     names += ("error_last_budget", "error_power_law", "best_predicted", "best_observed")
-    return {"law": held.law.name} | {name: getattr(held, name) for name in names}
+    coverage = held.coverage or {"reason": held.coverage_reason}
+    return {"law": held.law.name, **{name: getattr(held, name) for name in names}, "coverage": coverage}
 
 
 def budget_bands(train_flops: Array) -> list[Rows]:
@@ -113,17 +123,24 @@ def hold_out_budgets(cells: pd.DataFrame, law: Law = chinchilla, n_budgets: int 
     HarnessError
         Too few budgets or cells are left to fit.
     """
-    return forecast_bands([cells.iloc[rows] for rows in budget_bands(cells.C.to_numpy())], law, n_budgets)
+    bands = [cells.iloc[rows] for rows in budget_bands(cells.C.to_numpy())]
+    held = forecast_bands(bands, law, n_budgets)
+    try:
+        coverage = cover(bands, law, n_budgets)
+    except HarnessError as error:
+        return replace(held, coverage_reason=f"no intervals: {error}")
+    return replace(held, points=held.points.join(coverage.intervals), coverage=coverage)
 
 
 def forecast_bands(bands: list[pd.DataFrame], law: Law, n_budgets: int = 1) -> Holdout:
-    """Forecast the last bands of cells from those before; see `hold_out_budgets`."""
+    """Forecast the last bands of cells from those before, without intervals; see `hold_out_budgets`."""
     if n_budgets < 1 or len(bands) - n_budgets < MIN_BUDGETS_LEFT:
         raise HarnessError(
             f"{len(bands)} budgets cannot spare {n_budgets} for a forecast: {MIN_BUDGETS_LEFT} must stay"
         )
     kept, out = pd.concat(bands[:-n_budgets]), pd.concat(bands[-n_budgets:])
-    predicted = _forecast(law, kept, out)
+    params = _fit(law, kept)
+    predicted = law.predict(params, **{name: out[name].to_numpy() for name in law.inputs})
     last = bands[-n_budgets - 1].sort_values("N")
     naive = np.exp(np.interp(np.log(out.N), np.log(last.N), last.log_loss))
     slope = _frontier_slope(bands[:-n_budgets])
@@ -144,17 +161,17 @@ def forecast_bands(bands: list[pd.DataFrame], law: Law, n_budgets: int = 1) -> H
         best_predicted=float(predicted[largest].min()),
         best_observed=float(out.L[largest].min()),
         points=out.assign(predicted=predicted),
+        params=params,
     )
 
 
-def _forecast(law: Law, kept: pd.DataFrame, out: pd.DataFrame) -> Array:
+def _fit(law: Law, kept: pd.DataFrame) -> dict[str, float]:
     missing = [name for name in law.inputs if name not in kept]
     if missing:
         raise HarnessError(f"{law.formula} needs {', '.join(missing)}, which these runs have not")
     if len(kept) < law.n_free:
         raise HarnessError(f"{len(kept)} cells are left for the {law.n_free} parameters of {law.formula}")
-    point = law_point(law, kept, Objective())
-    return law.predict(point.params, **{name: out[name].to_numpy() for name in law.inputs})
+    return law_point(law, kept, Objective()).params
 
 
 def _frontier_slope(groups: list[pd.DataFrame]) -> float:
@@ -169,9 +186,11 @@ def _error(predicted: Array, out: pd.DataFrame) -> float:
 
 
 def forecast_sentence(held: Holdout) -> str:
-    """One line for a terminal."""
+    """The forecast, its error and its coverage for a terminal."""
+    said = coverage_sentence(held.coverage) if held.coverage else held.coverage_reason
     return (
         f"forecast of {held.budget:.3g} FLOP from budgets {held.gap:.3g}x smaller: "
         f"mean error {held.mean_abs_rel_error:.2%} over {held.n_held_out} cells; "
-        f"skill {held.skill:.2f} against the last budget's loss, {held.skill_power_law:.2f} against a power law in C"
+        f"skill {held.skill:.2f} against the last budget's loss, {held.skill_power_law:.2f} against a power law in C; "
+        f"{said}"
     )

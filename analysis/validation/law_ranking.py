@@ -12,7 +12,9 @@ from analysis.fitting.objective import Objective
 from analysis.laws.law import Law
 from analysis.laws.registry import LAWS
 from analysis.runs.replicates import seed_noise
-from analysis.validation.holdout import MIN_BUDGETS_LEFT, Holdout, budget_bands, forecast_bands
+from analysis.validation.coverage import judge_alone
+from analysis.validation.holdout import Holdout, budget_bands, forecast_bands
+from analysis.validation.mixture import MIN_BUDGETS_LEFT, Cells, cells_of, forecast_window
 from scaling_harness.errors import HarnessError
 
 
@@ -23,12 +25,15 @@ class Ranking:
     Attributes
     ----------
     table : DataFrame
-        law, mean_abs_rel_error, skill, skill_power_law, windows, residual_ratio and lack_of_fit_p, best first. All
+        law, mean_abs_rel_error, skill, skill_power_law, windows, windows_inside, residual_ratio and lack_of_fit_p, best
+        first. All
         laws are judged on the same windows; skills are 1 - error / error of 'the last budget's loss', or of a power
-        law in C, over all of them. The last two set the residuals of all cells beside the noise of their seeds, see
-        `goodness_of_fit.FitQuality`; None without replicates.
+        law in C, over all of them. ``windows_inside`` counts those whose mean ln loss the law's own 95 % interval
+        holds, see `coverage.judge_alone`. The last two set the residuals of all cells beside the noise of their seeds,
+        see `goodness_of_fit.FitQuality`; None without replicates.
     windows : DataFrame
-        law, budget, gap, n_fit, n_held_out, mean_abs_rel_error, error_last_budget, error_power_law.
+        law, budget, gap, n_fit, n_held_out, mean_abs_rel_error, error_last_budget, error_power_law, holds,
+        cells_inside; the last two None if too few cells are fitted for an interval.
     excluded : tuple of {"what", "reason"}
         Laws and windows left out.
     """
@@ -60,13 +65,13 @@ def rank_laws(cells: pd.DataFrame, laws: Sequence[Law] = tuple(LAWS.values())) -
     bands = [cells.iloc[rows] for rows in budget_bands(cells.C.to_numpy())]
     if len(bands) <= MIN_BUDGETS_LEFT:
         raise HarnessError(f"{len(bands)} budgets cannot spare one for a forecast: {MIN_BUDGETS_LEFT} must stay")
-    ends = range(MIN_BUDGETS_LEFT + 1, len(bands) + 1)
+    ends, grouped = range(MIN_BUDGETS_LEFT + 1, len(bands) + 1), cells_of(bands)
     rows: list[dict[str, Any]] = []
     reasons: dict[tuple[str, int], str] = {}
     for law in laws:
         for end in ends:
             try:
-                rows.append(_row(law, forecast_bands(bands[:end], law)))
+                rows.append(_row(law, forecast_bands(bands[:end], law), grouped, end))
             except HarnessError as error:
                 reasons[law.name, end] = str(error)
     failed = {law.name for law in laws if all((law.name, end) in reasons for end in ends)}
@@ -85,9 +90,15 @@ def rank_laws(cells: pd.DataFrame, laws: Sequence[Law] = tuple(LAWS.values())) -
     return Ranking(table, pd.DataFrame(rows), tuple(excluded))
 
 
-def _row(law: Law, held: Holdout) -> dict[str, Any]:
+def _row(law: Law, held: Holdout, cells: Cells, end: int) -> dict[str, Any]:
     names = ("budget", "gap", "n_fit", "n_held_out", "mean_abs_rel_error", "error_last_budget", "error_power_law")
-    return {"law": law.name, **{name: getattr(held, name) for name in names}}
+    row = {"law": law.name, **{name: getattr(held, name) for name in names}, "holds": None, "cells_inside": None}
+    start = {name: np.array([value]) for name, value in held.params.items()}
+    window = forecast_window(cells, (law,), end - 1, starts={law.name: start})
+    if law.name not in window.components:
+        return row
+    judged = judge_alone(window, law.name)
+    return row | {"holds": judged.holds, "cells_inside": judged.cells_inside}
 
 
 def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -98,9 +109,11 @@ def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
             float(np.mean([row[name] for row in mine]))
             for name in ("mean_abs_rel_error", "error_last_budget", "error_power_law")
         )
-        ranked.append((law, error, 1 - error / last, 1 - error / power, len(mine)))
+        inside = sum(bool(row["holds"]) for row in mine)
+        ranked.append((law, error, 1 - error / last, 1 - error / power, len(mine), inside))
     ranked.sort(key=lambda row: row[1])
-    return pd.DataFrame(ranked, columns=["law", "mean_abs_rel_error", "skill", "skill_power_law", "windows"])
+    columns = ["law", "mean_abs_rel_error", "skill", "skill_power_law", "windows", "windows_inside"]
+    return pd.DataFrame(ranked, columns=columns)
 
 
 def _with_quality(table: pd.DataFrame, cells: pd.DataFrame, laws: Mapping[str, Law]) -> pd.DataFrame:

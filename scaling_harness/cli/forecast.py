@@ -1,22 +1,37 @@
 """The verb `forecast`."""
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scaling_harness.cli._options import add_json, flops
-from scaling_harness.cli._output import print_banner, print_document, print_rows
+from scaling_harness.cli._options import (
+    COUNTS,
+    add_best_of,
+    add_columns,
+    add_json,
+    add_runs_dir,
+    find_runs,
+    flops,
+)
+from scaling_harness.cli._output import print_banner, print_document, print_dropped, print_rows
 from scaling_harness.errors import UserError
 
 if TYPE_CHECKING:
     from analysis.fitting.estimate import Estimate
     from analysis.forecasting.forecast import Forecast
 
-HELP = "predict from a fit: the best N and D for a budget, a loss, or the compute to reach a loss"
+HELP = "predict from runs or a fit: the best N and D for a budget, a loss, or the compute to reach a loss"
 
 
 def add_options(parser: ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("source", metavar="FIT", nargs="?", help="a file of `fit --out`, or published:NAME")
+    parser.add_argument(
+        "source",
+        metavar="RUNS|FIT",
+        nargs="?",
+        help="a sweep, an archive or a table: several laws are fitted and weighed by their forecasts of budgets not "
+        "seen; or one law: a file of `fit --out`, or published:NAME",
+    )
     parser.add_argument("--params", metavar="E=X,A=X,...", help="constants of your own; LAW:A=X,... names their law")
     parser.add_argument(
         "--flops", type=flops, metavar="C", help="budget to predict the best N and D for, also in PF-days: 12PF-days"
@@ -38,27 +53,22 @@ def add_options(parser: ArgumentParser) -> None:
         "--batch", metavar="B", help="for L(N,S): tokens per step, or kaplan2020 for its critical batch at each loss"
     )
     parser.add_argument("--unique-tokens", type=float, metavar="U", help="with N and D: the unique ones of D tokens")
+    of_runs = parser.add_argument_group("for runs")
+    of_runs.add_argument("--count", choices=COUNTS, help="convention for N (default of a sweep: with_head)")
+    add_columns(parser)
+    add_best_of(parser)
+    add_runs_dir(parser)
     add_json(parser)
 
 
 def run(args: Namespace) -> int:
-    """Print what a fit, or a published law, predicts for a budget, a shape or a loss."""
-    from analysis.forecasting.forecast import forecast
-    from analysis.forecasting.source import from_params, open_source, with_batch
+    """Print what runs, a fit, or a published law predict for a budget, a shape or a loss."""
     from analysis.laws.published import PF_DAY
     from analysis.to_json import to_json
 
     if (args.source is None) == (args.params is None):
-        raise UserError("name one source: a file of `fit --out`, published:NAME, or --params E=..,A=..")
-    source = open_source(args.source) if args.params is None else from_params(args.params)
-    prediction = forecast(
-        source if args.batch is None else with_batch(source, args.batch),
-        train_flops=args.flops,
-        n_params=args.n_params,
-        n_tokens=args.n_tokens,
-        loss=args.loss,
-        unique_tokens=args.unique_tokens,
-    )
+        raise UserError("name one source: runs, a file of `fit --out`, published:NAME, or --params E=..,A=..")
+    prediction = _by_mixture(args) if _is_runs(args) else _by_one_law(args)
     rows = [
         {"quantity": name, "value": e.value, "2.5 %": (e.ci95 or ("", ""))[0], "97.5 %": (e.ci95 or ("", ""))[1]}
         for name, e in prediction.quantities.items()
@@ -72,8 +82,76 @@ def run(args: Namespace) -> int:
         distance = "unknown" if prediction.decades_beyond is None else f"{prediction.decades_beyond:.2f} decades"
         if "train_flops" in prediction.quantities:
             print(f"compute in PF-days: {prediction.quantities['train_flops'].value / PF_DAY:.5g}")
-        print(f"distance from the runs: {distance}", *(f"note: {warning}" for warning in prediction.warnings), sep="\n")
+        print(f"distance from the runs: {distance}", *_coverage_lines(prediction), sep="\n")
+        print(*(f"note: {warning}" for warning in prediction.warnings), sep="\n")
     return 0
+
+
+def _is_runs(args: Namespace) -> bool:
+    """Tell whether the source is a sweep, an archive or a table, not a saved fit or published constants."""
+    from analysis.fitting.saved_fit import is_saved_fit
+    from analysis.forecasting.source import PREFIX
+
+    if args.source is None or args.source.startswith(PREFIX):
+        return False
+    path = Path(args.source)
+    return not (path.suffix == ".json" or (path.is_file() and is_saved_fit(path)))
+
+
+def _by_one_law(args: Namespace) -> "Forecast":
+    """Forecast by a saved fit or published constants, with the discrepancy on the interval of the loss."""
+    from analysis.forecasting.forecast import forecast
+    from analysis.forecasting.source import from_params, open_source, with_batch
+
+    source = open_source(args.source) if args.params is None else from_params(args.params)
+    return forecast(
+        source if args.batch is None else with_batch(source, args.batch),
+        train_flops=args.flops,
+        n_params=args.n_params,
+        n_tokens=args.n_tokens,
+        loss=args.loss,
+        unique_tokens=args.unique_tokens,
+    )
+
+
+def _by_mixture(args: Namespace) -> "Forecast":
+    """Fit the forms of the mixture to runs and forecast by all of them."""
+    from analysis.forecasting.mixture_forecast import forecast_mixture, mixture_source
+    from analysis.runs.from_records import is_sweep
+    from analysis.runs.reload import reload_runs
+
+    for option in ("batch", "unique_tokens"):
+        if getattr(args, option) is not None:
+            name = option.replace("_", "-")
+            raise UserError(
+                f"--{name} is for a saved fit of a law that takes it, not for the mixture of forms: leave it out"
+            )
+    path = find_runs(args.source, args.runs_dir)
+    selection = {"path": str(path), "columns": args.columns, "drop_worst": 0, "best_of": args.best_of}
+    runs = reload_runs({**selection, "keep_repeats": False}, args.count or ("with_head" if is_sweep(path) else None))
+    print_dropped(runs.dropped)
+    return forecast_mixture(
+        mixture_source(runs, args.source),
+        train_flops=args.flops,
+        n_params=args.n_params,
+        n_tokens=args.n_tokens,
+        loss=args.loss,
+    )
+
+
+def _coverage_lines(prediction: "Forecast") -> list[str]:
+    """Say what the interval of the loss holds: the forms and their windows, or one law with a discrepancy."""
+    if prediction.mixture is None:
+        sd = prediction.discrepancy
+        said = f"the interval of the loss has a discrepancy of {sd:.2%} for the form of the law beyond its runs; "
+        return [said + "from runs, not a fit, several forms are weighed and judged"] if sd else []
+    weights = ", ".join(f"{name} {weight:.2f}" for name, weight in prediction.mixture["weights"].items())
+    held = prediction.mixture["windows"]
+    coverage = f"{held} hold in 95 % intervals" if held.windows else "no budgets to judge it by"
+    return [
+        f"weights: {weights}",
+        f"discrepancy: {prediction.mixture['tau']:g} ln(C/C_max); of the next budget {coverage}",
+    ]
 
 
 def _print_cost(prediction: "Forecast") -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from analysis.fitting.saved_fit import load_fit
 from analysis.laws import simulate
+from analysis.laws.chinchilla import chinchilla
 from scaling_harness.cli import main
 
 TRUTH = {"E": 1.1, "A": 45.0, "B": 160.0, "alpha": 0.38, "beta": 0.35}
@@ -320,3 +321,26 @@ def test_parameters_are_held_and_tied_from_the_command_line(attempt, tmp_path):
     assert found["settings"]["fixed"] == {"E": 1.1}
     assert attempt("fit", table, *COLUMNS, "--fix", "gamma=1")[0] == 2
     assert attempt("fit", table, *COLUMNS, "--tie", "alpha")[0] == 2
+
+
+def test_runs_are_forecast_by_several_forms_and_a_fit_by_its_own(attempt, saved):
+    code, out, _ = attempt("forecast", "one.csv", *COLUMNS, "--flops", "1e13", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert set(found["mixture"]["weights"]) == {"chinchilla", "tied", "skaling"}
+    assert found["mixture"]["windows"]["windows"] == 3
+    assert found["discrepancy"] > 0
+    low, high = found["loss_nats"]["ci95"]
+    assert low < chinchilla.optimal(TRUTH, 1e13).loss_nats < high
+    code, out, _ = attempt("forecast", saved[0], "--flops", "1e13", "--json")
+    one = json.loads(out)
+    assert one["mixture"] is None
+    assert one["discrepancy"] == pytest.approx(found["discrepancy"], rel=1e-6)
+    fitted = load_fit(saved[0])
+    drawn = np.percentile(fitted.law.optimal(fitted.draws, 1e13).loss_nats, [2.5, 97.5])
+    low, high = one["loss_nats"]["ci95"]
+    assert low < drawn[0] - 0.01 < drawn[1] + 0.01 < high
+    assert attempt("forecast", "one.csv", *COLUMNS, "--flops", "1e13", "--batch", "512")[0] == 2
+    code, out, _ = attempt("forecast", "one.csv", *COLUMNS, "--flops", "1e13")
+    assert "weights: chinchilla" in out
+    assert "of 3 windows" in out

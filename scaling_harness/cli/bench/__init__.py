@@ -9,6 +9,7 @@ HELP = "measure the fitter, training, the time to a law, or the overhead of swee
 ACTIONS = {
     "fit": "scaling_harness.cli.bench.fit",
     "coverage": "scaling_harness.cli.bench.coverage",
+    "discrepancy": "scaling_harness.cli.bench.discrepancy",
     "sweep": "scaling_harness.cli.bench.sweep",
     "train": "scaling_harness.cli.bench.train",
     "law": "scaling_harness.cli.bench.law",
