@@ -24,6 +24,8 @@ OBJECTIVE = Objective(delta=SQUARES_UP_TO)
 OUTER_STARTS = (1.0, 0.3)
 N_STARTS = 8
 """On the public tables of `bench discrepancy` these reach the optimum of 32 in each of 177 fits."""
+EXACT = 1e-9
+"""Least scale in ln L: losses without noise, computed from a law, leave none."""
 MIN_DOF = 3
 """Cells beyond the law's parameters, with fewer of which the scatter is not known well enough for an interval."""
 
@@ -108,7 +110,8 @@ class FittedForm:
         J_KPq = there.jacobian(at) @ combine_qm.T
         of_params_Kq = np.einsum("kpq,kpr,krq->kq", J_KPq, self.covariance_KPP, J_KPq, optimize=True)
         noise_q = combine_qm**2 @ (1 / n_seeds_m)
-        return StudentT(at.log_loss_Kn @ combine_qm.T, of_params_Kq + self.variance_K[:, None] * noise_q, self.dof)
+        square_Kq = np.maximum(of_params_Kq + self.variance_K[:, None] * noise_q, EXACT**2)
+        return StudentT(at.log_loss_Kn @ combine_qm.T, square_Kq, self.dof)
 
 
 def fit_form(

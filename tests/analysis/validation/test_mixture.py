@@ -114,3 +114,13 @@ def test_draws_with_a_normal_error_have_the_interval_of_their_sum():
     draws = np.random.default_rng(1).normal(0.0, 0.3, 20_000)
     low, high = normal_mixture_ends(draws, 0.4)
     assert (low, high) == pytest.approx(stats.norm(0, 0.5).interval(0.95), abs=0.02)
+
+
+def test_losses_without_noise_are_forecast_without_width():
+    frame = simulate.isoflop(ASYMMETRIC, np.geomspace(1e11, 3e13, 5), noise=0.0, seeds=1, n_sizes=7)
+    groups = design_cells(frame)
+    exact = cells_of([groups.iloc[rows] for rows in budget_bands(groups.C.to_numpy())])
+    windows = expanding_windows(exact)
+    interval = mixture_of(windows[-1], windows[:-1], FORMS, tau=0.0).interval()
+    assert interval.median == pytest.approx(windows[-1].observed_Kq, abs=1e-6)
+    assert np.all(interval.width < 1e-5)
