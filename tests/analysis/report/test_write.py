@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from analysis.fitting.fit import fit
+from analysis.fitting.result import UNUSABLE
 from analysis.frontier.exact_flops import exact_allocation
 from analysis.laws import simulate
 from analysis.laws.chinchilla import skaling
@@ -176,6 +177,19 @@ def test_a_table_is_reported_beside_it(isoflop, tmp_path, no_figures):
     written = write_report(table)
     assert written.html == tmp_path / "runs-report" / "report.html"
     assert "a table of runs trained elsewhere" in written.html.read_text()
+
+
+def test_a_fit_that_did_not_converge_is_said_before_anything_else(
+    simulated_sweep, simulated_analysis, tmp_path, no_figures, monkeypatch
+):
+    each = simulated_analysis.approaches.approaches
+    third = dataclasses.replace(each["3"], warnings=(UNUSABLE,))
+    approaches = dataclasses.replace(simulated_analysis.approaches, approaches={**each, "3": third})
+    stuck = dataclasses.replace(simulated_analysis, approaches=approaches)
+    monkeypatch.setattr(report, "_analyse", lambda *_: (stuck, None))
+    page = write_report(simulated_sweep, tmp_path / "report").html.read_text()
+    assert page.count(f'class="banner"><strong>{UNUSABLE}') == 1
+    assert page.index(UNUSABLE) < page.index("<nav>")
 
 
 def test_nothing_there_is_an_error(tmp_path):

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 from analysis.fitting import fit as fitting
-from analysis.frontier import approaches
 
 COLUMNS = "N=size,D=tokens,loss=final"
 
@@ -99,8 +98,7 @@ def stuck(monkeypatch):
         return dataclasses.replace(point, certificate=dataclasses.replace(point.certificate, converged=False))
 
     solve = fitting.fit_point
-    for user in (fitting, approaches):
-        monkeypatch.setattr(user, "fit_point", fit_point)
+    monkeypatch.setattr(fitting, "fit_point", fit_point)
 
 
 def test_a_fit_that_did_not_converge_exits_1_and_warns_before_each_number_from_it(call, stuck, tmp_path, capsys):
@@ -116,6 +114,3 @@ def test_a_fit_that_did_not_converge_exits_1_and_warns_before_each_number_from_i
         capsys.readouterr()
         assert call(*verb) == 0
         assert re.match(r"WARNING: .*not converged: do not use these parameters\n", capsys.readouterr().out)
-    assert call("report", tmp_path / "t.csv", "--out", tmp_path / "report") == 0
-    page = (tmp_path / "report" / "report.html").read_text()
-    assert page.index('class="banner"><strong>not converged: do not use') < page.index("<nav>")
