@@ -46,8 +46,9 @@ def _second(grid: pd.DataFrame) -> str:
     sizes = [grid.iloc[rows]["N"].nunique() for rows in budget_groups(grid["C"].to_numpy(float))]
     enough = [n for n in sizes if n >= isoflop.MIN_SIZES]
     if len(enough) >= MIN_BUDGETS:
-        weak = "" if min(enough) >= isoflop.ENOUGH_SIZES else f", of which some have only {min(enough)} sizes"
-        return f"yes: {len(enough)} budgets of {len(sizes)}{weak}"
+        few = min(enough) < isoflop.ENOUGH_SIZES
+        weak = f", with as few as {min(enough)} sizes ({isoflop.ENOUGH_SIZES} are better)" if few else ""
+        return f"yes: {len(enough)} of {len(sizes)} budgets{weak}"
     most = max(sizes, default=0)
     return (
         f"no: {len(enough)} {_plural('budget', len(enough))} with {isoflop.MIN_SIZES} sizes, it needs {MIN_BUDGETS} "

@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.arrays import Array
 from analysis.runs.from_archive import archived_curve, in_archive
 from analysis.runs.selection import Runs
-from scaling_harness.record.atomic_files import to_damage
+from scaling_harness.record.atomic_files import rows_until_damage
 
 SMOOTHING_STEPS = 10
 CUT = "cut"
@@ -37,7 +37,7 @@ def load_curve(run: Mapping[str, Any] | pd.Series | Path | str) -> pd.DataFrame:
     path = Path(run if isinstance(run, str | Path) else str(run["curve_path"]))
     if in_archive(path.parent):
         return pd.DataFrame(archived_curve(path))
-    rows, damaged = to_damage(path.read_bytes()) if path.exists() else ([], None)
+    rows, damaged = rows_until_damage(path.read_bytes()) if path.exists() else ([], None)
     curve = pd.DataFrame(rows)
     if damaged:
         curve.attrs[CUT] = f"line {damaged} of {path} is damaged: the curve of this run is cut there"

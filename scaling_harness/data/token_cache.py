@@ -29,7 +29,7 @@ import numpy as np
 from scaling_harness.data.corpus import Corpus, Document, choose_held_out, open_corpus, open_evaluation_set
 from scaling_harness.data.progress import with_progress_bar
 from scaling_harness.errors import HarnessError, UserError
-from scaling_harness.record.atomic_files import explain_os_errors, write_json
+from scaling_harness.record.atomic_files import explain_os_errors, parse_json, write_json
 
 if TYPE_CHECKING:
     from scaling_harness.config.schema import Bpe, Bytes, FilesData, HfData, SotuData
@@ -301,7 +301,7 @@ def _find_or_make(
 ) -> _Entry:
     index = data_dir / "index" / f"{_digest([FORMAT, corpus.signature, recipe])}.json"
     with contextlib.suppress(FileNotFoundError, NotADirectoryError, ValueError):
-        entry = _sound_entry(data_dir / json.loads(index.read_bytes()))
+        entry = _sound_entry(data_dir / parse_json(index.read_bytes()))
         if entry is not None:
             return entry
     group_bytes, content = _survey(corpus)
@@ -362,7 +362,7 @@ def _sound_entry(directory: Path) -> _Entry | None:
     if not (directory / META_FILE).exists():
         return None
     with contextlib.suppress(ValueError, KeyError, FileNotFoundError):
-        meta = json.loads((directory / META_FILE).read_bytes())
+        meta = parse_json((directory / META_FILE).read_bytes())
         if all(_is_sound(directory / name, stamp) for name, stamp in meta["files"].items()):
             return _Entry(directory, meta)
     _log.warning("%s is damaged and will be made again when it is next needed", directory)

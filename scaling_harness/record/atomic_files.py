@@ -106,13 +106,13 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     HarnessError
         A line other than the last is no JSON object.
     """
-    rows, damaged = to_damage(path.read_bytes()) if path.exists() else ([], None)
+    rows, damaged = rows_until_damage(path.read_bytes()) if path.exists() else ([], None)
     if damaged:
         raise HarnessError(f"{path} line {damaged} is no JSON object: the file was damaged; delete it")
     return rows
 
 
-def to_damage(content: bytes) -> tuple[list[dict[str, Any]], int | None]:
+def rows_until_damage(content: bytes) -> tuple[list[dict[str, Any]], int | None]:
     """Rows up to the first line that is damaged, and the number of that line; see `read_jsonl`."""
     lines = content.split(b"\n")
     rows = []

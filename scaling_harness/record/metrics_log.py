@@ -4,7 +4,7 @@ import math
 import os
 from pathlib import Path
 
-from scaling_harness.record.atomic_files import explain_os_errors, read_jsonl, to_damage
+from scaling_harness.record.atomic_files import explain_os_errors, read_jsonl, rows_until_damage
 from scaling_harness.record.gradient_noise_scale import Measurement, latest, noise_scale
 from scaling_harness.record.record import EvalLoss
 from scaling_harness.record.row_times import TimesLog
@@ -83,7 +83,7 @@ class Curve:
 def is_whole(path: Path, n_bytes: int) -> bool:
     """Whether the first bytes of a curve, which a checkpoint counts on, are there and undamaged."""
     content = path.read_bytes()[:n_bytes] if n_bytes and path.exists() else b""
-    return len(content) == n_bytes and content[-1:] in (b"", b"\n") and to_damage(content)[1] is None
+    return len(content) == n_bytes and content[-1:] in (b"", b"\n") and rows_until_damage(content)[1] is None
 
 
 def last_tenth_loss(path: Path, n_steps: int) -> float | None:

@@ -1,6 +1,5 @@
 """One run of wandb: opened, brought up to date with the curve as it grows, closed with the record."""
 
-import json
 import os
 from collections.abc import Iterator
 from datetime import datetime
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scaling_harness.config.schema import WandbConfig
+from scaling_harness.record.atomic_files import parse_json
 from scaling_harness.record.record import RunRecord
 from scaling_harness.record.row_times import Marks, read_marks, time_of
 from scaling_harness.record.store import Store
@@ -106,7 +106,7 @@ def _rows(curve: Path, start: int, until: int | None) -> Iterator[tuple[int, dic
             if not line.endswith(b"\n") or (until is not None and start > until):
                 return
             try:
-                row = json.loads(line)
+                row = parse_json(line)
             except ValueError:
                 continue
             if isinstance(row, dict):

@@ -15,7 +15,7 @@ def test_a_full_grid_feeds_all():
     said = feeds(grid([1e5, 2e5, 4e5, 8e5, 1.6e6], [1e12, 4e12, 1.6e13], seeds=2))
     assert said == {
         "approach 1": "yes: curves of 5 sizes",
-        "approach 2": "yes: 3 budgets of 3",
+        "approach 2": "yes: 3 of 3 budgets",
         "approach 3": "yes: 15 cells of N and D",
         "seed noise": "yes: 15 cells with several seeds",
     }
@@ -23,7 +23,7 @@ def test_a_full_grid_feeds_all():
 
 def test_four_sizes_are_few_for_a_parabola():
     said = feeds(grid([1e5, 2e5, 4e5, 8e5], [1e12, 4e12, 1.6e13]))
-    assert said["approach 2"] == "yes: 3 budgets of 3, of which some have only 4 sizes"
+    assert said["approach 2"] == "yes: 3 of 3 budgets, with as few as 4 sizes (5 are better)"
     assert said["seed noise"] == "no: no cell of N and D has two seeds"
 
 
