@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,17 @@ def interrupts():
     """A shell starts what it runs in the background deaf to SIGINT; the tests send it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def no_module_is_left(tmp_path_factory):
+    """Forget the modules that a test wrote and imported: the next one may write another of the same name."""
+    before = set(sys.modules)
+    yield
+    where = str(tmp_path_factory.getbasetemp())
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", None)).startswith(where):
+            del sys.modules[name]
 
 
 @pytest.fixture(scope="session")

@@ -60,6 +60,7 @@ def desk(tmp_path, corpus, monkeypatch, capsys):
     (tmp_path / "my_lstm.py").write_text(LSTM)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # two edits of one second and one size read as one file
 
     def typed(command: list[str], code: int = 0) -> str:
         capsys.readouterr()
