@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from analysis.figures.compared import exponents, lowest_losses
     from analysis.figures.diagnostics import (
         forecast,
         forecast_errors,
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Labels",
     "compute_optimal",
+    "exponents",
     "forecast",
     "forecast_errors",
     "isoflop_cuts",
     "isoflop_parabolas",
     "loss_curves",
     "loss_surface",
+    "lowest_losses",
     "noise_scale",
     "offset_profile",
     "one_variable_law",
@@ -38,6 +41,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "compared": ("exponents", "lowest_losses"),
     "diagnostics": ("forecast", "forecast_errors", "offset_profile", "residual_histogram", "residuals"),
     "frontier": ("compute_optimal", "isoflop_parabolas", "loss_curves"),
     "gradient_noise": ("noise_scale",),

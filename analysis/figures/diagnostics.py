@@ -56,7 +56,7 @@ def residuals(
     shades = Shades(cells["N"])
     colours = [shades.of(n) for n in cells["N"]]
     _draw_band(ax, cells, noise)
-    ax.scatter(x, _percent(law, cells), c=colours, s=22, edgecolors="white", linewidths=0.5, zorder=3)
+    ax.scatter(x, residual_percent(law, cells), c=colours, s=22, edgecolors="white", linewidths=0.5, zorder=3)
     names = {"L": f"predicted loss, nats/{labels.unit}", "N": labels.n, "D": labels.d}
     ax.set(xlabel=names[against], ylabel="residual of ln loss, %")
     style.log_axis(ax, "x", style.plain if against == "L" else style.short, most=4)
@@ -66,28 +66,54 @@ def residuals(
 def residual_histogram(ax: Axes, law: FitResult, runs: Runs | pd.DataFrame, noise: SeedNoise | None = None) -> Axes:
     """Draw the histogram of the residuals of a law, lying on its side; see `residuals` for the parameters."""
     cells = style.cells_of(runs)
-    percent = _percent(law, cells)
+    percent = residual_percent(law, cells)
     _draw_band(ax, cells, noise)
     ax.hist(percent, bins="sturges", orientation="horizontal", color=ACCENT, alpha=0.75, rwidth=0.92)
-    ax.set(xlabel="cells", ylabel="residual of ln loss, %", title=f"rms {np.sqrt((percent**2).mean()):.2g} %")
+    ax.set(xlabel="cells", ylabel="residual of ln loss, %", title=f"rms {100 * law.residual_rms:.2f} %")
     return ax
 
 
-def _percent(law: FitResult, cells: pd.DataFrame) -> Array:
+def residual_percent(law: FitResult, cells: pd.DataFrame) -> Array:
+    """Residuals of a law in N and D, percent of the loss.
+
+    Parameters
+    ----------
+    law : FitResult
+        What predicts.
+    cells : DataFrame
+        N, D and L.
+
+    Returns
+    -------
+    array (cells,)
+    """
     return 100 * np.log(cells["L"].to_numpy() / law.predict(N=cells["N"], D=cells["D"]))
+
+
+def noise_band_percent(cells: pd.DataFrame, noise: SeedNoise | None) -> float | None:
+    """Half of the band that holds 95 % of the seed noise of a cell's mean, percent; None without replicates.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        From `replicates.design_cells`.
+    noise : SeedNoise or None
+        From `replicates.seed_noise`.
+
+    Returns
+    -------
+    float or None
+    """
+    if noise is None:
+        return None
+    variance = noise.at(cells["N"].to_numpy()) ** 2 / cells["n_seeds"].to_numpy()
+    return NORMAL_95 * 100 * float(np.sqrt(variance.mean()))
 
 
 def _draw_band(ax: Axes, cells: pd.DataFrame, noise: SeedNoise | None) -> None:
     ax.axhline(0, color=INK, lw=0.8)
-    if noise is not None:
-        half = NORMAL_95 * 100 * _cell_noise(cells, noise)
+    if half := noise_band_percent(cells, noise):
         ax.axhspan(-half, half, color=GREY, alpha=0.2, lw=0, label="95 % of the seed noise of a cell's mean")
-
-
-def _cell_noise(cells: pd.DataFrame, noise: SeedNoise) -> float:
-    """Root mean square of the seed noise of cell means, relative."""
-    variance = noise.at(cells["N"].to_numpy()) ** 2 / cells["n_seeds"].to_numpy()
-    return float(np.sqrt(variance.mean()))
 
 
 def forecast(ax: Axes, held: Holdout, runs: Runs | pd.DataFrame, labels: Labels | None = None) -> Axes:
@@ -196,8 +222,6 @@ def offset_profile(ax: Axes, profile: OffsetProfile, labels: Labels | None = Non
     ax.plot(grid[order], statistic[order], color=ACCENT)
     ax.axhline(profile.threshold, color=INK, lw=0.8, ls="--", label="95 % point")
     ax.axvspan(*profile.ci95, color=ACCENT, alpha=0.12, lw=0, label="95 % interval of E")
-    if profile.identified:
-        ax.axvline(profile.value, color=SECOND, lw=1.2, label=f"E = {profile.value:.3f}")
     ax.set(
         xlabel=f"E held at, nats/{labels.unit}",
         ylabel="F statistic",

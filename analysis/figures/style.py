@@ -1,8 +1,8 @@
 """One look for every figure: fonts, colours, axis labels with units, readable ticks, saving."""
 
-import base64
 import contextlib
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +27,9 @@ from scaling_harness.record.atomic_files import write_atomically
 # Okabe and Ito's palette stays apart for every common kind of colour blindness.
 APPROACH_COLOURS = {"1": "#0072B2", "2": "#D55E00", "3": "#009E73"}
 ACCENT, SECOND, GREY, INK = "#0072B2", "#D55E00", "#9a9a9a", "#222222"
-SIZE_MAP: Colormap = ListedColormap(colormaps["viridis"](np.linspace(0.0, 0.9, 256)), "sizes")
+SIZE_MAP: Colormap = ListedColormap(colormaps["viridis"](np.linspace(0.0, 0.8, 256)), "sizes")
 LOSS_MAP: Colormap = ListedColormap(colormaps["YlGnBu_r"](np.linspace(0.3, 1.0, 256)), "losses")
+LEAST_WIDTH = 62  # pixels an inch: the text of a narrower figure is too small to be read on a screen
 NARROW = 8.0  # a log axis over less than this factor is ticked in even steps
 RC: dict[Any, Any] = {
     "font.size": 9.5,
@@ -46,6 +47,7 @@ RC: dict[Any, Any] = {
     "figure.dpi": 110,
     "savefig.dpi": 160,
     "svg.hashsalt": "scaling-harness",
+    "svg.fonttype": "none",
     "pdf.fonttype": 42,
 }
 
@@ -121,9 +123,9 @@ def short(value: float) -> str:
 
 
 def power(value: float) -> str:
-    """Write 3e11 as 3 x 10^11, in mathtext."""
-    factor, exponent = f"{value:.1e}".split("e")
-    lead = "" if factor == "1.0" else rf"{factor.removesuffix('.0')}\times "
+    """Write 3.15e11 as 3.15 x 10^11, in mathtext: three digits, as in the tables of a report."""
+    factor, exponent = f"{value:.2e}".split("e")
+    lead = "" if factor == "1.00" else rf"{factor.rstrip('0').rstrip('.')}\times "
     return rf"${lead}10^{{{int(exponent)}}}$"
 
 
@@ -212,10 +214,15 @@ def rendered(figure: Figure, kind: str) -> bytes:
         if figure.get_layout_engine() is not None:  # laid out once, for all kinds of file
             figure.draw_without_rendering()
             figure.set_layout_engine(None)  # "none" would leave a placeholder, for which savefig draws twice
-        figure.savefig(buffer, format=kind, metadata=dates.get(kind))
+        figure.savefig(buffer, format=kind, metadata=dates.get(kind), transparent=kind == "svg")  # as dark as a page
     return buffer.getvalue()
 
 
-def data_uri(figure: Figure) -> str:
-    """A figure as an SVG image that a page carries in itself."""
-    return "data:image/svg+xml;base64," + base64.b64encode(rendered(figure, "svg")).decode()
+def inline_svg(figure: Figure, name: str) -> str:
+    """A figure as an element of a page: text stays text and readable, and its ids are its own by the name."""
+    svg = rendered(figure, "svg").decode()
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
+    head = f'<svg role="img" aria-label="{name}" style="min-width: {LEAST_WIDTH * figure.get_figwidth():.0f}px"'
+    svg = re.sub(r'<svg [^>]*?(viewBox="[^"]*")[^>]*>', rf"{head} \1>", svg, count=1)
+    return re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg).replace("xlink:href", "href")

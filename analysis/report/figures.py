@@ -1,7 +1,9 @@
-"""Every figure of a report: what it is called, what must be seen in it, and when it cannot be drawn."""
+"""Every figure of a report: what it is called, what must be seen and what is, and when it cannot be drawn."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -9,13 +11,18 @@ from matplotlib.figure import Figure
 
 from analysis import figures
 from analysis.figures.style import Labels, labels_of
+from analysis.frontier.approach1_envelope import Envelope
 from analysis.frontier.approach2_isoflop import MIN_SIZES, Slice
-from analysis.hyperparameters.gradient_noise import best_batches, noise_points
-from analysis.report import panels
+from analysis.hyperparameters.gradient_noise import NoisePoint, best_batches, noise_points
+from analysis.report import figure_data, findings, panels
 from analysis.report.panels import single
 from analysis.report.summary import Analysis
+from analysis.runs.conventions import token_unit
 from analysis.runs.curves import Points
 from analysis.runs.selection import Runs
+from analysis.validation.holdout import Holdout
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -37,37 +44,51 @@ class Material:
         """Axis labels of these runs."""
         return labels_of(self.runs)
 
+    @cached_property
+    def noise_points(self) -> tuple[NoisePoint, ...]:
+        """Measurements of the gradient noise scale."""
+        return noise_points(self.runs, self.curves)
+
 
 @dataclass(frozen=True)
 class Entry:
-    """One figure: its file name, title, and the one sentence that says what to look for.
+    """One figure: its file name, title, what must be seen in it, and what these runs show.
 
-    ``draw`` gives the figure, or the sentence that says why there is none.
+    ``draw`` gives the figure, or the sentence that says why there is none. Where there is one, ``found`` says what is
+    in it, and ``data`` is the table behind it. ``first`` puts it on the first screen.
     """
 
     name: str
     title: str
-    caption: str
+    see: str
     draw: Callable[[Material], Figure | str]
+    found: Callable[[Material], str]
+    data: Callable[[Material], pd.DataFrame]
+    first: bool = False
 
 
 def _loss_curves(material: Material) -> Figure | str:
     if not material.curves:
         return "No run has a training curve."
-    traced = material.analysis.approaches.envelope if material.analysis else None
+    traced = _envelope(material)
     return single(lambda ax: figures.loss_curves(ax, material.runs, material.curves, traced, material.labels))
+
+
+def _envelope(material: Material) -> Envelope | None:
+    return material.analysis.approaches.envelope if material.analysis else None
 
 
 def _parabolas(material: Material) -> Figure | str:
     if not any(np.isfinite(piece.coefficients).all() for piece in material.slices):
         return f"Not drawn: no budget has {MIN_SIZES} sizes or more at one C."
     return single(
-        lambda ax: figures.isoflop_parabolas(ax, material.runs, material.cells, material.slices, material.labels)
+        lambda ax: figures.isoflop_parabolas(ax, material.runs, material.cells, material.slices, material.labels),
+        width=5.6,
     )
 
 
 def _noise_scale(material: Material) -> Figure | str:
-    points = noise_points(material.runs, material.curves)
+    points = material.noise_points
     if not points:
         return "Not drawn: no run measured the gradient noise scale (evaluation.noise_every), or none by its curve."
     if all(point.tokens is None for point in points):
@@ -87,69 +108,102 @@ def _from_analysis(draw: Callable[[Analysis, Labels], Figure | str]) -> Callable
     return drawn
 
 
+def _of(read: Callable[[Analysis], T]) -> Callable[[Material], T]:
+    """What is said of a figure that needs the fits, and so of one that was drawn."""
+
+    def found(material: Material) -> T:
+        assert material.analysis is not None
+        return read(material.analysis)
+
+    return found
+
+
 def _forecast(analysis: Analysis, labels: Labels) -> Figure | str:
     if analysis.holdout is None:
         return f"No forecast: {analysis.holdout_reason}."
     return panels.forecast(analysis.holdout, analysis.approaches.cells, labels)
 
 
+def _held(analysis: Analysis) -> Holdout:
+    assert analysis.holdout is not None
+    return analysis.holdout
+
+
 CATALOGUE = (
-    Entry(
-        "loss_curves",
-        "Training curves and their envelope",
-        "Larger models start later and end lower, and each has a stretch of compute where none does better: the "
-        "envelope approach 1 reads N from.",
-        _loss_curves,
-    ),
     Entry(
         "isoflop",
         "IsoFLOP parabolas",
-        "At each budget the loss must have its minimum inside the sizes trained (star), and the minimum must move "
-        "to larger N as C grows.",
+        "at each budget the loss has its minimum inside the sizes trained (star), and the minimum moves to larger N as "
+        "C grows.",
         _parabolas,
+        lambda material: findings.of_parabolas(material.slices),
+        lambda material: figure_data.of_parabolas(material.cells, material.slices),
+        first=True,
     ),
     Entry(
         "frontier",
         "Compute-optimal N and D",
-        "The three approaches must agree within their bands (of the slope alone for 1 and 2, of the whole fit for "
-        "3); thin lines show the published slopes through the middle, their level is not a claim.",
+        "the three approaches lie within their bands (of the slope alone for 1 and 2, of the whole fit for 3); thin "
+        "lines show the published slopes through the middle, their level is not a claim.",
         _from_analysis(lambda analysis, labels: panels.compute_optimal(analysis.approaches, labels)),
+        _of(lambda analysis: findings.of_frontier(analysis.approaches)),
+        _of(lambda analysis: figure_data.of_frontier(analysis.approaches)),
+        first=True,
+    ),
+    Entry(
+        "loss_curves",
+        "Training curves and their envelope",
+        "larger models start later and end lower, and each has a stretch of compute where none does better: the "
+        "envelope approach 1 reads N from.",
+        _loss_curves,
+        lambda material: findings.of_curves(
+            len(material.curves), len(np.unique(material.runs.frame["N"])), _envelope(material)
+        ),
+        lambda material: figure_data.of_curves(material.runs, material.curves),
     ),
     Entry(
         "contours",
         "Approach 3: the parametric law",
-        "The efficient frontier must cross the cloud of runs, not leave it, and the curves at each budget must pass "
+        "the efficient frontier crosses the cloud of runs and does not leave it, and the curves at each budget pass "
         "through the points (means over seeds) without a trend in what they miss.",
         _from_analysis(
             lambda analysis, labels: panels.parametric_law(
                 analysis.approaches.parametric, analysis.approaches.cells, labels
             )
         ),
+        _of(findings.of_surface),
+        _of(lambda analysis: figure_data.of_law(analysis.approaches.parametric, analysis.approaches.cells)),
     ),
     Entry(
         "power_laws",
         "Kaplan's one-variable laws",
-        "A straight line is a pure power law; points that bend above it at the right end speak for an irreducible "
+        "a straight line is a pure power law; points that bend above it at the right end speak for an irreducible "
         "loss E (dashed), and its exponent is then not comparable with the straight one.",
         _from_analysis(lambda analysis, labels: panels.one_variable_laws(analysis.kaplan, labels)),
+        _of(lambda analysis: findings.of_one_variable(list(analysis.kaplan.values()))),
+        _of(lambda analysis: figure_data.of_one_variable(analysis.kaplan)),
     ),
     Entry(
         "residuals",
         "Residuals of approach 3",
-        "Points must scatter without trend (colour is N), and 95 % of them inside the grey band if the law misses "
+        "points scatter without trend (colour is N), and 95 % of them lie inside the grey band if the law misses "
         "nothing but seed noise.",
         _from_analysis(
             lambda analysis, labels: panels.residuals(
                 analysis.approaches.parametric, analysis.approaches.cells, analysis.approaches.noise, labels
             )
         ),
+        _of(findings.of_residuals),
+        _of(lambda analysis: figure_data.of_law(analysis.approaches.parametric, analysis.approaches.cells)),
     ),
     Entry(
         "forecast",
         "Forecast of runs the fit has not seen",
-        "The measured losses must lie in the wider band, that of the mixture of forms, and far from the grey line, and "
-        "the law's error well below those of the two simpler forecasts; the narrower band holds if the law does.",
+        "the measured losses lie in the wider band, that of the mixture of forms, and far from the grey line, and the "
+        "law's error is well below those of the two simpler forecasts; the narrower band holds if the law does.",
         _from_analysis(_forecast),
+        _of(lambda analysis: findings.of_forecast(_held(analysis))),
+        _of(lambda analysis: figure_data.of_forecast(_held(analysis).points)),
     ),
     Entry(
         "offset_profile",
@@ -161,14 +215,18 @@ CATALOGUE = (
                 lambda ax: figures.offset_profile(ax, analysis.third.profile, labels), height=3.2
             )
         ),
+        _of(lambda analysis: findings.of_offset(analysis.third, token_unit(analysis.runs))),
+        _of(lambda analysis: figure_data.of_offset(analysis.third.profile)),
     ),
     Entry(
         "noise_scale",
         "Gradient noise scale",
-        "B_simple must grow as the loss falls, by more than the intervals: beyond it a larger batch saves few steps; "
+        "B_simple grows as the loss falls, by more than the intervals: beyond it a larger batch saves few steps; "
         "the batch of least loss at one D may lie far below, as fewer tokens a step are more steps; where |G|² is "
         "hardly above its noise, only its larger draws give a value, so that wide intervals read low.",
         _noise_scale,
+        lambda material: findings.of_noise_scale(material.noise_points),
+        lambda material: figure_data.of_noise_scale(material.noise_points),
     ),
 )
 

@@ -71,7 +71,7 @@ def unchanged(summary: Path, made_from: str) -> dict[str, Any] | None:
 def _code() -> list[Path]:
     """Sources of the analysis, and of the room that it reads records with."""
     rooms = (_ANALYSIS, Path(scaling_harness.record.__path__[0]))
-    return [path for room in rooms for path in sorted(room.rglob("*")) if path.suffix in (".py", ".j2")]
+    return [path for room in rooms for path in sorted(room.rglob("*")) if path.suffix in (".py", ".j2", ".css")]
 
 
 def _data(path: Path) -> Iterator[Path]:

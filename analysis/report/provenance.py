@@ -1,4 +1,4 @@
-"""Where the numbers of a report come from: runs, checklist, costs and provenance, in plain text."""
+"""Where the numbers of a report come from: runs, recipe, costs and provenance, in plain text."""
 
 import json
 from collections import Counter
@@ -10,17 +10,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.arrays import Array
-from analysis.figures.style import Labels
-from analysis.fitting.result import FitResult
-from analysis.report.summary import Analysis
-from analysis.report.tables import Table, count_words, number, table
+from analysis.report.tables import Table, number, table
 from analysis.runs.from_records import recipe_fields, record_in
 from analysis.runs.selection import Runs
 from scaling_harness.record.record import RunRecord
 
 RUN_COLUMNS = {"run": "run", "N": "N", "D": "D", "C": "C, FLOP", "L": "loss", "loss_stderr_nats": "std. error"}
 RUN_COLUMNS |= {"seed": "seed", "lr": "learning rate", "batch_tokens": "batch", "wall_s": "time, s"}
-FIT_ITEMS = ("form", "objective", "optimiser", "starts", "intervals")
 MOST_VALUES = 4
 
 
@@ -49,43 +45,22 @@ def records_of(runs: Runs) -> list[RunRecord]:
     return [record for record in found if record]
 
 
-def checklist(analysis: Analysis | None, runs: Runs, records: Sequence[RunRecord], labels: Labels) -> Table:
-    """What a reader must know to repeat or judge the fit (Li et al. 2025, (Mis)Fitting)."""
-    of_fit = _fit_items(analysis.approaches.parametric) if analysis else dict.fromkeys(FIT_ITEMS, "no fit yet")
-    cost = f" = {analysis.approaches.parametric.cost.convention}" if analysis else ""
-    of_runs = {
-        "units": f"N: parameters, {count_words(runs.count)}; D: {labels.unit}s seen once; C{cost}, FLOP; "
-        f"loss: nats/{labels.unit}",
-        "training set-up": recipe_text(records) or "not in the table",
-        "checkpoints": "the final loss of each run; approach 1 also reads the losses along the runs",
-    }
-    return table(("item", "this analysis"), (of_fit | of_runs | {"code and data": _code_and_data(records)}).items())
-
-
-def _fit_items(fitted: FitResult) -> dict[str, str]:
-    settings, point = fitted.settings, fitted.certificate
-    answers = (
-        f"{fitted.law.formula} ({fitted.law.source})",
-        f"{settings['loss']}, delta {settings['delta']}, summed over {settings['rows']}",
-        "damped Newton with analytic derivatives, Huber's threshold lowered in stages",
-        f"the best {point.tried} of a grid, {point.agreeing} reached this optimum; relative gradient "
-        f"{point.gradient_norm:.1e}, condition number {point.condition:.2g}",
-        f"95 % percentiles of {settings['resamples']} resamples: new noise on every cell, of the seeds' spread or "
-        "of the scatter about the fit where that is larger, the same draws for all approaches",
-    )
-    return dict(zip(FIT_ITEMS, answers, strict=True))
-
-
-def recipe_text(records: Sequence[RunRecord]) -> str:
+def recipe_values(records: Sequence[RunRecord]) -> dict[str, str]:
     """Science settings other than shape, length and seed; those that differ with all their values."""
     values: dict[str, dict[str, None]] = {}
     for record in records:
         for name, value in recipe_fields(record.config).items():
             values.setdefault(name, {})[json.dumps(value)] = None
-    return "; ".join(f"{name} = {' | '.join(several)}" for name, several in values.items())
+    return {name: " | ".join(several) for name, several in values.items()}
 
 
-def _code_and_data(records: Sequence[RunRecord]) -> str:
+def recipe_text(records: Sequence[RunRecord]) -> str:
+    """The same as one line."""
+    return "; ".join(f"{name} = {values}" for name, values in recipe_values(records).items())
+
+
+def code_and_data(records: Sequence[RunRecord]) -> str:
+    """Versions of the code that trained the runs, and their data."""
     if not records:
         return "a table of runs trained elsewhere"
     versions = {_code(record.provenance) for record in records}

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from analysis.fitting.estimate import Estimate
 from analysis.fitting.goodness_of_fit import FitQuality, OffsetProfile, fit_quality, profile_offset
 from analysis.fitting.result import FitResult
 from analysis.frontier.approaches import Approach, Approaches, three_approaches
@@ -299,10 +298,10 @@ def _how_b(analysis: Analysis, how: str) -> str:
 
 
 def _offset_row(name: str, checks: LawChecks, unit: str) -> tuple[str, str, str, str]:
-    profile = checks.profile
-    known = Estimate(profile.value, ci95=profile.ci95)
-    value = f"{known:.3f}" if profile.identified else f"unidentified (< {profile.ci95[1]:.3f})"
-    return ("E", value, "", f"profile of {name}, nats per {unit}")
+    profile, fitted = checks.profile, checks.fit
+    value = f"{fitted.params[fitted.law.offset or '']:.3f}"
+    shown = value if profile.identified else f"unidentified (< {profile.ci95[1]:.3f})"
+    return ("E", shown, "", f"{name}, nats per {unit}")
 
 
 def forecast_line(analysis: Analysis) -> str:

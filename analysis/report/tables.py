@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from analysis.figures.style import Labels
-from analysis.fitting.goodness_of_fit import FitQuality, OffsetProfile
+from analysis.fitting.goodness_of_fit import FitQuality
 from analysis.fitting.result import FitResult
 from analysis.frontier.exact_flops import ExactAllocation
 from analysis.laws.published import PUBLISHED
@@ -39,14 +39,15 @@ def count_words(count: str | None) -> str:
     return COUNT_WORDS[count] if count else "as the table counts it"
 
 
-def number(value: Any) -> str:
-    """Four significant digits, thousands in full; from 1e7 on, and below 1e-3, with a power of ten."""
+def number(value: Any, digits: int = 4) -> str:
+    """Significant digits, thousands in full; from 1e7 on, and below 1e-3, three at most with a power of ten."""
     if value is None or not np.isfinite(value):
         return "–"
+    value = float(f"{value:.{digits}g}") if digits < 4 else value
     if 1e3 <= abs(value) < 1e7:
         return f"{value:,.0f}"
     if value == 0 or 1e-3 <= abs(value) < 1e3:
-        return f"{value:.4g}"
+        return f"{value:.{digits}g}"
     mantissa, exponent = f"{value:.2e}".split("e")
     return f"{mantissa.rstrip('0').rstrip('.')}×10{str(int(exponent)).translate(SUPERSCRIPTS)}"
 
@@ -56,7 +57,7 @@ def differences(analysis: Analysis) -> Table:
     rows = []
     for pair, estimate in analysis.approaches.differences.items():
         ends = estimate.ci95
-        verdict = "–" if ends is None else "agree" if ends[0] <= 0 <= ends[1] else "differ"
+        verdict = "–" if ends is None else "within noise" if ends[0] <= 0 <= ends[1] else "beyond noise"
         rows.append((pair.replace("-", " − "), f"{estimate:.3f}", verdict))
     return table(("approaches", "difference of a (95 %)", "verdict"), rows)
 
@@ -161,15 +162,15 @@ def _laws_that_fit(analysis: Analysis) -> list[str]:
 
 def offset_sentences(analysis: Analysis, labels: Labels) -> list[str]:
     """What the profiles say about E, approach 3's first."""
-    return [_offset_sentence(name, checks.profile, labels.unit) for name, checks in analysis.laws.items()]
+    return [_offset_sentence(name, checks, labels.unit) for name, checks in analysis.laws.items()]
 
 
-def _offset_sentence(name: str, profile: OffsetProfile, unit: str) -> str:
-    low, high = profile.ci95
-    if profile.identified:
+def _offset_sentence(name: str, checks: LawChecks, unit: str) -> str:
+    (low, high), fitted = checks.profile.ci95, checks.fit
+    if checks.profile.identified:
         return (
-            f"By {name} the data bound the irreducible loss away from zero: E = {profile.value:.3f} nats/{unit} by "
-            f"least squares, 95 % profile interval {low:.3f} to {high:.3f}."
+            f"By {name} the irreducible loss E is {fitted.values[fitted.law.offset or '']:.3f} nats/{unit}; the data "
+            f"bound it away from zero: the 95 % interval of its profile, by least squares, is {low:.3f} to {high:.3f}."
         )
     return (
         f"By {name} the data do not identify the irreducible loss: any E from 0 to {high:.3f} nats/{unit} "

@@ -2,27 +2,28 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-import jinja2
 import pandas as pd
+from markupsafe import Markup
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from analysis.figures.style import data_uri, save_figure
+from analysis.figures.style import inline_svg, save_figure
 from analysis.fitting.result import UNUSABLE
 from analysis.frontier.approach2_isoflop import slices
 from analysis.frontier.common_compute import at_common_compute
 from analysis.frontier.exact_flops import exact_allocation
-from analysis.frontier.verdict import verdict
 from analysis.laws.registry import LAWS
 from analysis.report import made_from, tables
 from analysis.report import provenance as sources
+from analysis.report.answer import answer
+from analysis.report.checklist import checklist
 from analysis.report.figures import Material, draw_all
+from analysis.report.page import csv_link, csv_text, render
 from analysis.report.summary import (
     Analysis,
     analyse,
@@ -50,16 +51,16 @@ HEADLINE = ("quantity", "these runs", "published", "how")
 WIDE = 160  # columns of a table that goes to a file
 SECTIONS = (
     ("headline", "Exponents"),
-    ("forecast", "Forecast"),
+    ("forecasts", "Forecasts"),
     ("noise", "Fit against noise"),
-    ("aims", "Aims of the sweep"),
-    ("counts", "Other counts of N and C"),
-    ("figures", "Figures"),
+    ("aims", "Aims"),
+    ("counts", "Other counts"),
     ("warnings", "Warnings"),
     ("excluded", "Left out"),
     ("checklist", "Checklist"),
     ("runs", "Runs"),
     ("provenance", "Provenance"),
+    ("figures", "Figures"),
 )
 
 
@@ -67,9 +68,9 @@ SECTIONS = (
 class ReportPaths:
     """What was written, or stands there from before because nothing it is made from has changed (``unchanged``).
 
-    ``figures`` are the PNG and PDF files, those that could be drawn; ``headline`` the rows of the table of exponents
-    and ``sentences`` what is said below it; ``reason`` why no law could be fitted. ``analysis`` is None if there is
-    none, and if the report is unchanged.
+    ``figures`` are the PNG, PDF and CSV files of those that could be drawn; ``headline`` the rows of the table of
+    exponents and ``sentences`` what is said below it; ``reason`` why no law could be fitted. ``analysis`` is None if
+    there is none, and if the report is unchanged.
     """
 
     html: Path
@@ -151,10 +152,10 @@ def write_report(
     analysis, reason = _analyse(sweep, hold_out, resamples)
     aims = tuple(judge(analysis, sweep.listing.aims)) if analysis and sweep.listing else ()
     material = _material(sweep.runs, analysis, reason)
+    document = _document(sweep, material, aims)
     shown, written = _draw(material, out_dir / "figures")
-    context = _context(path, sweep, material, shown) | {"aims": tables.aims(aims)}
-    write_text(html, _template().render(context))
-    document = _document(sweep, analysis, reason) | {"aims": to_json(aims)}
+    context = _context(path, sweep, material, aims) | {"figures": shown}
+    write_text(html, render("report.html.j2", document, answer=document.get("answer"), **context))
     files = [str(file.relative_to(out_dir)) for file in (html, *written)]
     document |= {"printed": _printed(analysis, aims), made_from.KEY: {"digest": digest, "files": files}}
     write_json(summary, document)
@@ -249,39 +250,42 @@ def _material(runs: Runs, analysis: Analysis | None, reason: str | None) -> Mate
     return Material(runs, curves_of(runs), cells, tuple(slices(cells)), None, reason)
 
 
-def _draw(material: Material, directory: Path) -> tuple[list[dict[str, str]], tuple[Path, ...]]:
-    """Figures as the page shows them, and the files written."""
+def _draw(material: Material, directory: Path) -> tuple[list[dict[str, Any]], tuple[Path, ...]]:
+    """Figures as the page shows them, and the files written: PNG, PDF and CSV of each."""
     shown, written = [], []
     for entry, drawn in draw_all(material):
-        row = {"name": entry.name, "title": entry.title, "caption": entry.caption}
+        row: dict[str, Any] = {"name": entry.name, "title": entry.title, "see": entry.see, "first": entry.first}
         if isinstance(drawn, Figure):
-            written += save_figure(drawn, directory, entry.name)
-            row["image"] = data_uri(drawn)
+            data, csv = entry.data(material), directory / f"{entry.name}.csv"
+            written += [*save_figure(drawn, directory, entry.name), csv]
+            write_text(csv, csv_text(data))
+            row |= {"svg": Markup(inline_svg(drawn, entry.name)), "csv": csv_link(data), "found": entry.found(material)}
         else:
             row["reason"] = drawn
         shown.append(row)
     return shown, tuple(written)
 
 
-def _context(path: Path, sweep: _Sweep, material: Material, shown: list[dict[str, str]]) -> dict[str, Any]:
-    """All that the template shows."""
+def _context(path: Path, sweep: _Sweep, material: Material, aims: Sequence[Aim]) -> dict[str, Any]:
+    """All that the template shows beside the document and the figures."""
     runs, analysis, labels = sweep.runs, material.analysis, material.labels
     records = sources.records_of(runs)
     warnings = warnings_of(analysis) if analysis else runs.notes
+    named = f"archive:{archive_name(path)}" if is_archive(path) else str(path)
     context = {
         "title": f"Scaling laws of {sweep.listing.name if sweep.listing else path.stem}",
         "question": sweep.listing.question if sweep.listing else None,
+        "banner": _banner(sweep, material.reason, warnings, aims),
         "sections": SECTIONS,
-        "progress": sweep.progress,
-        "reason": material.reason,
         "overview": _overview(sweep),
+        "command": f"scaling-harness report {named}",
         "count": tables.count_words(runs.count),
+        "unit": labels.unit,
         "forecast": forecast_line(analysis) if analysis else "no forecast: no law was fitted",
-        "figures": shown,
         "warnings": warnings,
-        "unusable": list(dict.fromkeys(sentence for sentence in warnings if UNUSABLE in sentence)),
+        "aims": tables.aims(aims),
         "dropped": sources.dropped(runs),
-        "checklist": sources.checklist(analysis, runs, records, labels),
+        "checklist": checklist(analysis, runs, records, labels),
         "runs": sources.run_table(runs),
         "costs": sources.costs(runs.frame),
         "provenance": sources.provenance(records, provenance()),
@@ -289,12 +293,28 @@ def _context(path: Path, sweep: _Sweep, material: Material, shown: list[dict[str
     return context | (_fitted(analysis, material) if analysis else {})
 
 
+def _banner(
+    sweep: _Sweep, reason: str | None, warnings: Sequence[str], aims: Sequence[Aim]
+) -> list[tuple[str, str | None]]:
+    """What changes how the page must be read, each with its details: it stands above everything else."""
+    left_out = 0 if sweep.progress else len(sweep.runs.dropped)
+    missed = [f"{aim.what} {tables.number(aim.measured, 3)} ({aim.wanted})" for aim in aims if not aim.met]
+    unusable = dict.fromkeys(sentence for sentence in warnings if UNUSABLE in sentence)
+    lines: list[tuple[str, str | None]] = [(sentence, None) for sentence in (sweep.progress, *unusable) if sentence]
+    if reason:
+        lines.append(("No law was fitted", reason))
+    if left_out:
+        lines.append((f"{left_out} runs are in no fit", "their reasons stand under Left out"))
+    if missed:
+        lines.append((f"{len(missed)} of {len(aims)} aims of the sweep are missed", ", ".join(missed)))
+    return lines
+
+
 def _fitted(analysis: Analysis, material: Material) -> dict[str, Any]:
     """What needs a fit."""
     approaches = analysis.approaches
     return {
         "headline": tables.table(HEADLINE, table_rows(analysis)),
-        "agreement": verdict(approaches).sentence,
         "differences": tables.differences(analysis),
         "variants": tables.variants(analysis),
         "published": tables.published(),
@@ -322,17 +342,12 @@ def _overview(sweep: _Sweep) -> str:
     return f"{len(frame)} runs at {budgets} budgets: {', '.join(words)} FLOP; {len(sweep.runs.dropped)} left out."
 
 
-def _document(sweep: _Sweep, analysis: Analysis | None, reason: str | None) -> dict[str, Any]:
+def _document(sweep: _Sweep, material: Material, aims: Sequence[Aim]) -> dict[str, Any]:
     """The summary; without a fit, what there is and why."""
-    state = {"n_planned": sweep.planned, "n_finished": sweep.finished}
-    if analysis is not None:
-        return summary_document(analysis) | state
+    state = {"n_planned": sweep.planned, "n_finished": sweep.finished, "aims": to_json(aims)}
+    if analysis := material.analysis:
+        answered = answer(analysis, aims, material.labels.unit, sweep.planned - sweep.finished)
+        return summary_document(analysis) | {"answer": to_json(answered)} | state
     rows = [dict(row) for row in sweep.runs.dropped]
     runs = {"n_runs": len(sweep.runs), "n_dropped": len(rows), "dropped": rows}
-    return {"count": sweep.runs.count, "reason": reason, **runs, **state}
-
-
-def _template() -> jinja2.Template:
-    source = resources.files("analysis.report").joinpath("template.html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(source)
+    return {"count": sweep.runs.count, "reason": material.reason, **runs, **state}

@@ -168,6 +168,17 @@ def add_json(parser: "argparse._ActionsContainer") -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON document on stdout instead of tables")
 
 
+def names_runs(source: str) -> bool:
+    """Tell whether a source is a sweep, an archive or a table, not a saved fit or published constants."""
+    from analysis.fitting.saved_fit import is_saved_fit
+    from analysis.forecasting.source import PREFIX
+
+    if source.startswith(PREFIX):
+        return False
+    path = Path(source)
+    return not (path.suffix == ".json" or (path.is_file() and is_saved_fit(path)))
+
+
 def find_runs(name: str, runs_dir: Path) -> Path:
     """Find the path of a table or an archive, or of a sweep by name or folder.
 

@@ -158,7 +158,7 @@ def simulated_report(simulated_sweep, tmp_path_factory):
     from analysis.report.write import write_report
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report_figures, "CATALOGUE", report_figures.CATALOGUE[1:2])
+        patch.setattr(report_figures, "CATALOGUE", report_figures.CATALOGUE[:1])
         return write_report(simulated_sweep, tmp_path_factory.mktemp("report"), resamples=60)
 
 

@@ -38,11 +38,15 @@ const light = colour => colour.map(v => v / 255).map(v => v <= .04045 ? v / 12.9
 const behind = e => { const layers = [];
   for (; e; e = e.parentElement) layers.unshift(rgba(getComputedStyle(e).backgroundColor));
   return layers.reduce((under, top) => over(top, under), rgba("Canvas").slice(0, 3)); };
+const inverted = (e, colour) => { for (; e; e = e.parentElement) {
+    const share = /invert\\(([\\d.]+)\\)/.exec(getComputedStyle(e).filter)?.[1] ?? 0;
+    colour = colour.map((v, i) => i < 3 ? share * (255 - v) + (1 - share) * v : v); }
+  return colour; };
 const low = [], text = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 while (text.nextNode()) {
   const e = text.currentNode.parentElement, style = getComputedStyle(e);
   if (!text.currentNode.data.trim() || !e.checkVisibility() || /^(SCRIPT|STYLE|OPTION)$/.test(e.tagName)) continue;
-  const under = behind(e), ink = rgba(e.closest("svg") ? style.fill : style.color);
+  const under = behind(e), ink = inverted(e, rgba(e.closest("svg") ? style.fill : style.color));
   const [dark, bright] = [light(over(ink, under)), light(under)].sort((a, b) => a - b);
   const contrast = (bright + .05) / (dark + .05);
   if (contrast < arguments[0]) low.push(`${contrast.toFixed(2)}: ${text.currentNode.data.trim().slice(0, 60)}`);
@@ -105,6 +109,7 @@ class Browser:
         """Print the page, on A4, to a file."""
         from selenium.webdriver.common.print_page_options import PrintOptions
 
+        self.emulate(media="print")  # what was emulated before holds on paper too
         paper = PrintOptions()
         paper.page_width, paper.page_height = 21.0, 29.7
         path.write_bytes(base64.b64decode(self.driver.print_page(paper)))

@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 
 from analysis import figures
 from analysis.figures.style import Labels, labels_of
+from analysis.forecasting.source import from_fit
 
 
 @pytest.fixture
@@ -35,11 +36,13 @@ def draws(analysis):
         "forecast": (analysis.holdout, runs),
         "forecast_errors": (analysis.holdout,),
         "offset_profile": (analysis.third.profile,),
+        "exponents": ([from_fit(law)],),
+        "lowest_losses": ([from_fit(law)],),
     }
 
 
 def test_each_draws_into_the_axes_it_is_given_and_gives_them_back(analysis):
-    axes = Figure().subplots(3, 4).ravel()
+    axes = Figure().subplots(3, 5).ravel()
     for ax, (name, given) in zip(axes, draws(analysis).items(), strict=False):
         assert getattr(figures, name)(ax, *given) is ax
         assert ax.get_xlabel(), name

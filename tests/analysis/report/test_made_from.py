@@ -15,7 +15,7 @@ from scaling_harness.record.record import METRICS_FILE, write_record
 @pytest.fixture
 def sweep(make_sweep, record, monkeypatch):
     """Three finished runs, too few for a law, and one that is not finished; one figure."""
-    monkeypatch.setattr(report_figures, "CATALOGUE", report_figures.CATALOGUE[:1])
+    monkeypatch.setattr(report_figures, "CATALOGUE", report_figures.CATALOGUE[2:3])
     records = [record(f"run{i}", 10**4 * (i + 1), 10**6, 2.0) for i in range(3)]
     curve = [{"step": k, "tokens": 500.0 * k, "loss": 5 / k, "valid_loss": 5 / k} for k in range(1, 9)]
     return make_sweep(records, {made.run_id: curve for made in records}, unfinished=["other"])
@@ -58,7 +58,7 @@ def test_the_curve_of_an_unfinished_run_does_not_count(sweep):
     assert digest(sweep) == before
 
 
-@pytest.mark.parametrize("file", ["laws/law.py", "report/template.html.j2"])
+@pytest.mark.parametrize("file", ["laws/law.py", "report/templates/report.html.j2", "report/templates/style.css"])
 def test_changed_code_of_the_analysis_is_another_digest(sweep, tmp_path, monkeypatch, file):
     before = digest(sweep)
     copy = shutil.copytree(Path(analysis.__path__[0]), tmp_path / "analysis")
@@ -78,7 +78,7 @@ def test_a_table_is_known_by_its_content(tmp_path):
 
 def test_a_report_is_left_as_it_is_until_an_option_changes_or_a_file_is_gone(sweep):
     first = write_report(sweep)
-    assert (first.unchanged, len(first.figures)) == (False, 2)
+    assert (first.unchanged, len(first.figures)) == (False, 3)
     before = {path: path.stat().st_mtime_ns for path in sweep.rglob("*") if path.is_file()}
     again = write_report(sweep)
     assert again.unchanged
