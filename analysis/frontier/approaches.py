@@ -19,6 +19,7 @@ from analysis.frontier import approach1_envelope as envelope
 from analysis.frontier import approach2_akima as akima
 from analysis.frontier import approach2_bias as bias_of
 from analysis.frontier import approach2_isoflop as isoflop
+from analysis.frontier.approach1_envelope import Envelope
 from analysis.frontier.common_compute import CommonCompute, at_common_compute
 from analysis.frontier.decayed_envelope import decayed_envelope, winning_sizes
 from analysis.frontier.frontier_line import MIN_BUDGETS, Approach, Drawn, approach_through, empty_approach
@@ -61,8 +62,8 @@ class Approaches:
     noise: SeedNoise | None
     equal_compute: pd.DataFrame
     slices: tuple[isoflop.Slice, ...]
-    envelope: envelope.Envelope | None
-    decayed: envelope.Envelope | None = None
+    envelope: Envelope | None
+    decayed: Envelope | None = None
     variants: Mapping[str, Approach] = field(default_factory=dict)
     variant_differences: Mapping[str, Estimate] = field(default_factory=dict)
     parabola_bias: bias_of.ParabolaBias | None = None
@@ -263,8 +264,8 @@ def _second_warnings(
 
 
 def _first_of(
-    traced: envelope.Envelope | None, cells: pd.DataFrame, noise: Array, cost: CostModel
-) -> tuple[envelope.Envelope | None, Approach, dict[str, Approach]]:
+    traced: Envelope | None, cells: pd.DataFrame, noise: Array, cost: CostModel
+) -> tuple[Envelope | None, Approach, dict[str, Approach]]:
     """Approach 1 through final losses if the sizes allow it, else through curves; its envelope, and its variants."""
 
     def winners(kept: Rows) -> Array:
@@ -287,7 +288,7 @@ def _first_of(
 
 def _first(
     name: str,
-    traced: envelope.Envelope | None,
+    traced: Envelope | None,
     log_size: Array,
     winners: Callable[[Rows], Array],
     cost: CostModel,
@@ -314,7 +315,7 @@ def _winning_sizes(log_loss: Array, log_size: Array, noise: Array) -> Array:
     return np.stack([log_size[(log_loss + shift[:, None]).argmin(axis=0)] for shift in noise])
 
 
-def _first_warnings(traced: envelope.Envelope, log_n: Array) -> list[str]:
+def _first_warnings(traced: Envelope, log_n: Array) -> list[str]:
     sentences = []
     n_sizes = len(np.unique(log_n))
     if n_sizes < isoflop.ENOUGH_SIZES:

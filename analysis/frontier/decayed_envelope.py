@@ -58,7 +58,7 @@ def decayed_curves(cells: pd.DataFrame) -> tuple[Array, tuple[DecayedCurve, ...]
     curves = [
         _curve(float(group["N"].iloc[0]), group.index.to_numpy(), log_c, log_flops)
         for _, group in cells.groupby(keys)
-        if group["C"].nunique() == len(group) > 1
+        if len(np.unique(group["C"])) == len(group) > 1
     ]
     return np.exp(log_flops), tuple(curves)
 

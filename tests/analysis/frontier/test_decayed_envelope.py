@@ -67,7 +67,8 @@ def test_noise_moves_the_winner_as_it_moves_the_losses(band):
     assert worse.n_params not in np.exp(other).round(6)
 
 
-def test_where_a_neighbour_of_the_best_size_is_missing_it_does_not_count(band):
+def test_where_a_neighbour_of_the_best_size_is_missing_it_does_not_count(band, monkeypatch):
+    monkeypatch.setattr("analysis.frontier.decayed_envelope.COVERED", 0.0)
     whole, curves = decayed_envelope(design_cells(band))
     best = curves[whole.winner[750]].n_params
     beside = SIZES[np.searchsorted(SIZES, best) + 1]
