@@ -31,6 +31,7 @@ from analysis.runs.curves import Curves, Points, curves_of
 from analysis.runs.replicates import SeedNoise, design_cells, seed_noise
 from analysis.runs.selection import Runs
 from analysis.runs.table_curves import split_curves
+from analysis.runs.trunk_effect import TrunkEffect, trunk_effect
 
 PAIRS = (("1", "2"), ("1", "3"), ("2", "3"))
 ASYMMETRY = 1.25
@@ -123,15 +124,16 @@ def three_approaches(
     cells = design_cells(runs.frame)
     noise = seed_noise(cells)
     point, sentences = _parametric_point(cells, chinchilla)
-    dof = noise.dof if noise else max(1, len(cells) - chinchilla.n_free)
-    draws = unit_draws(len(cells), resamples, dof, np.random.default_rng(seed))
+    shared = trunk_effect(runs.frame)
+    draws = _noise_draws(cells, noise, shared, resamples, seed)
     level = at_common_compute(cells)
     pieces = isoflop.slices(level.cells)
     scatter = isoflop.run_scatter(level.cells, pieces)
     sd = cell_sd(cells, noise, scatter if np.isfinite(scatter) else point.run_scatter)
     cost = cost_of(cells)
     traced = envelope.build(runs, cells, curves, cost) if curves else None
-    third, parametric = _third("3", runs, point, [*cost_sentences(cost), *sentences], cells, noise, draws, cost)
+    sentences = [*cost_sentences(cost), *sentences, *([shared.sentence()] if shared else [])]
+    third, parametric = _third("3", runs, point, sentences, cells, noise, draws, cost)
     others = {
         law.name: _third(law.name, runs, *_parametric_point(cells, law), cells, noise, draws, cost)
         for law in beside
@@ -165,6 +167,17 @@ def three_approaches(
         bias,
         {name: result for name, (_, result) in others.items()},
     )
+
+
+def _noise_draws(
+    cells: pd.DataFrame, noise: SeedNoise | None, shared: TrunkEffect | None, resamples: int, seed: int
+) -> Array:
+    """Noise of unit scale of every cell, of which those of one trunk share a part."""
+    dof = noise.dof if noise else max(1, len(cells) - chinchilla.n_free)
+    share = shared.share if shared else 0.0
+    if shared:
+        dof = shared.dof_of(dof, len(cells) / cells.N.nunique())
+    return unit_draws(len(cells), resamples, dof, np.random.default_rng(seed), cells.N.to_numpy(), share)
 
 
 def _parametric_point(cells: pd.DataFrame, law: Law) -> tuple[Point, list[str]]:
