@@ -106,8 +106,8 @@ def _has_neighbours(there: Rows, winner: Rows) -> Rows:
 
 
 def winning_sizes(curves: tuple[DecayedCurve, ...], log_loss: Array, kept: Rows) -> Array:
-    """Ln N of the lowest size at the kept FLOPs, (K, kept), for every row of ln L of the cells, (K, cells)."""
-    lowest = np.full((len(log_loss), int(np.count_nonzero(kept))), np.inf)
+    """Ln N of the lowest size at some of the FLOPs, (K, kept), for every row of ln L of the cells, (K, cells)."""
+    lowest = np.full((len(log_loss), len(kept)), np.inf)
     found = np.full(lowest.shape, np.nan)
     for curve in curves:
         there = curve.at(log_loss)[:, kept]

@@ -62,7 +62,7 @@ def test_noise_moves_the_winner_as_it_moves_the_losses(band):
     shifted = log_loss.copy()
     worse = curves[envelope.winner[750]]
     shifted[worse.cells] += 0.1
-    same, other = winning_sizes(curves, np.stack([log_loss, shifted]), envelope.kept)
+    same, other = winning_sizes(curves, np.stack([log_loss, shifted]), np.flatnonzero(envelope.kept))
     np.testing.assert_allclose(same, np.log(sizes[envelope.winner[envelope.kept]]))
     assert worse.n_params not in np.exp(other).round(6)
 
