@@ -18,7 +18,7 @@ SHOWN_BESIDE_FITS = ("besiroglu2024",)
 
 
 def page_laws(fits: Sequence[Source]) -> list[dict[str, Any]]:
-    """The laws of a page as JSON: those given, then every published one with an N_opt.
+    """The laws of a page as JSON: those given, then the published ones with an N_opt, laws of the loss first.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def page_laws(fits: Sequence[Source]) -> list[dict[str, Any]]:
     first = SHOWN_BESIDE_FITS if fits else SHOWN
     given = [_page_law(source, shown=True) for source in fits]
     names = {law["name"] for law in given}
-    published = [from_published(entry) for entry in PUBLISHED.values()]
+    published = sorted(map(from_published, PUBLISHED.values()), key=lambda source: source.law is None)
     return given + [
         _page_law(source, shown=source.name.removeprefix(PREFIX) in first)
         for source in published

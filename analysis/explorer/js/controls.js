@@ -5,6 +5,7 @@ const byId = id => document.getElementById(id);
 // A slider over decades beside a box for the exact number; `none` is a number left of the slider's end, such as zero.
 function decades(id, unit, {none} = {}) {
   const slider = byId(id), box = byId(`${id}-exact`), lowest = +slider.min;
+  const isIn = value => value === none || (Math.log10(value) >= lowest && Math.log10(value) <= +slider.max);
   const fromSlider = () => none !== undefined && +slider.value === lowest ? none : +(10 ** +slider.value).toPrecision(3);
   const control = {value: fromSlider()};
   const tell = text => slider.setAttribute("aria-valuetext", `${text} ${unit}`);
@@ -17,10 +18,11 @@ function decades(id, unit, {none} = {}) {
   slider.addEventListener("input", () => set(fromSlider(), {write: true}));
   box.addEventListener("input", () => {
     const value = Number(box.value);
-    if (box.value.trim() === "" || !(value > 0 || value === none)) return box.setAttribute("aria-invalid", "true");
+    if (box.value.trim() === "" || !isIn(value)) return box.setAttribute("aria-invalid", "true");
     slider.value = value === none ? lowest : Math.log10(value);
     set(value, {write: false});
   });
+  box.title = `${none === undefined ? "" : `${none}, or `}from ${number(10 ** lowest)} to ${number(10 ** slider.max)}`;
   set(control.value, {write: true});
   return control;
 }
