@@ -32,6 +32,8 @@ const quantities = box => Object.fromEntries([...box.querySelectorAll("[data-qua
 return Object.fromEntries([...document.querySelectorAll(arguments[0])].map(
   e => [e.dataset.law ?? "toy", quantities(e)]));
 """
+FLAT = {"A": 12.0, "alpha": 0.076, "B": 17.0, "beta": 0.08, "k": 1.0}
+flat_law = LAWS["kaplan_ln_d_footnote"]
 NUMBER = r"[-+]?[\d.]+(?:e[-+]?\d+)?"
 
 
@@ -44,10 +46,10 @@ def sources():
     plain = Source("plain", chinchilla, TRUTH, draws, {}, input_ranges=ranges, conventions={"vocab_size": "256"})
     cost = CostModel(overhead=15.0, overhead_power=0.25, budgets=(1e11, 5e11, 3e12))
     skaling = {name: {**values, "k": 0.8 + 0 * values["E"]} for name, values in (("values", TRUTH), ("draws", draws))}
-    return {
-        "plain": plain,
-        "costly": dataclasses.replace(plain, name="costly", law=LAWS["skaling"], cost=cost, **skaling),
-    }
+    costly = dataclasses.replace(plain, name="costly", law=LAWS["skaling"], cost=cost, **skaling)
+    conventions = {"count": "total", "vocab_size": 32000}
+    flat = Source("flat", flat_law, FLAT, {}, {}, input_ranges=ranges, conventions=conventions)
+    return {"plain": plain, "costly": costly, "flat": flat}
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +155,16 @@ def test_a_total_law_counted_without_embeddings_as_pearce_and_song_do(page, key,
     n = brentq(lambda log_n: total(np.exp(log_n)) - said["n_params"].value, 0, 60, xtol=1e-14)
     assert numbers(again["n"]) == as_shown(np.exp(n))
     assert numbers(again["loss"]) == as_shown(said["loss_nats"].value)
+
+
+@pytest.mark.parametrize("flops", [1.78e19, 2.4e19])
+def test_of_two_minima_the_lower_one_is_taken(page, flops):
+    """Exponents as small as those of Kaplan: at the first budget the small size is best, at the second the large."""
+    put(page, budget=flops, count="non_embedding", compute="6nd")
+    grid = np.exp(np.linspace(5, 25, 200_001))
+    loss = flat_law.predict(FLAT, N=total(grid), D=flops / (6 * grid))
+    assert (np.diff(np.sign(np.diff(loss))) > 0).sum() == 2
+    assert numbers(cards(page, "flat")["flat"]["n"])[0] == pytest.approx(grid[loss.argmin()], rel=1e-3)
 
 
 def test_the_slope_is_the_one_that_pearce_and_song_derive(page):
