@@ -362,3 +362,8 @@ def test_a_fit_not_to_be_used_is_said_so_above_all_numbers(browser, tmp_path):
     bad = dataclasses.replace(open_source("published:hoffmann2022"), name="bad.json", notes=notes)
     browser.open(write_explorer(tmp_path / "explorer.html", [bad]))
     assert browser.js("return document.querySelector('.banner').textContent").startswith("bad.json is not a fit to use")
+
+
+def test_no_law_chosen_leaves_a_sentence_and_no_error(page):
+    assert cards(page) == {}
+    assert page.js("return document.getElementById('loss-figure').textContent").startswith("None of the laws")
