@@ -76,7 +76,7 @@ def _draw_envelope(ax: Axes, traced: Envelope) -> None:
         ax.plot(
             traced.train_flops, left_out, color=INK, lw=1.6, ls=":", label="left out: lowest at the edge of the sizes"
         )
-    ax.plot(traced.train_flops, kept, color=INK, lw=1.8, label="envelope used by approach 1")
+    ax.plot(traced.train_flops, kept, color=INK, lw=1.8, label="envelope of the curves")
     ax.legend(loc="lower left")
 
 

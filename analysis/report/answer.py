@@ -1,6 +1,6 @@
 """What the first screen of a report answers: the law, ten times the compute, what to believe, what to run next."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,19 +8,22 @@ import numpy as np
 
 from analysis.fitting.estimate import Estimate
 from analysis.fitting.result import UNUSABLE
-from analysis.forecasting.forecast import forecast
+from analysis.forecasting.forecast import Forecast, forecast
+from analysis.forecasting.mixture_forecast import forecast_mixture, mixture_source
 from analysis.forecasting.source import from_fit
 from analysis.frontier.verdict import verdict
 from analysis.report.summary import SEED_RATIO_LIMIT, Analysis
 from analysis.report.tables import number
 from analysis.report.targets import Aim
 from analysis.runs.budgets import budget_groups
+from analysis.validation.coverage import MIXTURE
 from analysis.validation.holdout import Holdout
 
 REACH = 10.0  # times the largest compute of the runs
 STEP = 4.0  # to the next budget, if no forecast says by how much one budget is larger than the last
-OF_AGREEMENT = ("half_width", "difference")
-OF_FORECAST = ("forecast_gap", "forecast_error", "forecast_skill")
+QUANTITIES = ("train_flops", "n_params", "n_tokens", "tokens_per_param", "loss_nats")
+OF_AGREEMENT = ("half_width", "difference")  # aims by the start of their names
+OF_FORECAST = ("forecast", "windows")
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,12 @@ class NextBudget:
 class Answer:
     """Everything the first screen says; ``G`` is None where C is not proportional to N D.
 
+    ``law`` is that of ``a`` and ``G``, ``forecaster`` that of the rest: the same, or the mixture of forms.
     ``trusted_flops`` is None if the law is not to be trusted at all.
     """
 
     law: str
+    forecaster: str
     formula: str
     a: Estimate
     G: Estimate | None
@@ -84,7 +89,7 @@ class Answer:
 
 
 def answer(analysis: Analysis, aims: Sequence[Aim], unit: str, missing: int = 0) -> Answer:
-    """Answer for the law that the sweep declares.
+    """Answer for the law that the sweep declares; if it declares the mixture, by approach 3 and by the mixture.
 
     Parameters
     ----------
@@ -104,14 +109,16 @@ def answer(analysis: Analysis, aims: Sequence[Aim], unit: str, missing: int = 0)
     fitted = analysis.declared.fit
     largest = float(analysis.approaches.cells.C.max())
     trusted, trust = _trust(analysis, largest)
-    following = _next_budget(analysis, largest)
+    at = _forecaster(analysis)
+    following = _next_budget(analysis, at, largest)
     return Answer(
         law=fitted.law_name,
+        forecaster=analysis.forecaster,
         formula=fitted.law.formula,
         a=fitted.derived["a"],
         G=fitted.derived.get("G"),
         largest_flops=largest,
-        ten_times=_at(analysis, REACH * largest),
+        ten_times=_at(analysis, at(REACH * largest)),
         agreement=_agreement(analysis, aims),
         forecast=_forecast(analysis, aims),
         trusted_flops=trusted,
@@ -121,14 +128,22 @@ def answer(analysis: Analysis, aims: Sequence[Aim], unit: str, missing: int = 0)
     )
 
 
-def _at(analysis: Analysis, train_flops: float) -> AtBudget:
-    said = forecast(from_fit(analysis.declared.fit), train_flops=train_flops).quantities
+def _at(analysis: Analysis, forecast: Forecast) -> AtBudget:
+    said = forecast.quantities
     known = {"n_tokens", "epochs"} <= set(analysis.runs.frame)
     unique = float((analysis.runs.frame.n_tokens / analysis.runs.frame.epochs).max()) if known else None
     epochs = said["n_tokens"].value / unique if unique else None
-    return AtBudget(
-        train_flops, said["n_params"], said["n_tokens"], said["tokens_per_param"], said["loss_nats"], epochs
-    )
+    flops, N, D, ratio, loss = (said[name] for name in QUANTITIES)
+    return AtBudget(flops.value, N, D, ratio, loss, epochs)
+
+
+def _forecaster(analysis: Analysis) -> Callable[[float], Forecast]:
+    """What the sweep declares for its forecasts, by the budget."""
+    if analysis.forecaster == MIXTURE:
+        mixture = mixture_source(analysis.runs, "these runs")
+        return lambda train_flops: forecast_mixture(mixture, train_flops=train_flops)
+    source = from_fit(analysis.declared.fit)
+    return lambda train_flops: forecast(source, train_flops=train_flops)
 
 
 def _agreement(analysis: Analysis, aims: Sequence[Aim]) -> Judged:
@@ -150,7 +165,7 @@ def _agreement(analysis: Analysis, aims: Sequence[Aim]) -> Judged:
 
 def _missed(aims: Iterable[Aim], names: Sequence[str]) -> str | None:
     """How many aims about one thing were missed, as a part of a sentence; None if none was."""
-    about = [aim for aim in aims if aim.name in names]
+    about = [aim for aim in aims if aim.name.startswith(tuple(names))]
     missed = [aim for aim in about if not aim.met]
     return f"{len(missed)} of the sweep's {len(about)} aims for this are missed" if missed else None
 
@@ -160,21 +175,30 @@ def _forecast(analysis: Analysis, aims: Sequence[Aim]) -> Judged:
     held = analysis.holdout
     if held is None:
         return Judged("not tested", f"No compute was held out: {analysis.holdout_reason}.", False)
-    sentence = _forecast_errors(held)
-    if held.skill_power_law <= 0:
+    name, error = _error_of(analysis, held)
+    sentence = _forecast_errors(held, name, error)
+    if error >= held.error_power_law:
         return Judged("badly", f"{sentence}: a straight line does as well.", False)
     missed = _missed(aims, OF_FORECAST)
     inside = f" {_coverage(held)}" if held.coverage else ""
     if missed:
         return Judged("in part", f"{sentence}; {missed}.{inside}", None)
-    well = held.coverage is None or held.coverage.alone.holds
+    judged = held.coverage and (held.coverage.mixture if analysis.forecaster == MIXTURE else held.coverage.alone)
+    well = judged is None or judged.holds
     return Judged("well" if well else "in part", f"{sentence}.{inside}", True if well else None)
 
 
-def _forecast_errors(held: Holdout) -> str:
+def _error_of(analysis: Analysis, held: Holdout) -> tuple[str, float]:
+    """What forecast the budget held out, and its mean error: the mixture if the sweep declares it."""
+    if analysis.forecaster == MIXTURE and held.coverage:
+        return f"the {MIXTURE}", held.coverage.mixture.mean_abs_rel_error
+    return held.law.name, held.mean_abs_rel_error
+
+
+def _forecast_errors(held: Holdout, name: str, error: float) -> str:
     return (
-        f"At {number(held.budget)} FLOP, {held.gap:.2g} times the largest budget it was fitted to, {held.law.name} is "
-        f"off by {held.mean_abs_rel_error:.2%} over {held.n_held_out} cells; a power law in C by "
+        f"At {number(held.budget)} FLOP, {held.gap:.2g} times the largest budget it was fitted to, {name} is "
+        f"off by {error:.2%} over {held.n_held_out} cells; a power law in C by "
         f"{held.error_power_law:.2%}, the losses of the last budget by {held.error_last_budget:.1%}"
     )
 
@@ -183,7 +207,7 @@ def _coverage(held: Holdout) -> str:
     assert held.coverage is not None
     one, many = held.coverage.alone, held.coverage.mixture
     return (
-        f"Its own 95 % intervals hold {one.cells_inside} of {one.n_cells} cells, "
+        f"The 95 % intervals of {one.forecaster} alone hold {one.cells_inside} of {one.n_cells} cells, "
         f"those of the mixture of forms {many.cells_inside} of {many.n_cells}."
     )
 
@@ -199,7 +223,7 @@ def _trust(analysis: Analysis, largest: float) -> tuple[float | None, Judged]:
     if held is None:
         return largest, Judged(up_to, f"That is the largest budget trained; no forecast was tested.{form}", None)
     mixed = held.coverage.mixture.holds if held.coverage else True
-    if held.skill_power_law <= 0 or not mixed:
+    if _error_of(analysis, held)[1] >= held.error_power_law or not mixed:
         why = "the mixture's interval missed" if not mixed else "a power law in C does as well"
         return largest, Judged(up_to, f"No further than was trained: of the budget held out {why}.{form}", False)
     reach = largest * held.gap
@@ -214,10 +238,10 @@ def _misfits(ratio: float | None) -> bool:
     return ratio is not None and ratio > SEED_RATIO_LIMIT
 
 
-def _next_budget(analysis: Analysis, largest: float) -> NextBudget:
+def _next_budget(analysis: Analysis, at: Callable[[float], Forecast], largest: float) -> NextBudget:
     cells, frame = analysis.approaches.cells, analysis.runs.frame
     step = analysis.holdout.gap if analysis.holdout else STEP
-    best = _at(analysis, step * largest)
+    best = _at(analysis, at(step * largest))
     sizes = np.log(cells.N.iloc[budget_groups(cells.C.to_numpy())[-1]].unique())
     half = (sizes.max() - sizes.min()) / 2
     smallest, largest_size = (best.n_params.value * np.exp([-half, half])).tolist()
@@ -247,10 +271,14 @@ def _next_steps(analysis: Analysis, following: NextBudget, unit: str, missing: i
     yield (
         f"Train {following.n_sizes} sizes from N = {number(following.smallest_n_params, 3)} to "
         f"{number(following.largest_n_params, 3)} at {number(best.train_flops, 3)} FLOP. It costs "
-        f"{number(following.train_flops, 3)} FLOP{time}. {analysis.declared.fit.law_name} says that the lowest loss is "
+        f"{number(following.train_flops, 3)} FLOP{time}. {_forecaster_name(analysis)} says that the lowest loss is "
         f"{best.loss_nats:.3f} nats/{unit} at N = {number(best.n_params.value, 3)}: "
         f"a loss outside refutes it.{_repeats(best, unit)}"
     )
+
+
+def _forecaster_name(analysis: Analysis) -> str:
+    return f"The {MIXTURE}" if analysis.forecaster == MIXTURE else analysis.declared.fit.law_name
 
 
 def _repeats(best: AtBudget, unit: str) -> str:

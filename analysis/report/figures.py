@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 
 from analysis import figures
 from analysis.figures.style import Labels, labels_of
-from analysis.frontier.approach1_envelope import Envelope
 from analysis.frontier.approach2_isoflop import MIN_SIZES, Slice
 from analysis.hyperparameters.gradient_noise import NoisePoint, best_batches, noise_points
 from analysis.report import figure_data, findings, panels
@@ -70,12 +69,8 @@ class Entry:
 def _loss_curves(material: Material) -> Figure | str:
     if not material.curves:
         return "No run has a training curve."
-    traced = _envelope(material)
+    traced = material.analysis.approaches.envelope if material.analysis else None
     return single(lambda ax: figures.loss_curves(ax, material.runs, material.curves, traced, material.labels))
-
-
-def _envelope(material: Material) -> Envelope | None:
-    return material.analysis.approaches.envelope if material.analysis else None
 
 
 def _parabolas(material: Material) -> Figure | str:
@@ -154,10 +149,12 @@ CATALOGUE = (
         "loss_curves",
         "Training curves and their envelope",
         "larger models start later and end lower, and each has a stretch of compute where none does better: the "
-        "envelope approach 1 reads N from.",
+        "envelope that approach 1 as published reads N from.",
         _loss_curves,
         lambda material: findings.of_curves(
-            len(material.curves), len(np.unique(material.runs.frame["N"])), _envelope(material)
+            len(material.curves),
+            len(np.unique(material.runs.frame["N"])),
+            material.analysis and material.analysis.approaches,
         ),
         lambda material: figure_data.of_curves(material.runs, material.curves),
     ),

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures.diagnostics import noise_band_percent, residual_percent
-from analysis.frontier.approach1_envelope import END_OF_RUN, Envelope
+from analysis.frontier.approach1_envelope import END_OF_RUN
 from analysis.frontier.approach2_isoflop import Slice
 from analysis.frontier.approaches import Approaches
 from analysis.frontier.one_variable_laws import OneVariableLaw
@@ -16,13 +16,15 @@ from analysis.report.tables import number
 from analysis.validation.holdout import Holdout
 
 
-def of_curves(n_runs: int, n_sizes: int, traced: Envelope | None) -> str:
-    """How much of the envelope is used, and how much of it has a decayed learning rate."""
-    runs = f"{n_runs} runs of {n_sizes} sizes."
-    if traced is None:
+def of_curves(n_runs: int, n_sizes: int, approaches: Approaches | None) -> str:
+    """How much of the envelope is bracketed in N, how much of it has decayed, and whether approach 1 reads it."""
+    runs, traced = f"{n_runs} runs of {n_sizes} sizes.", approaches and approaches.envelope
+    if approaches is None or traced is None:
         return f"{runs} No envelope was traced."
     early = f"{1 - traced.in_last_part:.0%} of that lies before the last {END_OF_RUN:.0%} of a run"
-    return f"{runs} The envelope is used at {traced.kept.mean():.0%} of the compute it spans; {early}."
+    read = "approach 1 reads it" if approaches.decayed is None else "approach 1 reads the final losses instead"
+    inside = f"The envelope lies between the sizes trained at {traced.kept.mean():.0%} of the compute it spans"
+    return f"{runs} {inside}; {early}; {read}."
 
 
 def of_parabolas(pieces: Sequence[Slice]) -> str:

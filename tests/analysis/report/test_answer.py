@@ -5,9 +5,11 @@ import pytest
 
 from analysis.fitting.result import UNUSABLE
 from analysis.forecasting.forecast import forecast
+from analysis.forecasting.mixture_forecast import forecast_mixture
 from analysis.forecasting.source import from_fit
 from analysis.report.answer import answer
 from analysis.report.targets import Aim, judge
+from analysis.validation.coverage import MIXTURE
 
 MET = Aim("half_width", "half-width of a, approach 1", "at most 0.5", 0.1, True)
 
@@ -113,3 +115,21 @@ def test_tokens_that_there_are_not_are_said(analysis):
     assert "epochs of the bytes there are" in answer(few, (), "byte").next_steps[-1]
     unknown = dataclasses.replace(analysis, runs=dataclasses.replace(few.runs, frame=scarce.drop(columns="epochs")))
     assert answer(unknown, (), "byte").ten_times.epochs is None
+
+
+def test_a_sweep_that_declares_the_mixture_is_answered_by_it(analysis):
+    mixed = dataclasses.replace(analysis, forecaster=MIXTURE)
+    said = answer(mixed, (), "byte")
+    assert (said.law, said.forecaster) == ("chinchilla", MIXTURE)
+    expected = forecast_mixture(analysis.runs, train_flops=10 * said.largest_flops).quantities
+    assert said.ten_times.loss_nats == expected["loss_nats"]
+    covered = analysis.holdout.coverage.mixture
+    assert f"the mixture is off by {covered.mean_abs_rel_error:.2%}" in said.forecast.sentence
+    assert "The mixture says that the lowest loss is" in said.next_steps[-1]
+
+
+def test_aims_of_one_approach_or_of_windows_count_too(analysis):
+    aims = judge(analysis, {"half_width_2": 1e-4, "offset_half_width": 1e-9, "windows_error": 1e-9})
+    said = answer(analysis, aims, "byte")
+    assert "1 of the sweep's 1 aims for this are missed" in said.agreement.sentence
+    assert "1 of the sweep's 1 aims for this are missed" in said.forecast.sentence

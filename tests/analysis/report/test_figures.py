@@ -66,7 +66,7 @@ def test_each_curve_is_drawn_against_six_n_tokens(analysis, ax):
     drawn = ax.lines[0].get_xydata()
     np.testing.assert_allclose(drawn[:, 0], 6 * analysis.runs.frame.N[index] * tokens)
     np.testing.assert_allclose(drawn[:, 1], loss)
-    kept = lines(ax)["envelope used by approach 1"][:, 1]
+    kept = lines(ax)["envelope of the curves"][:, 1]
     assert np.isfinite(kept).sum() == analysis.approaches.envelope.kept.sum()
 
 

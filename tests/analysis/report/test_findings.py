@@ -53,6 +53,15 @@ def test_frontier_counts_differences_beyond_noise(analysis):
     assert findings.of_frontier(analysis.approaches).endswith("0 of 3 differences are beyond noise.")
 
 
+def test_curves_say_which_losses_approach_1_reads(analysis):
+    traced = analysis.approaches.envelope
+    published = dataclasses.replace(analysis.approaches, decayed=None)
+    assert findings.of_curves(135, 45, published).endswith("; approach 1 reads it.")
+    decayed = dataclasses.replace(analysis.approaches, decayed=traced)
+    assert findings.of_curves(135, 45, decayed).endswith("; approach 1 reads the final losses instead.")
+    assert findings.of_curves(1, 1, None) == "1 runs of 1 sizes. No envelope was traced."
+
+
 def test_tables_hold_what_is_drawn(analysis):
     curves = of_curves(analysis.runs, analysis.curves)
     assert len(curves) == sum(len(tokens) for tokens, _ in analysis.curves.values())
