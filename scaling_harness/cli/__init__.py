@@ -23,6 +23,7 @@ VERBS = {
     "transfer": "scaling_harness.cli.transfer",
     "fit": "scaling_harness.cli.fit",
     "forecast": "scaling_harness.cli.forecast",
+    "plan": "scaling_harness.cli.plan",
     "compare": "scaling_harness.cli.compare",
     "bench": "scaling_harness.cli.bench",
     "report": "scaling_harness.cli.report",

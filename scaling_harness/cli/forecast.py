@@ -1,7 +1,6 @@
 """The verb `forecast`."""
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scaling_harness.cli._options import (
@@ -12,6 +11,7 @@ from scaling_harness.cli._options import (
     add_runs_dir,
     find_runs,
     flops,
+    is_runs,
 )
 from scaling_harness.cli._output import print_banner, print_document, print_dropped, print_rows
 from scaling_harness.errors import UserError
@@ -68,7 +68,7 @@ def run(args: Namespace) -> int:
 
     if (args.source is None) == (args.params is None):
         raise UserError("name one source: runs, a file of `fit --out`, published:NAME, or --params E=..,A=..")
-    prediction = _by_mixture(args) if _is_runs(args) else _by_one_law(args)
+    prediction = _by_mixture(args) if args.source and is_runs(args.source) else _by_one_law(args)
     rows = [
         {"quantity": name, "value": e.value, "2.5 %": (e.ci95 or ("", ""))[0], "97.5 %": (e.ci95 or ("", ""))[1]}
         for name, e in prediction.quantities.items()
@@ -85,17 +85,6 @@ def run(args: Namespace) -> int:
         print(f"distance from the runs: {distance}", *_coverage_lines(prediction), sep="\n")
         print(*(f"note: {warning}" for warning in prediction.warnings), sep="\n")
     return 0
-
-
-def _is_runs(args: Namespace) -> bool:
-    """Tell whether the source is a sweep, an archive or a table, not a saved fit or published constants."""
-    from analysis.fitting.saved_fit import is_saved_fit
-    from analysis.forecasting.source import PREFIX
-
-    if args.source is None or args.source.startswith(PREFIX):
-        return False
-    path = Path(args.source)
-    return not (path.suffix == ".json" or (path.is_file() and is_saved_fit(path)))
 
 
 def _by_one_law(args: Namespace) -> "Forecast":
