@@ -96,8 +96,14 @@ def _changed(wanted: Any, has: Any, key: str) -> Iterator[tuple[str, Any]]:
 
 
 @cache
+def default_config() -> RunConfig:
+    """The configuration of one run without overrides."""
+    return run_config(compose([]))
+
+
+@cache
 def _default() -> dict[str, Any]:
-    return _parts(run_config(compose([])))
+    return _parts(default_config())
 
 
 @cache
@@ -108,13 +114,8 @@ def _files(group: str) -> dict[str, Any]:
     found = {}
     for path in sorted((CONF_DIR / group).glob("*.yaml")):
         document = plain(OmegaConf.to_container(OmegaConf.load(path)))
-        found[path.stem] = _parts(run_config({**_composed(), group: document}))[group]
+        found[path.stem] = _parts(run_config({**to_jsonable_python(default_config()), group: document}))[group]
     return found
-
-
-@cache
-def _composed() -> dict[str, Any]:
-    return compose([])
 
 
 def _parts(config: RunConfig) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The number of layers and the width that have a wanted number of parameters."""
 
-import bisect
 import dataclasses
 import math
 from collections.abc import Iterator, Sequence
@@ -69,15 +68,19 @@ def nearest_shape(shapes: Sequence[Shape], n_params: float, count: Count) -> Sha
     UserError
         None has about that N.
     """
-    at = bisect.bisect_left(shapes, n_params, key=lambda shape: shape.n_params[count])
-    near = shapes[max(0, at - 1) : at + 1]
-    if not near or not near[0].n_params[count] / 2 < n_params < 2 * near[-1].n_params[count]:
+    near = shapes[nearest(shapes, n_params, count)] if shapes else None
+    if near is None or not 1 / 2 < n_params / near.n_params[count] < 2:
         spans = " to ".join(f"{shape.n_params[count]:.3g}" for shape in (*shapes[:1], *shapes[-1:]))
         raise UserError(
             f"no shape of this architecture has about N = {n_params:.3g} ({count}): with these layers and heads they "
             f"go from {spans or 'none at all'}; give other --layers"
         )
-    return min(near, key=lambda shape: abs(math.log(shape.n_params[count] / n_params)))
+    return near
+
+
+def nearest(shapes: Sequence[Shape], n_params: float, count: Count) -> int:
+    """Index of the shape whose N is nearest, however far that is."""
+    return min(range(len(shapes)), key=lambda i: abs(math.log(shapes[i].n_params[count] / n_params)))
 
 
 def _models(model: ModelConfig, n_layer: int | None, aspect: float) -> Iterator[ModelConfig]:

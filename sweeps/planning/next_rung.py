@@ -7,7 +7,7 @@ from typing import Any, get_args, get_type_hints
 from scaling_harness.config.as_overrides import Differences
 from scaling_harness.config.schema import Count
 from scaling_harness.errors import UserError
-from scaling_harness.plan.shape_for_size import Shape, nearest_shape
+from scaling_harness.plan.shape_for_size import Shape, nearest
 from scaling_harness.record.atomic_files import write_text
 from sweeps.compose import sweep_config
 from sweeps.config import SweepConfig
@@ -19,7 +19,7 @@ NOT_OF_A_RUNG = ("model.n_layer", "model.d_model", "budget.n_tokens", "seed")
 
 
 def rung_shapes(shapes: Sequence[Shape], n_params: float, count: Count) -> list[tuple[int, int]]:
-    """Layers and width of half to twice a size, those that differ.
+    """Layers and width of half to twice a size; wider apart where the shapes are, so that there are five.
 
     Parameters
     ----------
@@ -33,14 +33,11 @@ def rung_shapes(shapes: Sequence[Shape], n_params: float, count: Count) -> list[
     Returns
     -------
     list of (int, int)
-
-    Raises
-    ------
-    UserError
-        No shape has about one of the sizes.
     """
-    models = [nearest_shape(shapes, factor * n_params, count).model for factor in SIZES]
-    return list(dict.fromkeys((model.n_layer, model.d_model) for model in models))
+    near, middle = {nearest(shapes, x * n_params, count) for x in SIZES}, nearest(shapes, n_params, count)
+    rest = sorted(set(range(len(shapes))) - near, key=lambda i: abs(i - middle))
+    chosen = sorted([*near, *rest[: len(SIZES) - len(near)]])
+    return [(shapes[i].model.n_layer, shapes[i].model.d_model) for i in chosen]
 
 
 def rung(

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from scaling_harness.config.compose import compose, run_config
+from pydantic_core import to_jsonable_python
+
+from scaling_harness.config.as_overrides import default_config
+from scaling_harness.config.compose import run_config
 from scaling_harness.config.schema import RunConfig
 from scaling_harness.errors import UserError
 from scaling_harness.plan.shape_for_size import ASPECT
@@ -48,14 +51,14 @@ def recipe_of(listing: SweepListing) -> Recipe:
     models = [run["model"] for run in runs]
     heads = {name: _only(model.get(name) for model in models) for name in ("n_head", "d_head")}
     parts = {name: runs[0][name] for name in _PARTS if name in runs[0]}
-    config = run_config({**compose([]), **parts, "model": models[0] | heads})
+    config = run_config({**to_jsonable_python(default_config()), **parts, "model": models[0] | heads})
     aspect = median(model["d_model"] / model["n_layer"] for model in models)
     return Recipe(config, _only(model["n_layer"] for model in models), aspect)
 
 
 def default_recipe() -> Recipe:
     """The recipe of `conf/train.yaml`, with as many layers as the width asks for."""
-    return Recipe(run_config(compose([])), None, ASPECT)
+    return Recipe(default_config(), None, ASPECT)
 
 
 def _only(values: Any) -> Any:

@@ -54,7 +54,9 @@ def test_the_loss_has_the_error_of_the_form_and_the_size_is_that_of_the_fit(resu
 
 
 def test_without_its_runs_the_discrepancy_is_that_of_the_law(result, tmp_path):
-    gone = dataclasses.replace(result, settings={**result.settings, "source": {"path": str(tmp_path / "gone.csv"), "columns": COLUMNS}})
+    gone = dataclasses.replace(
+        result, settings={**result.settings, "source": {"path": str(tmp_path / "gone.csv"), "columns": COLUMNS}}
+    )
     found, reason = mixture_of(from_fit(gone))
     assert found is None
     assert "gone.csv" in reason
