@@ -56,7 +56,7 @@ def residuals(
     shades = Shades(cells["N"])
     colours = [shades.of(n) for n in cells["N"]]
     _draw_band(ax, cells, noise)
-    ax.scatter(x, _percent(law, cells), c=colours, s=22, edgecolors="white", linewidths=0.5, zorder=3)
+    ax.scatter(x, residual_percent(law, cells), c=colours, s=22, edgecolors="white", linewidths=0.5, zorder=3)
     names = {"L": f"predicted loss, nats/{labels.unit}", "N": labels.n, "D": labels.d}
     ax.set(xlabel=names[against], ylabel="residual of ln loss, %")
     style.log_axis(ax, "x", style.plain if against == "L" else style.short, most=4)
@@ -66,14 +66,27 @@ def residuals(
 def residual_histogram(ax: Axes, law: FitResult, runs: Runs | pd.DataFrame, noise: SeedNoise | None = None) -> Axes:
     """Draw the histogram of the residuals of a law, lying on its side; see `residuals` for the parameters."""
     cells = style.cells_of(runs)
-    percent = _percent(law, cells)
+    percent = residual_percent(law, cells)
     _draw_band(ax, cells, noise)
     ax.hist(percent, bins="sturges", orientation="horizontal", color=ACCENT, alpha=0.75, rwidth=0.92)
     ax.set(xlabel="cells", ylabel="residual of ln loss, %", title=f"rms {np.sqrt((percent**2).mean()):.2g} %")
     return ax
 
 
-def _percent(law: FitResult, cells: pd.DataFrame) -> Array:
+def residual_percent(law: FitResult, cells: pd.DataFrame) -> Array:
+    """Residuals of a law in N and D, percent of the loss.
+
+    Parameters
+    ----------
+    law : FitResult
+        What predicts.
+    cells : DataFrame
+        N, D and L.
+
+    Returns
+    -------
+    array (cells,)
+    """
     return 100 * np.log(cells["L"].to_numpy() / law.predict(N=cells["N"], D=cells["D"]))
 
 

@@ -196,9 +196,11 @@ def span(values: Any, beyond: float = 0.0, n: int = 200) -> Array:
     return np.exp(np.linspace(low - reach, high + reach, n))
 
 
-def save_figure(figure: Figure, directory: Path, name: str) -> tuple[Path, ...]:
-    """Write a figure as PNG and PDF, atomically; give both paths."""
-    paths = tuple(directory / f"{name}.{suffix}" for suffix in ("png", "pdf"))
+def save_figure(
+    figure: Figure, directory: Path, name: str, formats: Iterable[str] = ("png", "pdf")
+) -> tuple[Path, ...]:
+    """Write a figure in each format, atomically; give the paths."""
+    paths = tuple(directory / f"{name}.{suffix}" for suffix in formats)
     for path in paths:
         write_atomically(path, lambda file, kind=path.suffix[1:]: file.write(rendered(figure, kind)))
     return paths

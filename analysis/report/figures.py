@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -10,12 +12,15 @@ from matplotlib.figure import Figure
 from analysis import figures
 from analysis.figures.style import Labels, labels_of
 from analysis.frontier.approach2_isoflop import MIN_SIZES, Slice
-from analysis.hyperparameters.gradient_noise import best_batches, noise_points
-from analysis.report import panels
+from analysis.hyperparameters.gradient_noise import NoisePoint, best_batches, noise_points
+from analysis.report import figure_data, panels
 from analysis.report.panels import single
 from analysis.report.summary import Analysis
 from analysis.runs.curves import Points
 from analysis.runs.selection import Runs
+from analysis.validation.holdout import Holdout
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -37,18 +42,25 @@ class Material:
         """Axis labels of these runs."""
         return labels_of(self.runs)
 
+    @cached_property
+    def noise_points(self) -> tuple[NoisePoint, ...]:
+        """Measurements of the gradient noise scale."""
+        return noise_points(self.runs, self.curves)
+
 
 @dataclass(frozen=True)
 class Entry:
-    """One figure: its file name, title, and the one sentence that says what to look for.
+    """One figure: its file name, title, and the one sentence that says what must be seen in it.
 
-    ``draw`` gives the figure, or the sentence that says why there is none.
+    ``draw`` gives the figure, or the sentence that says why there is none. Where there is one, ``data`` is the table
+    behind it.
     """
 
     name: str
     title: str
-    caption: str
+    see: str
     draw: Callable[[Material], Figure | str]
+    data: Callable[[Material], pd.DataFrame]
 
 
 def _loss_curves(material: Material) -> Figure | str:
@@ -67,7 +79,7 @@ def _parabolas(material: Material) -> Figure | str:
 
 
 def _noise_scale(material: Material) -> Figure | str:
-    points = noise_points(material.runs, material.curves)
+    points = material.noise_points
     if not points:
         return "Not drawn: no run measured the gradient noise scale (evaluation.noise_every), or none by its curve."
     if all(point.tokens is None for point in points):
@@ -87,10 +99,25 @@ def _from_analysis(draw: Callable[[Analysis, Labels], Figure | str]) -> Callable
     return drawn
 
 
+def _of(read: Callable[[Analysis], T]) -> Callable[[Material], T]:
+    """What is said of a figure that needs the fits, and so of one that was drawn."""
+
+    def found(material: Material) -> T:
+        assert material.analysis is not None
+        return read(material.analysis)
+
+    return found
+
+
 def _forecast(analysis: Analysis, labels: Labels) -> Figure | str:
     if analysis.holdout is None:
         return f"No forecast: {analysis.holdout_reason}."
     return panels.forecast(analysis.holdout, analysis.approaches.cells, labels)
+
+
+def _held(analysis: Analysis) -> Holdout:
+    assert analysis.holdout is not None
+    return analysis.holdout
 
 
 CATALOGUE = (
@@ -100,6 +127,7 @@ CATALOGUE = (
         "Larger models start later and end lower, and each has a stretch of compute where none does better: the "
         "envelope approach 1 reads N from.",
         _loss_curves,
+        lambda material: figure_data.of_curves(material.runs, material.curves),
     ),
     Entry(
         "isoflop",
@@ -107,6 +135,7 @@ CATALOGUE = (
         "At each budget the loss must have its minimum inside the sizes trained (star), and the minimum must move "
         "to larger N as C grows.",
         _parabolas,
+        lambda material: figure_data.of_parabolas(material.cells, material.slices),
     ),
     Entry(
         "frontier",
@@ -114,6 +143,7 @@ CATALOGUE = (
         "The three approaches must agree within their bands (of the slope alone for 1 and 2, of the whole fit for "
         "3); thin lines show the published slopes through the middle, their level is not a claim.",
         _from_analysis(lambda analysis, labels: panels.compute_optimal(analysis.approaches, labels)),
+        _of(lambda analysis: figure_data.of_frontier(analysis.approaches)),
     ),
     Entry(
         "contours",
@@ -125,6 +155,7 @@ CATALOGUE = (
                 analysis.approaches.parametric, analysis.approaches.cells, labels
             )
         ),
+        _of(lambda analysis: figure_data.of_law(analysis.approaches.parametric, analysis.approaches.cells)),
     ),
     Entry(
         "power_laws",
@@ -132,6 +163,7 @@ CATALOGUE = (
         "A straight line is a pure power law; points that bend above it at the right end speak for an irreducible "
         "loss E (dashed), and its exponent is then not comparable with the straight one.",
         _from_analysis(lambda analysis, labels: panels.one_variable_laws(analysis.kaplan, labels)),
+        _of(lambda analysis: figure_data.of_one_variable(analysis.kaplan)),
     ),
     Entry(
         "residuals",
@@ -143,6 +175,7 @@ CATALOGUE = (
                 analysis.approaches.parametric, analysis.approaches.cells, analysis.approaches.noise, labels
             )
         ),
+        _of(lambda analysis: figure_data.of_law(analysis.approaches.parametric, analysis.approaches.cells)),
     ),
     Entry(
         "forecast",
@@ -150,6 +183,7 @@ CATALOGUE = (
         "The measured losses must lie in the wider band, that of the mixture of forms, and far from the grey line, and "
         "the law's error well below those of the two simpler forecasts; the narrower band holds if the law does.",
         _from_analysis(_forecast),
+        _of(lambda analysis: figure_data.of_forecast(_held(analysis).points, analysis.approaches.cells)),
     ),
     Entry(
         "offset_profile",
@@ -161,6 +195,7 @@ CATALOGUE = (
                 lambda ax: figures.offset_profile(ax, analysis.third.profile, labels), height=3.2
             )
         ),
+        _of(lambda analysis: figure_data.of_offset(analysis.third.profile)),
     ),
     Entry(
         "noise_scale",
@@ -169,6 +204,7 @@ CATALOGUE = (
         "the batch of least loss at one D may lie far below, as fewer tokens a step are more steps; where |G|² is "
         "hardly above its noise, only its larger draws give a value, so that wide intervals read low.",
         _noise_scale,
+        lambda material: figure_data.of_noise_scale(material.noise_points),
     ),
 )
 

@@ -253,7 +253,7 @@ def _draw(material: Material, directory: Path) -> tuple[list[dict[str, str]], tu
     """Figures as the page shows them, and the files written."""
     shown, written = [], []
     for entry, drawn in draw_all(material):
-        row = {"name": entry.name, "title": entry.title, "caption": entry.caption}
+        row = {"name": entry.name, "title": entry.title, "caption": entry.see}
         if isinstance(drawn, Figure):
             written += save_figure(drawn, directory, entry.name)
             row["image"] = data_uri(drawn)
@@ -336,3 +336,38 @@ def _template() -> jinja2.Template:
     source = resources.files("analysis.report").joinpath("template.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(source)
+
+
+def material_of(
+    path: Path | str,
+    *,
+    count: Count = "with_head",
+    columns: str | Mapping[str, str] | None = None,
+    best_of: Literal["loss"] | None = None,
+    resamples: int = 1000,
+    fitted: bool = True,
+) -> Material:
+    """What the figures of a path are drawn from; see `write_report`.
+
+    Parameters
+    ----------
+    path : Path or str
+        A sweep directory, an archive or a table.
+    count : {"with_head", "non_embedding", "total"}
+        Which parameters N counts.
+    columns : str or mapping, optional
+        Columns of a table, as for `load_runs`.
+    best_of : {"loss"}, optional
+        See `Selection`.
+    resamples : int
+        Resamples of the intervals.
+    fitted : bool
+        Whether laws are fitted; some figures have no use for them.
+
+    Returns
+    -------
+    Material
+    """
+    sweep = _read(locate(path), Selection(count, best_of=best_of), columns)
+    analysis, reason = _analyse(sweep, None, resamples) if fitted else (None, sweep.reason)
+    return _material(sweep.runs, analysis, reason)

@@ -27,6 +27,7 @@ VERBS = {
     "compare": "scaling_harness.cli.compare",
     "bench": "scaling_harness.cli.bench",
     "report": "scaling_harness.cli.report",
+    "figures": "scaling_harness.cli.figures",
     "runs": "scaling_harness.cli.runs",
     "reproduce": "scaling_harness.cli.reproduce",
 }

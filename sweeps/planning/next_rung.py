@@ -107,8 +107,5 @@ def write_sweep_file(folder: Path, run: Differences, sweep: Mapping[str, Any], c
     common = {key: value for key, value in run.settings.items() if key not in NOT_OF_A_RUNG}
     document = {**Differences(run.options, common).document(), "sweep": dict(sweep)}
     body = yaml.safe_dump(document, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
-    try:
-        write_text(path, "\n".join([*head, body]))
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from error
+    write_text(path, "\n".join([*head, body]))
     return path

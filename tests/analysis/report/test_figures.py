@@ -43,8 +43,9 @@ def test_every_figure_is_drawn_with_units_on_its_axes(material):
         labels = [label for ax in figure.axes for label in (ax.get_xlabel(), ax.get_ylabel()) if label]
         assert figure.axes[0].get_xlabel() in labels, entry.name
         assert [label for label in labels if not UNIT.search(label)] == [], entry.name
-        assert entry.caption.endswith(".")
-        assert entry.caption.count(". ") == 0
+        assert entry.see.endswith(".")
+        assert entry.see.count(". ") == 0
+        assert not entry.data(material).empty
 
 
 def test_each_figure_has_a_file_and_a_title_of_its_own():
