@@ -6,7 +6,7 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
-from analysis.figures.diagnostics import residual_percent
+from analysis.figures.diagnostics import residual_percent, seed_half_width
 from analysis.fitting.goodness_of_fit import OffsetProfile
 from analysis.fitting.result import FitResult
 from analysis.frontier.approach2_isoflop import Slice
@@ -73,7 +73,7 @@ def of_forecast(points: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
     wanted = ["N", "D", "C", "L", "n_seeds", "predicted", *ends]
     kept = cells.loc[cells["C"] < points["C"].min()]
     last = kept.iloc[budget_groups(kept["C"].to_numpy())[-1]].filter(["N", "D", "C", "L", "n_seeds"])
-    held = points.filter(wanted).rename(columns=ends)
+    held = points.filter(wanted).rename(columns=ends).assign(seed_half_width_nats=seed_half_width(points))
     return _named(pd.concat([held.assign(held_out=True), last.assign(held_out=False)], ignore_index=True))
 
 

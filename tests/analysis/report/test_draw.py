@@ -56,10 +56,10 @@ def test_every_point_that_is_drawn_stands_in_the_table(material, name):
 
 
 def points(figure):
-    """The heights of markers and dots, and of curves that are measured."""
+    """The heights of markers and dots, and of curves that are measured; not the caps of error bars."""
     for ax in figure.axes:
         for line in ax.lines:
-            marked = line.get_marker() not in ("None", "", None)
+            marked = line.get_marker() not in ("None", "", None, "_")
             if (marked and len(line.get_ydata())) or line.get_alpha() == 0.65:  # training curves have no markers
                 yield from np.asarray(line.get_ydata(), float)
         for dots in (each for each in ax.collections if type(each).__name__ == "PathCollection"):
