@@ -25,6 +25,7 @@ VERBS = {
     "forecast": "scaling_harness.cli.forecast",
     "plan": "scaling_harness.cli.plan",
     "compare": "scaling_harness.cli.compare",
+    "explore": "scaling_harness.cli.explore",
     "bench": "scaling_harness.cli.bench",
     "report": "scaling_harness.cli.report",
     "figures": "scaling_harness.cli.figures",
