@@ -13,6 +13,8 @@ from scaling_harness.errors import UserError
 from scaling_harness.plan.shape_for_size import ASPECT
 from scaling_harness.record.sweep_listing import SweepListing
 
+_BEFORE = {"data": {"test_fraction": 0.0}}
+"""What a listing means by lacking a later field whose default is not how runs were before it."""
 _PARTS = ("model", "data", "optim", "schedule", "budget", "evaluation")
 
 
@@ -50,7 +52,7 @@ def recipe_of(listing: SweepListing) -> Recipe:
         raise UserError(f"the listing of {listing.name} is of a version that does not say how its runs are configured")
     models = [run["model"] for run in runs]
     heads = {name: _only(model.get(name) for model in models) for name in ("n_head", "d_head")}
-    parts = {name: runs[0][name] for name in _PARTS if name in runs[0]}
+    parts = {name: {**_BEFORE.get(name, {}), **runs[0][name]} for name in _PARTS if name in runs[0]}
     config = run_config({**to_jsonable_python(default_config()), **parts, "model": models[0] | heads})
     aspect = median(model["d_model"] / model["n_layer"] for model in models)
     return Recipe(config, _only(model["n_layer"] for model in models), aspect)

@@ -19,6 +19,7 @@ def test_the_recipe_has_the_rule_and_the_depth_of_the_runs_and_not_their_heads(l
     recipe = recipe_of(listing)
     assert recipe.config.optim.lr.rule == "sweep2026"
     assert recipe.config.schedule.warmup.amount == 0.2
+    assert recipe.config.data.test_fraction == 0  # trained before there was a test text, and so on the same data
     assert recipe.n_layer == 2
     assert recipe.aspect == 16
     assert (recipe.config.model.d_head, recipe.config.seed) == (None, 0)
