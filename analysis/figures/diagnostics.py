@@ -195,9 +195,24 @@ def _draw_forecast(ax: Axes, largest: pd.DataFrame, kept: pd.DataFrame, law: Law
         ends = largest["mixture_low"], largest["mixture_high"]
         ax.fill_between(largest["N"], *ends, color=SECOND, alpha=0.12, lw=0, label="95 % interval of the mixture")
         ax.plot(largest["N"], largest["mixture"], color=SECOND, lw=1.0, ls="--", label="forecast of the mixture")
-    half = NORMAL_95 * (largest["sd_log"] / np.sqrt(largest["n_seeds"])).fillna(0) * largest["L"]
+    half = seed_half_width(largest)
     look: dict[str, Any] = {"fmt": "o", "ms": 5, "color": INK, "mec": "white", "elinewidth": 1, "capsize": 2}
     ax.errorbar(largest["N"], largest["L"], half, label="measured, 95 % of seeds", **look)
+
+
+def seed_half_width(cells: pd.DataFrame) -> Array:
+    """Half of the 95 % interval of each mean by the scatter of its seeds, nats; 0 for a single seed.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        L, sd_log and n_seeds, of `replicates.design_cells`.
+
+    Returns
+    -------
+    array (cells,)
+    """
+    return NORMAL_95 * np.nan_to_num(cells["sd_log"] / np.sqrt(cells["n_seeds"])) * cells["L"].to_numpy()
 
 
 def offset_profile(ax: Axes, profile: OffsetProfile, labels: Labels | None = None) -> Axes:

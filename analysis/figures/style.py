@@ -29,7 +29,7 @@ APPROACH_COLOURS = {"1": "#0072B2", "2": "#D55E00", "3": "#009E73"}
 ACCENT, SECOND, GREY, INK = "#0072B2", "#D55E00", "#9a9a9a", "#222222"
 SIZE_MAP: Colormap = ListedColormap(colormaps["viridis"](np.linspace(0.0, 0.8, 256)), "sizes")
 LOSS_MAP: Colormap = ListedColormap(colormaps["YlGnBu_r"](np.linspace(0.3, 1.0, 256)), "losses")
-LEAST_WIDTH = 62  # pixels an inch: the text of a narrower figure is too small to be read on a screen
+LEAST, MOST = 62, 115  # pixels an inch of a figure on a page, between which its text is neither small nor large
 NARROW = 8.0  # a log axis over less than this factor is ticked in even steps
 RC: dict[Any, Any] = {
     "font.size": 9.5,
@@ -198,9 +198,11 @@ def span(values: Any, beyond: float = 0.0, n: int = 200) -> Array:
     return np.exp(np.linspace(low - reach, high + reach, n))
 
 
-def save_figure(figure: Figure, directory: Path, name: str) -> tuple[Path, ...]:
-    """Write a figure as PNG and PDF, atomically; give both paths."""
-    paths = tuple(directory / f"{name}.{suffix}" for suffix in ("png", "pdf"))
+def save_figure(
+    figure: Figure, directory: Path, name: str, formats: Iterable[str] = ("png", "pdf")
+) -> tuple[Path, ...]:
+    """Write a figure in each format, atomically; give the paths."""
+    paths = tuple(directory / f"{name}.{suffix}" for suffix in formats)
     for path in paths:
         write_atomically(path, lambda file, kind=path.suffix[1:]: file.write(rendered(figure, kind)))
     return paths
@@ -223,6 +225,9 @@ def inline_svg(figure: Figure, name: str) -> str:
     svg = rendered(figure, "svg").decode()
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
-    head = f'<svg role="img" aria-label="{name}" style="min-width: {LEAST_WIDTH * figure.get_figwidth():.0f}px"'
+    width = figure.get_figwidth()
+    head = (
+        f'<svg role="img" aria-label="{name}" style="min-width: {LEAST * width:.0f}px; max-width: {MOST * width:.0f}px"'
+    )
     svg = re.sub(r'<svg [^>]*?(viewBox="[^"]*")[^>]*>', rf"{head} \1>", svg, count=1)
     return re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg).replace("xlink:href", "href")

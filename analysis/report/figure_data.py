@@ -6,13 +6,14 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
-from analysis.figures.diagnostics import residual_percent
+from analysis.figures.diagnostics import residual_percent, seed_half_width
 from analysis.fitting.goodness_of_fit import OffsetProfile
 from analysis.fitting.result import FitResult
 from analysis.frontier.approach2_isoflop import Slice
 from analysis.frontier.approaches import Approaches
 from analysis.frontier.one_variable_laws import OneVariableLaw
 from analysis.hyperparameters.gradient_noise import NoisePoint
+from analysis.runs.budgets import budget_groups
 from analysis.runs.curves import Points
 from analysis.runs.selection import Runs
 
@@ -65,12 +66,15 @@ def of_one_variable(laws: Mapping[str, OneVariableLaw]) -> pd.DataFrame:
     return _named(pd.concat(parts, ignore_index=True))
 
 
-def of_forecast(points: pd.DataFrame) -> pd.DataFrame:
-    """Each mean held out, with the forecasts and their intervals."""
+def of_forecast(points: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+    """Each mean held out, with the forecasts and their intervals; and the means of the last budget fitted."""
     ends = {"low": "low_nats", "high": "high_nats", "mixture": "mixture_nats"}
     ends |= {"mixture_low": "mixture_low_nats", "mixture_high": "mixture_high_nats"}
     wanted = ["N", "D", "C", "L", "n_seeds", "predicted", *ends]
-    return _named(points.filter(wanted).rename(columns=ends))
+    kept = cells.loc[cells["C"] < points["C"].min()]
+    last = kept.iloc[budget_groups(kept["C"].to_numpy())[-1]].filter(["N", "D", "C", "L", "n_seeds"])
+    held = points.filter(wanted).rename(columns=ends).assign(seed_half_width_nats=seed_half_width(points))
+    return _named(pd.concat([held.assign(held_out=True), last.assign(held_out=False)], ignore_index=True))
 
 
 def of_offset(profile: OffsetProfile) -> pd.DataFrame:

@@ -200,7 +200,7 @@ CATALOGUE = (
         "law's error is well below those of the two simpler forecasts; the narrower band holds if the law does.",
         _from_analysis(_forecast),
         _of(lambda analysis: findings.of_forecast(_held(analysis))),
-        _of(lambda analysis: figure_data.of_forecast(_held(analysis).points)),
+        _of(lambda analysis: figure_data.of_forecast(_held(analysis).points, analysis.approaches.cells)),
     ),
     Entry(
         "offset_profile",

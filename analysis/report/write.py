@@ -1,11 +1,11 @@
 """One self-contained page about a sweep, its figures, and the summary as JSON."""
 
+import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 from rich.console import Console
@@ -13,58 +13,20 @@ from rich.markup import escape
 from rich.table import Table
 
 from analysis.figures.style import inline_svg, save_figure
-from analysis.fitting.result import UNUSABLE
-from analysis.frontier.approach2_isoflop import slices
-from analysis.frontier.common_compute import at_common_compute
-from analysis.frontier.exact_flops import exact_allocation
-from analysis.laws.chinchilla import chinchilla
-from analysis.laws.registry import LAWS
 from analysis.report import made_from, tables
-from analysis.report import provenance as sources
 from analysis.report.answer import answer
-from analysis.report.checklist import checklist
+from analysis.report.context import HEADLINE, page_context
 from analysis.report.figures import Material, draw_all
 from analysis.report.page import csv_link, csv_text, render
-from analysis.report.summary import (
-    Analysis,
-    analyse,
-    forecast_line,
-    or_reason,
-    summary_document,
-    table_rows,
-    warnings_of,
-)
+from analysis.report.read_sweep import Sweep, analyse_sweep, material_from, read_sweep
+from analysis.report.summary import Analysis, forecast_line, summary_document, table_rows
 from analysis.report.targets import Aim, judge
-from analysis.runs.budgets import budget_groups
-from analysis.runs.curves import curves_of
-from analysis.runs.from_records import find_run_dirs, is_finished, is_sweep, listing_of, read_rows
-from analysis.runs.load import load_runs
-from analysis.runs.replicates import design_cells
-from analysis.runs.selection import Count, Runs, Selection, clean
+from analysis.runs.selection import Count, Selection
 from analysis.to_json import to_json
-from analysis.validation.coverage import MIXTURE
-from analysis.validation.mixture import FORMS
-from scaling_harness.errors import HarnessError
-from scaling_harness.record.archive import archive_name, is_archive, locate
+from scaling_harness.record.archive import COMMITTED, PREFIX, archive_name, is_archive, locate
 from scaling_harness.record.atomic_files import write_json, write_text
-from scaling_harness.record.provenance import provenance
-from scaling_harness.record.sweep_listing import SweepListing
 
-HEADLINE = ("quantity", "these runs", "published", "how")
 WIDE = 160  # columns of a table that goes to a file
-SECTIONS = (
-    ("headline", "Exponents"),
-    ("forecasts", "Forecasts"),
-    ("noise", "Fit against noise"),
-    ("aims", "Aims"),
-    ("counts", "Other counts"),
-    ("warnings", "Warnings"),
-    ("excluded", "Left out"),
-    ("checklist", "Checklist"),
-    ("runs", "Runs"),
-    ("provenance", "Provenance"),
-    ("figures", "Figures"),
-)
 
 
 @dataclass(frozen=True)
@@ -84,24 +46,6 @@ class ReportPaths:
     reason: str | None
     analysis: Analysis | None = None
     unchanged: bool = False
-
-
-@dataclass(frozen=True)
-class _Sweep:
-    """What a path holds: its runs, why they cannot be fitted, and how many were planned and are finished."""
-
-    runs: Runs
-    reason: str | None
-    listing: SweepListing | None
-    planned: int
-    finished: int
-
-    @property
-    def progress(self) -> str | None:
-        """Said on top of the page while runs are missing."""
-        if self.finished == self.planned:
-            return None
-        return f"incomplete: {self.finished} of {self.planned} runs finished"
 
 
 def write_report(
@@ -151,13 +95,14 @@ def write_report(
     digest = made_from.digest(path, **options)
     if document := made_from.unchanged(summary, digest):
         return _paths(html, summary, document, unchanged=True)
-    sweep = _read(path, Selection(count, best_of=best_of), columns)
-    analysis, reason = _analyse(sweep, hold_out, resamples)
+    sweep = read_sweep(path, Selection(count, best_of=best_of), columns)
+    analysis, reason = analyse_sweep(sweep, hold_out, resamples)
     aims = tuple(judge(analysis, sweep.listing.aims)) if analysis and sweep.listing else ()
-    material = _material(sweep.runs, analysis, reason)
+    material = material_from(sweep.runs, analysis, reason)
     document = _document(sweep, material, aims)
-    shown, written = _draw(material, out_dir / "figures")
-    context = _context(path, sweep, material, aims) | {"figures": shown}
+    named = _as_typed(path, count, columns, best_of)
+    shown, written = _draw(material, out_dir / "figures", named)
+    context = page_context(sweep, material, aims) | {"figures": shown, "command": f"scaling-harness report {named}"}
     write_text(html, render("report.html.j2", document, answer=document.get("answer"), **context))
     files = [str(file.relative_to(out_dir)) for file in (html, *written)]
     document |= {"printed": _printed(analysis, aims), made_from.KEY: {"digest": digest, "files": files}}
@@ -210,56 +155,22 @@ def _out_dir(path: Path) -> Path:
     return Path("reports", archive_name(path)) if is_archive(path) else path.with_name(f"{path.stem}-report")
 
 
-def _read(path: Path, selection: Selection, columns: str | Mapping[str, str] | None) -> _Sweep:
-    """Runs that can be fitted; or all that have finished, with the reason why they cannot."""
-    if not is_sweep(path):
-        runs = load_runs(path, selection, columns=columns)
-        return _Sweep(runs, None, None, len(runs), len(runs))
-    run_dirs = find_run_dirs(path)
-    try:
-        runs, reason = load_runs(path, selection), None
-    except HarnessError as error:
-        runs, reason = _unfitted(run_dirs, selection.count), str(error)
-    return _Sweep(runs, reason, listing_of(path), len(run_dirs), sum(map(is_finished, run_dirs)))
+def _as_typed(path: Path, count: str, columns: str | Mapping[str, str] | None, best_of: str | None) -> str:
+    """The runs and how they are read, as the command line has them."""
+    words = [f"{PREFIX}{archive_name(path)}" if path.parent == COMMITTED else str(path)]
+    if count != "with_head":
+        words += ["--count", count]
+    if columns:
+        words += ["--columns", columns if isinstance(columns, str) else ",".join(map("=".join, columns.items()))]
+    return shlex.join([*words, *(["--best-of", best_of] if best_of else [])])
 
 
-def _unfitted(run_dirs: list[Path], count: Count) -> Runs:
-    """Finished runs of any recipe."""
-    frame, unread = read_rows(run_dirs)
-    if frame.empty:
-        return Runs(pd.DataFrame(), tuple(unread), count)
-    return clean(Runs(frame, tuple(unread), count).with_count(count))
-
-
-def _analyse(sweep: _Sweep, hold_out: int | None, resamples: int) -> tuple[Analysis | None, str | None]:
-    if sweep.reason is not None:
-        return None, sweep.reason
-    listing = sweep.listing
-    hold_out = hold_out or (listing.hold_out if listing else 1)
-    try:
-        named = listing.law if listing else "chinchilla"
-        law, beside = (chinchilla, FORMS) if named == MIXTURE else (LAWS[named], ())
-        analysis = analyse(sweep.runs, law=law, beside=beside, hold_out=hold_out, resamples=resamples)
-        return replace(analysis, forecaster=named), None
-    except HarnessError as error:
-        return None, str(error)
-
-
-def _material(runs: Runs, analysis: Analysis | None, reason: str | None) -> Material:
-    if analysis is not None:
-        approaches = analysis.approaches
-        return Material(runs, analysis.curves, approaches.equal_compute, approaches.slices, analysis, None)
-    if runs.frame.empty:
-        return Material(runs, {}, pd.DataFrame(), (), None, reason)
-    cells = at_common_compute(design_cells(runs.frame)).cells
-    return Material(runs, curves_of(runs), cells, tuple(slices(cells)), None, reason)
-
-
-def _draw(material: Material, directory: Path) -> tuple[list[dict[str, Any]], tuple[Path, ...]]:
+def _draw(material: Material, directory: Path, named: str) -> tuple[list[dict[str, Any]], tuple[Path, ...]]:
     """Figures as the page shows them, and the files written: PNG, PDF and CSV of each."""
     shown, written = [], []
     for entry, drawn in draw_all(material):
         row: dict[str, Any] = {"name": entry.name, "title": entry.title, "see": entry.see, "first": entry.first}
+        row["command"] = f"scaling-harness figures {named} --figure {entry.name}"
         if isinstance(drawn, Figure):
             data, csv = entry.data(material), directory / f"{entry.name}.csv"
             written += [*save_figure(drawn, directory, entry.name), csv]
@@ -271,83 +182,7 @@ def _draw(material: Material, directory: Path) -> tuple[list[dict[str, Any]], tu
     return shown, tuple(written)
 
 
-def _context(path: Path, sweep: _Sweep, material: Material, aims: Sequence[Aim]) -> dict[str, Any]:
-    """All that the template shows beside the document and the figures."""
-    runs, analysis, labels = sweep.runs, material.analysis, material.labels
-    records = sources.records_of(runs)
-    warnings = warnings_of(analysis) if analysis else runs.notes
-    named = f"archive:{archive_name(path)}" if is_archive(path) else str(path)
-    context = {
-        "title": f"Scaling laws of {sweep.listing.name if sweep.listing else path.stem}",
-        "question": sweep.listing.question if sweep.listing else None,
-        "banner": _banner(sweep, material.reason, warnings, aims),
-        "sections": SECTIONS,
-        "overview": _overview(sweep),
-        "command": f"scaling-harness report {named}",
-        "count": tables.count_words(runs.count),
-        "unit": labels.unit,
-        "forecast": forecast_line(analysis) if analysis else "no forecast: no law was fitted",
-        "warnings": warnings,
-        "aims": tables.aims(aims),
-        "dropped": sources.dropped(runs),
-        "checklist": checklist(analysis, runs, records, labels),
-        "runs": sources.run_table(runs),
-        "costs": sources.costs(runs.frame),
-        "provenance": sources.provenance(records, provenance()),
-    }
-    return context | (_fitted(analysis, material) if analysis else {})
-
-
-def _banner(
-    sweep: _Sweep, reason: str | None, warnings: Sequence[str], aims: Sequence[Aim]
-) -> list[tuple[str, str | None]]:
-    """What changes how the page must be read, each with its details: it stands above everything else."""
-    left_out = 0 if sweep.progress else len(sweep.runs.dropped)
-    missed = [f"{aim.what} {tables.number(aim.measured, 3)} ({aim.wanted})" for aim in aims if not aim.met]
-    unusable = dict.fromkeys(sentence for sentence in warnings if UNUSABLE in sentence)
-    lines: list[tuple[str, str | None]] = [(sentence, None) for sentence in (sweep.progress, *unusable) if sentence]
-    if reason:
-        lines.append(("No law was fitted", reason))
-    if left_out:
-        lines.append((f"{left_out} runs are in no fit", "their reasons stand under Left out"))
-    if missed:
-        lines.append((f"{len(missed)} of {len(aims)} aims of the sweep are missed", ", ".join(missed)))
-    return lines
-
-
-def _fitted(analysis: Analysis, material: Material) -> dict[str, Any]:
-    """What needs a fit."""
-    approaches = analysis.approaches
-    return {
-        "headline": tables.table(HEADLINE, table_rows(analysis)),
-        "differences": tables.differences(analysis),
-        "variants": tables.variants(analysis),
-        "published": tables.published(),
-        "noise": tables.noise_sentences(analysis),
-        "offset": tables.offset_sentences(analysis, material.labels),
-        "parameters": tables.parameters(analysis),
-        "counts": tables.counts(
-            analysis, *or_reason(lambda: exact_allocation(analysis.runs.frame, approaches.parametric))
-        ),
-        "ranking": tables.ranking(analysis),
-        "influence": tables.influence(analysis),
-        "influential": analysis.influence.sentences() if analysis.influence else [],
-        "excluded": tables.excluded(analysis),
-    }
-
-
-def _overview(sweep: _Sweep) -> str:
-    """How many runs over which ranges."""
-    frame = sweep.runs.frame
-    if frame.empty:
-        return "No finished run yet."
-    columns = {name: frame[name].to_numpy(float) for name in ("N", "D", "C")}
-    words = [f"{name} from {tables.number(x.min())} to {tables.number(x.max())}" for name, x in columns.items()]
-    budgets = len(budget_groups(frame["C"].to_numpy()))
-    return f"{len(frame)} runs at {budgets} budgets: {', '.join(words)} FLOP; {len(sweep.runs.dropped)} left out."
-
-
-def _document(sweep: _Sweep, material: Material, aims: Sequence[Aim]) -> dict[str, Any]:
+def _document(sweep: Sweep, material: Material, aims: Sequence[Aim]) -> dict[str, Any]:
     """The summary; without a fit, what there is and why."""
     state = {"n_planned": sweep.planned, "n_finished": sweep.finished, "aims": to_json(aims)}
     if analysis := material.analysis:

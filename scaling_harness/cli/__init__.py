@@ -23,10 +23,12 @@ VERBS = {
     "transfer": "scaling_harness.cli.transfer",
     "fit": "scaling_harness.cli.fit",
     "forecast": "scaling_harness.cli.forecast",
+    "plan": "scaling_harness.cli.plan",
     "compare": "scaling_harness.cli.compare",
     "explore": "scaling_harness.cli.explore",
     "bench": "scaling_harness.cli.bench",
     "report": "scaling_harness.cli.report",
+    "figures": "scaling_harness.cli.figures",
     "runs": "scaling_harness.cli.runs",
     "reproduce": "scaling_harness.cli.reproduce",
 }

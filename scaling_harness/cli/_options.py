@@ -99,7 +99,7 @@ def add_runs_dir(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_composed_runs_dir(parser: argparse.ArgumentParser) -> None:
+def add_composed_runs_dir(parser: "argparse._ActionsContainer") -> None:
     """Add the folder of the runs, for a verb that composes a configuration, as `runtime.runs_dir`."""
     parser.add_argument("--runs-dir", metavar="DIR", help="folder of runs (default: runtime.runs_dir, which is runs)")
 
@@ -148,12 +148,12 @@ def add_best_of(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_count(parser: argparse.ArgumentParser) -> None:
+def add_count(parser: "argparse._ActionsContainer") -> None:
     """Add the convention for N."""
     parser.add_argument("--count", default="with_head", choices=COUNTS, help="convention for N (default: with_head)")
 
 
-def add_tuned(parser: argparse.ArgumentParser) -> None:
+def add_tuned(parser: "argparse._ActionsContainer") -> None:
     """Add the use of tuned settings."""
     parser.add_argument("--tuned", metavar="NAME", help="use the settings that `tune NAME` found")
 
@@ -166,17 +166,6 @@ def add_mix_versions(parser: argparse.ArgumentParser) -> None:
 def add_json(parser: "argparse._ActionsContainer") -> None:
     """Add JSON output."""
     parser.add_argument("--json", action="store_true", help="print one JSON document on stdout instead of tables")
-
-
-def names_runs(source: str) -> bool:
-    """Tell whether a source is a sweep, an archive or a table, not a saved fit or published constants."""
-    from analysis.fitting.saved_fit import is_saved_fit
-    from analysis.forecasting.source import PREFIX
-
-    if source.startswith(PREFIX):
-        return False
-    path = Path(source)
-    return not (path.suffix == ".json" or (path.is_file() and is_saved_fit(path)))
 
 
 def find_runs(name: str, runs_dir: Path) -> Path:
@@ -197,6 +186,17 @@ def find_runs(name: str, runs_dir: Path) -> Path:
     if found := next((each for each in (path, sweep) if each.exists()), None):
         return found
     raise UserError(f"neither {name} nor {sweep} exists; name a sweep, an archive or a table")
+
+
+def is_runs(source: str) -> bool:
+    """Tell whether a source is a sweep, an archive or a table, not a saved fit or published constants."""
+    from analysis.fitting.saved_fit import is_saved_fit
+    from analysis.forecasting.source import PREFIX
+
+    if source.startswith(PREFIX):
+        return False
+    path = Path(source)
+    return not (path.suffix == ".json" or (path.is_file() and is_saved_fit(path)))
 
 
 def composed(args: argparse.Namespace, *more: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scaling_harness.cli._options import add_columns, add_json, add_runs_dir, find_runs, flops, names_runs
+from scaling_harness.cli._options import add_columns, add_json, add_runs_dir, find_runs, flops, is_runs
 from scaling_harness.cli._output import print_banner, print_rows
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _source(text: str, args: Namespace) -> "Source":
     from analysis.forecasting.source import open_source
     from analysis.laws.registry import law_named
 
-    if not names_runs(text):
+    if not is_runs(text):
         return open_source(text)
     return source_of_runs(find_runs(text, args.runs_dir), text, law_named(args.law), columns=args.columns)
 

@@ -11,7 +11,7 @@ from scaling_harness.cli._options import (
     add_runs_dir,
     find_runs,
     flops,
-    names_runs,
+    is_runs,
 )
 from scaling_harness.cli._output import print_banner, print_document, print_dropped, print_rows
 from scaling_harness.errors import UserError
@@ -68,7 +68,7 @@ def run(args: Namespace) -> int:
 
     if (args.source is None) == (args.params is None):
         raise UserError("name one source: runs, a file of `fit --out`, published:NAME, or --params E=..,A=..")
-    prediction = _by_mixture(args) if args.source and names_runs(args.source) else _by_one_law(args)
+    prediction = _by_mixture(args) if args.source and is_runs(args.source) else _by_one_law(args)
     rows = [
         {"quantity": name, "value": e.value, "2.5 %": (e.ci95 or ("", ""))[0], "97.5 %": (e.ci95 or ("", ""))[1]}
         for name, e in prediction.quantities.items()

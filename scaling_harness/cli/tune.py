@@ -27,11 +27,12 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Search settings with equal effort for each size, horizon, architecture and data set of a sweep."""
+    from scaling_harness.config.as_overrides import override
     from scaling_harness.record.store import Store
     from sweeps.compose import sweep_config
     from sweeps.planning.plan_sweep import plan_sweep
     from sweeps.tuning.tune_sweep import tune_sweep
-    from sweeps.tuning.tuned_settings import describe_tuned, override, write_tuned
+    from sweeps.tuning.tuned_settings import describe_tuned, write_tuned
 
     configuration = composed(args, f"sweep={args.name}")
     manifest = plan_sweep(configuration)

@@ -16,6 +16,7 @@ from scaling_harness.models.param_flop_counts import (
     GROUPS,
     decoder_params,
     matmul_flops_per_token,
+    n_params,
     transformer_flops,
 )
 
@@ -129,6 +130,13 @@ def describe(model: ModelConfig, vocab_size: int) -> Architecture:
         readable = ", ".join(sorted(architecture.options)) or "none"
         raise UserError(f"the architecture {name} does not read model.options.{unread[0]}; it reads {readable}")
     return architecture
+
+
+def n_params_of(architecture: Architecture) -> dict[str, int]:
+    """Count the parameters that a token passes through by every convention for N; see `param_flop_counts.n_params`."""
+    active = dict.fromkeys(GROUPS, 0) | dict(architecture.params) | dict(architecture.active_params or {})
+    head = architecture.head_weights
+    return n_params(active, active["head"] if head is None else head)
 
 
 def recorded_target(target: str | None) -> str | None:

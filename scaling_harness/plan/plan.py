@@ -217,9 +217,7 @@ def resolve(config: RunConfig, data: DataInfo) -> Plan:
     model = config.model
     architecture = registry.describe(model, data.vocab_size)
     params = {group: architecture.params.get(group, 0) for group in param_flop_counts.GROUPS}
-    head = architecture.head_weights
-    active = params | dict(architecture.active_params or {})
-    n_params = param_flop_counts.n_params(active, active["head"] if head is None else head)
+    n_params = registry.n_params_of(architecture)
     at = Scale(n_params, _n_tokens(config.budget, n_params), model.n_layer, model.d_model, model.n_ctx)
     batch = batch_tokens(config.budget.batch_tokens, at)
     n_steps = _n_steps(at.n_tokens, batch, model.n_ctx)

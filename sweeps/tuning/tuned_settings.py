@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scaling_harness.config.as_overrides import override
 from scaling_harness.errors import UserError
 from scaling_harness.record.atomic_files import parse_json, write_text
 from scaling_harness.record.store import TUNED_FILE
@@ -124,13 +125,6 @@ def tuned_overrides(runs_dir: Path, name: str) -> list[str]:
     if missing := [f"{field} ({choice['reason']})" for field, choice in choices.items() if "choice" not in choice]:
         raise UserError(f"tune {name} gave no rule for {'; '.join(missing)}: set a value yourself")
     return [override(field, choice["choice"]) for field, choice in choices.items()]
-
-
-def override(field: str, choice: Any) -> str:
-    """Write a value or a rule as the Hydra override that sets it."""
-    if isinstance(choice, Mapping):
-        return f"{field}={{{', '.join(f'{key}: {value}' for key, value in choice.items())}}}"
-    return f"{field}={choice}"
 
 
 def keep_effort(sweep_dir: Path, name: str) -> None:

@@ -191,7 +191,7 @@ def test_an_inline_figure_has_text_and_ids_of_its_own():
     assert {name.split("-")[0] for name in ids} == {"line"}
     assert {*re.findall(r'href="#([^"]*)"', text), *re.findall(r"url\(#([^)]*)\)", text)} <= set(ids)
     assert "what is drawn</text>" in text
-    assert text.startswith('<svg role="img" aria-label="line" style="min-width: 124px" viewBox=')
+    assert text.startswith('<svg role="img" aria-label="line" style="min-width: 124px; max-width: 230px" viewBox=')
 
 
 @pytest.mark.parametrize(

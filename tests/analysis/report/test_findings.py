@@ -35,7 +35,7 @@ def test_cells_outside_the_band_are_counted(analysis):
 
 def test_forecast_counts_what_lies_outside(analysis):
     held = analysis.holdout
-    table = of_forecast(held.points)
+    table = of_forecast(held.points, analysis.approaches.cells).query("held_out")
     outside = (~table.loss_nats.between(table.mixture_low_nats, table.mixture_high_nats)).sum()
     assert findings.of_forecast(held).startswith(f"{outside} of {len(table)} cells lie outside the mixture's interval")
     without = dataclasses.replace(held, coverage=None, coverage_reason="no intervals: too few cells")

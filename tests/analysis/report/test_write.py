@@ -11,12 +11,14 @@ from analysis.fitting.result import UNUSABLE
 from analysis.frontier.exact_flops import exact_allocation
 from analysis.laws import simulate
 from analysis.laws.chinchilla import skaling
+from analysis.report import context
 from analysis.report import figures as catalogue
 from analysis.report import write as report
+from analysis.report.context import SECTIONS
 from analysis.report.provenance import recipe_text
 from analysis.report.summary import analyse, table_rows
 from analysis.report.tables import noise_sentences, number
-from analysis.report.write import SECTIONS, print_headline, write_report
+from analysis.report.write import print_headline, write_report
 from analysis.runs.selection import Runs
 from scaling_harness.errors import UserError
 from scaling_harness.record import archive as archives
@@ -186,7 +188,7 @@ def test_a_fit_that_did_not_converge_is_said_before_anything_else(
     third = dataclasses.replace(each["3"], warnings=(UNUSABLE,))
     approaches = dataclasses.replace(simulated_analysis.approaches, approaches={**each, "3": third})
     stuck = dataclasses.replace(simulated_analysis, approaches=approaches)
-    monkeypatch.setattr(report, "_analyse", lambda *_: (stuck, None))
+    monkeypatch.setattr(report, "analyse_sweep", lambda *_: (stuck, None))
     page = write_report(simulated_sweep, tmp_path / "report").html.read_text()
     assert page.count(f"<p><strong>{UNUSABLE}</strong>.</p>") == 1
     assert page.index(UNUSABLE) < page.index('id="answer"')
@@ -210,7 +212,7 @@ def test_a_count_that_cannot_be_fitted_is_a_sentence_in_its_row(make_sweep, reco
     def broken(*_):
         raise ValueError("no exact FLOPs today")
 
-    monkeypatch.setattr(report, "exact_allocation", broken)
+    monkeypatch.setattr(context, "exact_allocation", broken)
     records = []
     for i, run in enumerate(isoflop.itertuples()):
         made = record(f"run{i}", round(run.N), round(run.D), run.L, seed=int(run.seed))
