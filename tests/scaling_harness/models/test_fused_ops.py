@@ -86,3 +86,8 @@ def test_linear_cross_entropy_is_pytorchs_for_each_run():
     ours = torch.autograd.grad(linear_cross_entropy(x, head, target), (x, head), weights)
     reference = torch.autograd.grad((expected * weights).sum(), (x, head))
     torch.testing.assert_close(ours, reference)
+
+
+def test_linear_cross_entropy_of_a_token_without_probability_is_finite():
+    x, head = torch.tensor([[[1.0]]]), torch.tensor([[[0.0, 1000.0]]])
+    assert linear_cross_entropy(x, head, torch.tensor([[0]])).item() == 1000.0
