@@ -97,7 +97,7 @@ def train_run(config: RunConfig, retry: bool = False) -> "RunRecord | None":
     if not config.wandb.live:
         mirror([plan.run_id], store, config.wandb)
     record = store.read(plan.run_id)
-    loss = record.losses.get("valid")
+    loss = record.loss
     result = (
         f"{record.status}: {record.reason}" if record.reason or loss is None else f"{loss.loss_nats:.4f} nats/token"
     )

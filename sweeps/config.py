@@ -65,11 +65,20 @@ AimName = Literal[
     "decades",
     "residual_ratio",
     "half_width",
+    "half_width_1",
+    "half_width_2",
+    "half_width_3",
     "difference",
     "forecast_gap",
     "forecast_error",
     "forecast_skill",
     "offset",
+    "offset_half_width",
+    "best_residual_ratio",
+    "windows_error",
+    "windows_skill_last",
+    "windows_skill_power",
+    "windows_missed",
 ]
 
 
@@ -95,8 +104,9 @@ class SweepConfig:
     """Largest number of runs of one shape and batch that are trained in lockstep; 1 trains each on its own."""
     hold_out: NonNegativeInt = 1
     """Number of largest budgets that the report leaves out of the fit and forecasts."""
-    law: Literal["chinchilla", "tied", "skaling"] = "chinchilla"
-    """Law of the report's approach 3, forecast and checks; declared before training, so that no loss decides it."""
+    law: Literal["chinchilla", "tied", "skaling", "mixture"] = "chinchilla"
+    """Law of the report's forecast and checks, or the mixture of all three (`analysis.validation.mixture`); declared
+    before training, so that no loss decides it."""
     aims: dict[AimName, float] = Field(default_factory=dict)
     """Targets for the law, each with its limit; the report says which are met (`analysis.report.targets`)."""
 

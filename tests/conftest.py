@@ -53,6 +53,7 @@ def tiny(corpus, tmp_path):
         f"data.path={corpus}",
         'data.document_separator="<|end|>"',
         "data.valid_fraction=0.2",
+        "data.test_fraction=0",
         "model.n_layer=1",
         "model.d_model=16",
         "model.n_ctx=32",

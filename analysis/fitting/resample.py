@@ -149,9 +149,18 @@ def noise_sd(point: Point, noise: SeedNoise | None) -> tuple[Array, int]:
     return sd * max(1.0, scatter / implied) if implied > 0 else np.full(point.n_rows, scatter), noise.dof
 
 
-def unit_draws(n_cells: int, resamples: int, dof: int, rng: np.random.Generator) -> Array:
-    """Noise of unit scale for every resample and cell, (K, cells): Student-t with shared denominator."""
+def unit_draws(
+    n_cells: int, resamples: int, dof: int, rng: np.random.Generator, sizes: Array | None = None, share: float = 0.0
+) -> Array:
+    """Noise of unit scale for every resample and cell, (K, cells): Student-t with shared denominator.
+
+    Cells of one of the ``sizes`` have that ``share`` of their variance in common.
+    """
     normal = rng.standard_normal((resamples, n_cells))
+    if sizes is not None and share:
+        _, size_of = np.unique(sizes, return_inverse=True)
+        common = rng.standard_normal((resamples, size_of.max() + 1))[:, size_of]
+        normal = np.sqrt(1 - share) * normal + np.sqrt(share) * common
     if dof < 1:
         return normal
     return normal * np.sqrt(dof / rng.chisquare(dof, size=(resamples, 1)))

@@ -87,7 +87,7 @@ def build(runs: Runs, cells: pd.DataFrame, curves: Mapping[object, Points], cost
         if there:
             log_loss[i] = np.mean([_on_grid(cost, points, n_params, log_flops) for points in there], axis=0)
     winner = log_loss.argmin(axis=0)
-    kept, reasons = _bracketed(cells.N.to_numpy(), log_loss, winner)
+    kept, reasons = bracketed(cells.N.to_numpy(), log_loss, winner)
     progress = np.exp(log_flops - np.log(cells.C.to_numpy())[winner])[kept]
     late = float((progress >= 1 - END_OF_RUN).mean()) if kept.any() else float("nan")
     return Envelope(np.exp(log_flops), log_loss, winner, kept, reasons, late)
@@ -101,7 +101,7 @@ def _on_grid(cost: CostModel, points: Points, n_params: float, log_flops: Array)
     return np.where(inside, np.interp(log_flops, log_c, log_loss), np.inf)
 
 
-def _bracketed(n_params: Array, log_loss: Array, winner: Rows) -> tuple[Rows, tuple[dict[str, str], ...]]:
+def bracketed(n_params: Array, log_loss: Array, winner: Rows) -> tuple[Rows, tuple[dict[str, str], ...]]:
     """Keep the FLOPs at which smaller and larger sizes lose to the winner."""
     there = np.isfinite(log_loss)
     sizes = np.where(there, n_params[:, None], np.nan)

@@ -1,12 +1,12 @@
 """Chinchilla's three approaches on the same runs, with one bootstrap between them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
-from analysis.arrays import Array
+from analysis.arrays import Array, Rows
 from analysis.fitting.cost_of_runs import cost_of, cost_sentences
 from analysis.fitting.estimate import Estimate
 from analysis.fitting.fit import assemble
@@ -19,7 +19,9 @@ from analysis.frontier import approach1_envelope as envelope
 from analysis.frontier import approach2_akima as akima
 from analysis.frontier import approach2_bias as bias_of
 from analysis.frontier import approach2_isoflop as isoflop
+from analysis.frontier.approach1_envelope import Envelope
 from analysis.frontier.common_compute import CommonCompute, at_common_compute
+from analysis.frontier.decayed_envelope import decayed_envelope, winning_sizes
 from analysis.frontier.frontier_line import MIN_BUDGETS, Approach, Drawn, approach_through, empty_approach
 from analysis.laws.chinchilla import chinchilla
 from analysis.laws.cost_model import CostModel, optimal_under
@@ -29,10 +31,12 @@ from analysis.runs.curves import Curves, Points, curves_of
 from analysis.runs.replicates import SeedNoise, design_cells, seed_noise
 from analysis.runs.selection import Runs
 from analysis.runs.table_curves import split_curves
+from analysis.runs.trunk_effect import TrunkEffect, trunk_effect
 
 PAIRS = (("1", "2"), ("1", "3"), ("2", "3"))
 ASYMMETRY = 1.25
 NEGLIGIBLE = 0.002  # of a: 1 % of N_opt in two decades of C
+AS_PUBLISHED = "1 as published"
 HULL_WARNING = "the lower hull follows the luckiest runs: it lowers the loss and is another estimand than the envelope"
 
 
@@ -42,10 +46,13 @@ class Approaches:
 
     ``parametric`` is approach 3, L = E + A/N^alpha + B/D^beta (Hoffmann et al. 2022) and no other; ``beside`` holds
     the fits of other laws by their names.
-    ``differences`` holds a_i - a_j by "i-j"; ``envelope`` is None without training curves.
+    Approach 1 reads final losses (``decayed``, `decayed_envelope`) if four sizes were trained to several budgets, and
+    then shares its data with approach 2; else the envelope of the training curves, as published.
+    ``differences`` holds a_i - a_j by "i-j"; ``envelope`` is that of the training curves, None without any.
     ``slices`` are those of ``equal_compute``: the cells, interpolated along D where C varies within a budget.
-    ``variants`` holds "1 hull" (lower hull of the envelope), "2 akima" (interpolation instead of the
-    parabola), "2 corrected" (the parabola's bias, ``parabola_bias``, taken off) and each law of ``beside``;
+    ``variants`` holds "1 as published" (if approach 1 reads final losses), "1 hull" (lower hull of its envelope),
+    "2 akima" (interpolation instead of the parabola), "2 corrected" (the parabola's bias, ``parabola_bias``, taken off)
+    and each law of ``beside``;
     ``variant_differences`` each variant's a minus approach 3's.
     """
 
@@ -56,7 +63,8 @@ class Approaches:
     noise: SeedNoise | None
     equal_compute: pd.DataFrame
     slices: tuple[isoflop.Slice, ...]
-    envelope: envelope.Envelope | None
+    envelope: Envelope | None
+    decayed: Envelope | None = None
     variants: Mapping[str, Approach] = field(default_factory=dict)
     variant_differences: Mapping[str, Estimate] = field(default_factory=dict)
     parabola_bias: bias_of.ParabolaBias | None = None
@@ -116,15 +124,16 @@ def three_approaches(
     cells = design_cells(runs.frame)
     noise = seed_noise(cells)
     point, sentences = _parametric_point(cells, chinchilla)
-    dof = noise.dof if noise else max(1, len(cells) - chinchilla.n_free)
-    draws = unit_draws(len(cells), resamples, dof, np.random.default_rng(seed))
+    shared = trunk_effect(runs.frame)
+    draws = _noise_draws(cells, noise, shared, resamples, seed)
     level = at_common_compute(cells)
     pieces = isoflop.slices(level.cells)
     scatter = isoflop.run_scatter(level.cells, pieces)
     sd = cell_sd(cells, noise, scatter if np.isfinite(scatter) else point.run_scatter)
     cost = cost_of(cells)
     traced = envelope.build(runs, cells, curves, cost) if curves else None
-    third, parametric = _third("3", runs, point, [*cost_sentences(cost), *sentences], cells, noise, draws, cost)
+    sentences = [*cost_sentences(cost), *sentences, *([shared.sentence()] if shared else [])]
+    third, parametric = _third("3", runs, point, sentences, cells, noise, draws, cost)
     others = {
         law.name: _third(law.name, runs, *_parametric_point(cells, law), cells, noise, draws, cost)
         for law in beside
@@ -133,12 +142,11 @@ def three_approaches(
     noise_KR = sd * draws
     level_noise_KR = noise_KR @ level.weights.T
     second, corrected, bias = _second(pieces, level, level_noise_KR, parametric)
-    first = _first("1", traced, cells, noise_KR, cost)
+    decayed, first, variants = _first_of(traced, cells, noise_KR, cost)
     if isinstance(curves, Curves):
         first = replace(first, warnings=(*curves.notes, *first.warnings))
     each = {"1": first, "2": second, "3": third}
-    variants = {
-        "1 hull": _first("1 hull", traced, cells, noise_KR, cost),
+    variants |= {
         akima.NAME: akima.akima_approach(level.cells, level.cells.log_loss.to_numpy() + level_noise_KR),
         **({bias_of.NAME: corrected} if corrected else {}),
         **{name: approach for name, (approach, _) in others.items()},
@@ -153,11 +161,23 @@ def three_approaches(
         level.cells,
         tuple(pieces),
         traced,
+        decayed,
         variants,
         apart,
         bias,
         {name: result for name, (_, result) in others.items()},
     )
+
+
+def _noise_draws(
+    cells: pd.DataFrame, noise: SeedNoise | None, shared: TrunkEffect | None, resamples: int, seed: int
+) -> Array:
+    """Noise of unit scale of every cell, of which those of one trunk share a part."""
+    dof = noise.dof if noise else max(1, len(cells) - chinchilla.n_free)
+    share = shared.share if shared else 0.0
+    if shared:
+        dof = shared.dof_of(dof, len(cells) / cells.N.nunique())
+    return unit_draws(len(cells), resamples, dof, np.random.default_rng(seed), cells.N.to_numpy(), share)
 
 
 def _parametric_point(cells: pd.DataFrame, law: Law) -> tuple[Point, list[str]]:
@@ -256,20 +276,49 @@ def _second_warnings(
     return sentences
 
 
-def _first(name: str, traced: envelope.Envelope | None, cells: pd.DataFrame, noise: Array, cost: CostModel) -> Approach:
-    """Approach 1: lines through the sizes on the envelope; the FLOPs used are those of the data itself."""
+def _first_of(
+    traced: Envelope | None, cells: pd.DataFrame, noise: Array, cost: CostModel
+) -> tuple[Envelope | None, Approach, dict[str, Approach]]:
+    """Approach 1 through final losses if the sizes allow it, else through curves; its envelope, and its variants."""
+
+    def winners(kept: Rows) -> Array:
+        assert traced is not None
+        return _winning_sizes(traced.log_loss[:, kept], log_size, noise)
+
+    log_size = np.log(cells.N.to_numpy())
+    published = _first("1", traced, log_size, winners, cost)
+    found = decayed_envelope(cells)
+    if found is None:
+        return None, published, {"1 hull": _first("1 hull", traced, log_size, winners, cost)}
+    final, curves = found
+    losses = cells.log_loss.to_numpy() + noise
+    sizes = np.log([curve.n_params for curve in curves])
+    first, hull = (
+        _first(name, final, sizes, lambda kept: winning_sizes(curves, losses, kept), cost) for name in ("1", "1 hull")
+    )
+    return final, first, {AS_PUBLISHED: replace(published, name=AS_PUBLISHED), "1 hull": hull}
+
+
+def _first(
+    name: str,
+    traced: Envelope | None,
+    log_size: Array,
+    winners: Callable[[Rows], Array],
+    cost: CostModel,
+) -> Approach:
+    """Approach 1: lines through the sizes on an envelope; the FLOPs used are those of the data itself."""
     columns = ["C", "N_opt", "D_opt", "loss"]
     if traced is None:
         return empty_approach(name, pd.DataFrame(columns=columns, dtype=float), (), "no run has a training curve")
     kept = traced.on_hull if name == "1 hull" else np.flatnonzero(traced.kept)
-    log_size, flops = np.log(cells.N.to_numpy()), traced.train_flops[kept]
+    flops = traced.train_flops[kept]
     log_n = log_size[traced.winner[kept]]
     loss = np.exp(traced.log_loss[traced.winner[kept], kept])
     tokens = cost.tokens(flops, np.exp(log_n))
     points = pd.DataFrame(dict(zip(columns, (flops, np.exp(log_n), tokens, loss), strict=True)))
     if len(np.unique(log_n)) < MIN_BUDGETS:
         return empty_approach(name, points, traced.reasons, f"{len(np.unique(log_n))} sizes on the envelope")
-    drawn = _winning_sizes(traced.log_loss[:, kept], log_size, noise)
+    drawn = winners(kept)
     warnings = _first_warnings(traced, log_n) if name == "1" else [HULL_WARNING]
     return approach_through(name, points, Drawn(drawn), Drawn(cost.log_tokens(flops, drawn)), traced.reasons, warnings)
 
@@ -279,7 +328,7 @@ def _winning_sizes(log_loss: Array, log_size: Array, noise: Array) -> Array:
     return np.stack([log_size[(log_loss + shift[:, None]).argmin(axis=0)] for shift in noise])
 
 
-def _first_warnings(traced: envelope.Envelope, log_n: Array) -> list[str]:
+def _first_warnings(traced: Envelope, log_n: Array) -> list[str]:
     sentences = []
     n_sizes = len(np.unique(log_n))
     if n_sizes < isoflop.ENOUGH_SIZES:

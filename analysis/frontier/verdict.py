@@ -101,7 +101,7 @@ def likely_cause(approaches: Approaches, pair: str, difference: Estimate) -> str
 
 def _cause_envelope(approaches: Approaches) -> str | None:
     traced, first = approaches.envelope, approaches.approaches["1"]
-    if traced is not None and traced.in_last_part < 0.5:
+    if approaches.decayed is None and traced is not None and traced.in_last_part < 0.5:
         return f"the envelope runs mostly before the last {END_OF_RUN:.0%} of runs, their learning rate not yet decayed"
     if first.points.N_opt.nunique() < ENOUGH_SIZES:
         return f"only {first.points.N_opt.nunique()} sizes on the envelope"

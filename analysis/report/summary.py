@@ -1,6 +1,6 @@
 """Everything a report says, as one document and as rows of a table."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -57,7 +57,7 @@ class Analysis:
     ``curves`` the tokens and losses of each run, by its index in ``runs.frame``;
     ``holdout`` is None with ``holdout_reason``, and ``ranking`` None, if there are too few budgets;
     ``influence`` is that of each cell on approach 3.
-    ``third`` is approach 3, Chinchilla's law; ``beside`` the law that the sweep names, if it is another, by its name.
+    ``third`` is approach 3, Chinchilla's law; ``beside`` the laws that the sweep names beside it, by their names.
     """
 
     runs: Runs
@@ -79,6 +79,11 @@ class Analysis:
         return next(iter(self.beside.values()), self.third)
 
     @property
+    def closest(self) -> LawChecks:
+        """Of approach 3 and the laws beside it, the one with the smallest residuals."""
+        return min(self.laws.values(), key=lambda checks: checks.quality.residual_rms)
+
+    @property
     def laws(self) -> dict[str, LawChecks]:
         """Approach 3 and the laws beside it, by what they are called in sentences."""
         return {"approach 3": self.third, **self.beside}
@@ -87,7 +92,15 @@ class Analysis:
         return f"<Analysis of {self.runs!r}: {self.approaches!r}>"
 
 
-def analyse(runs: Runs, *, law: Law = chinchilla, hold_out: int = 1, resamples: int = 1000, seed: int = 0) -> Analysis:
+def analyse(
+    runs: Runs,
+    *,
+    law: Law = chinchilla,
+    beside: Sequence[Law] = (),
+    hold_out: int = 1,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Analysis:
     """Fit, forecast and check.
 
     Parameters
@@ -96,6 +109,8 @@ def analyse(runs: Runs, *, law: Law = chinchilla, hold_out: int = 1, resamples: 
         From `load_runs`.
     law : Law
         Law of the forecast; if it is not Chinchilla's, which approach 3 always has, it is fitted beside it.
+    beside : sequence of Law
+        Further forms that are fitted beside approach 3.
     hold_out : int
         Largest budgets left out for the forecast.
     resamples, seed : int
@@ -111,10 +126,11 @@ def analyse(runs: Runs, *, law: Law = chinchilla, hold_out: int = 1, resamples: 
         Too few runs or levels for the parametric fit.
     """
     curves = curves_of(runs)
-    approaches = three_approaches(runs, beside=(law,), curves=curves, resamples=resamples, seed=seed)
+    beside = (law, *beside)
+    approaches = three_approaches(runs, beside=beside, curves=curves, resamples=resamples, seed=seed)
     frontier = approaches.approaches["2"].points
     holdout, reason = or_reason(lambda: hold_out_budgets(approaches.cells, law, hold_out))
-    others, reasons = _other_counts(runs, beside=(law,), curves=curves, resamples=resamples, seed=seed)
+    others, reasons = _other_counts(runs, beside=beside, curves=curves, resamples=resamples, seed=seed)
     return Analysis(
         runs=runs,
         approaches=approaches,

@@ -86,6 +86,13 @@ def _half_widths(analysis: Analysis) -> Measured:
         yield f"half-width of a, approach {name}", _half(each.a)
 
 
+def _half_width(name: str) -> Callable[[Analysis], Measured]:
+    def measured(analysis: Analysis) -> Measured:
+        yield f"half-width of a, approach {name}", _half(analysis.approaches.approaches[name].a)
+
+    return measured
+
+
 def _half(estimate: Estimate) -> float | None:
     return None if estimate.ci95 is None else (estimate.ci95[1] - estimate.ci95[0]) / 2
 
@@ -114,17 +121,61 @@ def _offset(analysis: Analysis) -> Measured:
     yield f"lower end of the profile interval of E, {declared.fit.law_name}", declared.profile.ci95[0]
 
 
+def _offset_half_width(analysis: Analysis) -> Measured:
+    closest = analysis.closest
+    low, high = closest.profile.ci95
+    yield f"half-width of the profile interval of E, {closest.fit.law_name}", (high - low) / 2
+
+
+def _best_ratio(analysis: Analysis) -> Measured:
+    closest = analysis.closest
+    yield f"residuals over the noise of seeds, best form ({closest.fit.law_name})", closest.quality.ratio
+
+
+def _windows_error(analysis: Analysis) -> Measured:
+    covered = analysis.holdout.coverage if analysis.holdout else None
+    yield "mean error of the mixture's forecasts over all windows", covered.mixture_error if covered else None
+
+
+def _windows_skill(against: str, words: str) -> Callable[[Analysis], Measured]:
+    def measured(analysis: Analysis) -> Measured:
+        covered = analysis.holdout.coverage if analysis.holdout else None
+        skill = None
+        if covered and analysis.ranking is not None:
+            windows = analysis.ranking.windows.drop_duplicates("budget").tail(covered.mixture_windows.windows)
+            skill = 1 - covered.mixture_error / float(np.mean(windows[against]))
+        yield f"skill of the mixture over all windows against {words}", skill
+
+    return measured
+
+
+def _windows_missed(analysis: Analysis) -> Measured:
+    covered = analysis.holdout.coverage if analysis.holdout else None
+    share = covered.mixture_windows if covered else None
+    yield "windows outside the mixture's 95 % interval", share.windows - share.held if share else None
+
+
 MEASURES: Mapping[str, Callable[[Analysis], Measured]] = {
     "budgets": _budgets,
     "decades": _decades,
     "residual_ratio": _ratio,
     "half_width": _half_widths,
+    "half_width_1": _half_width("1"),
+    "half_width_2": _half_width("2"),
+    "half_width_3": _half_width("3"),
     "difference": _differences,
     "forecast_gap": _gap,
     "forecast_error": _error,
     "forecast_skill": _skill,
     "offset": _offset,
+    "offset_half_width": _offset_half_width,
+    "best_residual_ratio": _best_ratio,
+    "windows_error": _windows_error,
+    "windows_skill_last": _windows_skill("error_last_budget", "the last budget's loss"),
+    "windows_skill_power": _windows_skill("error_power_law", "a power law in C"),
+    "windows_missed": _windows_missed,
 }
 AT_LEAST = frozenset({"budgets", "decades", "forecast_gap", "forecast_skill", "offset"})
+AT_LEAST |= {"windows_skill_last", "windows_skill_power"}
 ROUNDING = 0.01
 """Budgets are whole steps: a gap of 3.99 is one of 4."""

@@ -19,6 +19,7 @@ from analysis.frontier.approach2_isoflop import slices
 from analysis.frontier.common_compute import at_common_compute
 from analysis.frontier.exact_flops import exact_allocation
 from analysis.frontier.verdict import verdict
+from analysis.laws.chinchilla import chinchilla
 from analysis.laws.registry import LAWS
 from analysis.report import made_from, tables
 from analysis.report import provenance as sources
@@ -40,6 +41,8 @@ from analysis.runs.load import load_runs
 from analysis.runs.replicates import design_cells
 from analysis.runs.selection import Count, Runs, Selection, clean
 from analysis.to_json import to_json
+from analysis.validation.coverage import MIXTURE
+from analysis.validation.mixture import FORMS
 from scaling_harness.errors import HarnessError
 from scaling_harness.record.archive import archive_name, is_archive, locate
 from scaling_harness.record.atomic_files import write_json, write_text
@@ -233,8 +236,9 @@ def _analyse(sweep: _Sweep, hold_out: int | None, resamples: int) -> tuple[Analy
     listing = sweep.listing
     hold_out = hold_out or (listing.hold_out if listing else 1)
     try:
-        law = LAWS[listing.law if listing else "chinchilla"]
-        return analyse(sweep.runs, law=law, hold_out=hold_out, resamples=resamples), None
+        named = listing.law if listing else "chinchilla"
+        law, beside = (chinchilla, FORMS) if named == MIXTURE else (LAWS[named], ())
+        return analyse(sweep.runs, law=law, beside=beside, hold_out=hold_out, resamples=resamples), None
     except HarnessError as error:
         return None, str(error)
 

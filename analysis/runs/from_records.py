@@ -4,8 +4,9 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from analysis.runs.from_archive import archive_listing, archived_run, in_archive
@@ -15,6 +16,8 @@ from scaling_harness.record.archive import is_archive
 from scaling_harness.record.record import METRICS_FILE, RECORD_FILE, RunRecord, read_record
 from scaling_harness.record.sweep_listing import SWEEP_FILE, SweepListing, read_listing
 
+Text = Literal["test", "valid"]
+CONDITIONAL = "intervals are for this text: another would move the losses of all runs together, and E with them"
 NOT_RECIPE = {"model.n_layer", "model.d_model", "model.n_head", "model.d_head", "budget.n_steps", "seed"}
 NOT_RECIPE |= {"optim.lr.horizon", "budget.batch_rule.horizon", "evaluation.noise_every", "evaluation.noise_seqs"}
 
@@ -88,7 +91,7 @@ def read_rows(run_dirs: Iterable[Path]) -> tuple[pd.DataFrame, list[dict[str, st
 
 def record_row(record: RunRecord, run_dir: Path) -> dict[str, Any]:
     """A record as one tidy row; units are in the names, every count of N and C is there."""
-    model, valid = record.config["model"], record.losses.get("valid")
+    model = record.config["model"]
     row = {
         "run": record.run_id,
         "run_id": record.run_id,
@@ -109,8 +112,6 @@ def record_row(record: RunRecord, run_dir: Path) -> dict[str, Any]:
         "n_tokens": record.n_tokens,
         "epochs": record.epochs,
         "spent_flops": record.spent_flops,
-        "loss_nats": valid.loss_nats if valid else None,
-        "loss_stderr_nats": valid.stderr_nats if valid else None,
         "train_loss_nats": record.train_loss_nats,
         "n_params_stored": sum(record.params.values()),
         "wall_s": record.wall_s,
@@ -123,8 +124,29 @@ def record_row(record: RunRecord, run_dir: Path) -> dict[str, Any]:
     }
     row |= {f"n_params_{name}": value for name, value in record.n_params.items()}
     row |= {f"train_flops_{name}": value for name, value in record.train_flops.items()}
-    row |= {f"loss_nats_{name}": loss.loss_nats for name, loss in record.losses.items() if name != "valid"}
+    row |= {f"loss_nats_{name}": loss.loss_nats for name, loss in record.losses.items()}
+    row |= {f"loss_blocks_{name}": loss.block_losses_nats for name, loss in record.losses.items()}
+    row |= {"held_out_test": ", ".join(record.data.get("held_out_test", []))}
     return row | {"science": recipe_fields(record.config)}
+
+
+def with_losses(frame: pd.DataFrame, text: Text) -> tuple[pd.DataFrame, str]:
+    """Rows with the final loss on a text, and a sentence that says which.
+
+    Where a completed run has no loss on the test text, those of the validation text are taken for all.
+    """
+    of_text = frame.reindex(columns=["loss_nats_test", "loss_nats_valid"])
+    finished = np.asarray(frame["status"] == "completed")
+    n_missing = int((finished & np.asarray(of_text["loss_nats_test"].isna())).sum())
+    if text == "test" and not n_missing:
+        groups = next(iter(frame["held_out_test"]))
+        named = f" ({groups})" if groups else ""
+        said = f"losses are of the test text{named}, on which nothing was chosen"
+        return frame.assign(loss_nats=of_text["loss_nats_test"]), f"{said}; {CONDITIONAL}"
+    said = "losses are of the validation text, on which settings may have been chosen"
+    if text == "test":
+        said += f": {n_missing} runs have none on a test text"
+    return frame.assign(loss_nats=of_text["loss_nats_valid"]), f"{said}; {CONDITIONAL}"
 
 
 def recipe_fields(config: Mapping[str, Any]) -> dict[str, Any]:

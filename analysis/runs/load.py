@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.runs.from_records import find_run_dirs, find_trunks, is_sweep, read_rows
-from analysis.runs.selection import Count, Runs, Selection, first_reasons, select, with_count, without
+from analysis.runs.from_records import find_run_dirs, find_trunks, is_sweep, read_rows, with_losses
+from analysis.runs.selection import Runs, Selection, first_reasons, select, with_count, without
 from analysis.tables.read_table import parse_columns, read_table
 from scaling_harness.errors import HarnessError
 from scaling_harness.record.archive import locate
@@ -40,7 +40,7 @@ def load_runs(
     """
     path, selection = locate(path), selection or Selection()
     if is_sweep(path):
-        runs = _from_records(path, selection.count)
+        runs = _from_records(path, selection)
     else:
         named = parse_columns(columns) if isinstance(columns, str) else columns
         runs = _from_table(path, named)
@@ -50,14 +50,17 @@ def load_runs(
 def read_all(path: Path | str) -> pd.DataFrame:
     """Every finished run below a directory as a row, whatever its status or recipe."""
     frame, _ = read_rows(find_run_dirs(locate(path)))
+    if not frame.empty:
+        frame, _ = with_losses(frame, "test")
     return frame.drop(columns="science", errors="ignore")
 
 
-def _from_records(directory: Path, count: Count) -> Runs:
+def _from_records(directory: Path, selection: Selection) -> Runs:
     frame, unread = read_rows(find_run_dirs(directory))
     if frame.empty:
         raise HarnessError(f"no run of {directory} has finished: {first_reasons(unread)}")
-    runs = Runs(with_count(frame, count), tuple(unread), count)
+    frame, said = with_losses(frame, selection.text)
+    runs = Runs(with_count(frame, selection.count), tuple(unread), selection.count, (said,))
     trunks = frame.index[frame.run_id.isin(find_trunks(directory, frame))]
     return without(runs, dict.fromkeys(trunks, "a trunk: its learning rate has not decayed"))
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.arrays import Rows
-from analysis.runs.from_records import differing_fields
+from analysis.runs.from_records import Text, differing_fields
 from analysis.tables.separate_rows import (
     COPY,
     NOT_BEST,
@@ -45,6 +45,8 @@ class Selection:
         Science fields, such as `optim.lr`, in which recipes may differ.
     best_of : {"loss"}, optional
         Of the settings (or recipes) at one N and D keep the one of lowest loss, mean over its seeds.
+    text : {"test", "valid"}
+        Held-out text of the losses, for records: `valid` to choose by, `test` (if there is one) to report.
     """
 
     count: Count = "with_head"
@@ -53,6 +55,7 @@ class Selection:
     keep_recipes: bool = False
     may_differ: tuple[str, ...] = ()
     best_of: Literal["loss"] | None = None
+    text: Text = "test"
 
 
 @dataclass(frozen=True)

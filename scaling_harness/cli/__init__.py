@@ -24,6 +24,7 @@ VERBS = {
     "fit": "scaling_harness.cli.fit",
     "forecast": "scaling_harness.cli.forecast",
     "compare": "scaling_harness.cli.compare",
+    "explore": "scaling_harness.cli.explore",
     "bench": "scaling_harness.cli.bench",
     "report": "scaling_harness.cli.report",
     "runs": "scaling_harness.cli.runs",

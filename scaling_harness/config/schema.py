@@ -127,8 +127,18 @@ class Bpe:
 class _Data:
     tokenizer: Annotated[Bytes | Bpe, Field(discriminator="kind")] = Bytes()
     valid_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.05
+    """Share of the text that choices are made on: learning rates, batches, shapes, laws."""
+    test_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.05
+    """Share of the text that fits and reports read, and that nothing is chosen on; 0 for no such text."""
     max_epochs: Annotated[float, Field(ge=1.0)] = 1.0
     """Largest number of passes over the training tokens; 1 is the infinite-data regime."""
+
+    def __post_init__(self) -> None:
+        if self.valid_fraction + self.test_fraction >= 1:
+            raise ValueError(
+                f"valid_fraction {self.valid_fraction:g} and test_fraction {self.test_fraction:g} leave nothing to "
+                "train on: lower one of them"
+            )
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -241,6 +251,14 @@ class Warmup:
             raise ValueError(f"a warm-up fraction is between 0 and 1, not {self.amount}")
 
 
+def _check_fall(warmup: Warmup, fall_exponent: float) -> None:
+    if fall_exponent and (warmup.unit == "fraction" or not warmup.amount):
+        raise ValueError(
+            "fall_exponent needs a warm-up in steps or tokens, from whose end the rate falls, such as "
+            "warmup={unit: tokens, amount: 50000}"
+        )
+
+
 @dataclass(frozen=True, config=_STRICT)
 class CosineSchedule:
     """Cosine from the end of the warm-up to `final_fraction` of the peak at the last step."""
@@ -252,10 +270,15 @@ class CosineSchedule:
 
 @dataclass(frozen=True, config=_STRICT)
 class ConstantSchedule:
-    """Constant peak learning rate after the warm-up."""
+    """Constant peak learning rate after the warm-up, or one that falls as a power of the tokens."""
 
     warmup: Warmup
+    fall_exponent: NonNegativeFloat = 0.0
+    """See `WsdSchedule`."""
     kind: Literal["constant"] = "constant"
+
+    def __post_init__(self) -> None:
+        _check_fall(self.warmup, self.fall_exponent)
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -266,7 +289,14 @@ class WsdSchedule:
     cooldown_fraction: Fraction
     shape: Literal["linear", "one_minus_sqrt"]
     final_fraction: Fraction = 0.0
+    fall_exponent: NonNegativeFloat = 0.0
+    """After the warm-up the rate falls as tokens to minus this power (Shen et al. 2024), so that runs of every length
+    have the same rate until their decay; 0 keeps it constant. The peak is at the end of the warm-up: a rule is
+    evaluated at the tokens of the warm-up instead of D."""
     kind: Literal["wsd"] = "wsd"
+
+    def __post_init__(self) -> None:
+        _check_fall(self.warmup, self.fall_exponent)
 
 
 ScheduleConfig = Annotated[CosineSchedule | ConstantSchedule | WsdSchedule, Field(discriminator="kind")]

@@ -1,4 +1,4 @@
-"""Read documents from a source, and choose which of them are held out.
+"""Read documents from a source, and choose which of them are held out for validation and for the test.
 
 A corpus is documents in a fixed order, each with a group: documents of one group are all in the same split. In the
 embedded corpus the groups are presidents, because one president's addresses repeat each other; in any other they are
@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from scaling_harness.errors import UserError
 
@@ -106,8 +106,51 @@ def open_evaluation_set(name: str) -> Corpus:
     return _open_code() if name == "code" else _open_files(name, "text", None)
 
 
-def choose_held_out(group_bytes: Mapping[str, int], fraction: float, *, chronological: bool) -> frozenset[str]:
-    """Choose the groups that are held out for validation, the same ones on every machine.
+def choose_splits(
+    group_bytes: Mapping[str, int], valid_fraction: float, test_fraction: float, *, chronological: bool
+) -> dict[str, str]:
+    """Choose the groups of the validation split, and of the test split among the others.
+
+    The validation split does not depend on the test split, so that what was once chosen on it stays apart from the
+    test.
+
+    Parameters
+    ----------
+    group_bytes : mapping of str to int
+        Bytes of each group, oldest first if chronological.
+    valid_fraction, test_fraction : float
+        Shares of all bytes; without a test split the second is 0.
+    chronological : bool
+        Whether to spread the groups of a split over time.
+
+    Returns
+    -------
+    dict of str to str
+        `valid` or `test` by group; the others are for training.
+
+    Raises
+    ------
+    UserError
+        A split would be empty; see `choose_held_out`.
+    """
+    valid = choose_held_out(group_bytes, valid_fraction, chronological=chronological)
+    splits = dict.fromkeys(sorted(valid), "valid")
+    if test_fraction:
+        rest = {group: size for group, size in group_bytes.items() if group not in valid}
+        share = test_fraction * sum(group_bytes.values()) / sum(rest.values())
+        test = choose_held_out(rest, share, chronological=chronological, split="test")
+        splits |= dict.fromkeys(sorted(test), "test")
+    return splits
+
+
+def choose_held_out(
+    group_bytes: Mapping[str, int],
+    fraction: float,
+    *,
+    chronological: bool,
+    split: Literal["validation", "test"] = "validation",
+) -> frozenset[str]:
+    """Choose the groups that are held out, the same ones on every machine.
 
     Groups are visited in order, and one is held out if that brings the number of bytes held out closer to its target.
     In a chronological corpus the order starts at the newest group and the target is `fraction` of the bytes visited so
@@ -122,6 +165,8 @@ def choose_held_out(group_bytes: Mapping[str, int], fraction: float, *, chronolo
         Share of the bytes to hold out.
     chronological : bool
         Whether to spread the held-out groups over time.
+    split : str
+        What they are held out for, to name in an error.
 
     Returns
     -------
@@ -143,11 +188,12 @@ def choose_held_out(group_bytes: Mapping[str, int], fraction: float, *, chronolo
             held.add(group)
             due -= size
     if not 0 < len(held) < len(group_bytes):
-        split = "training" if held else "validation"
+        setting = "data.test_fraction" if split == "test" else "data.valid_fraction"
+        empty = "training" if held else split
         raise UserError(
-            f"data.valid_fraction {fraction:g} of {len(group_bytes)} distinct documents "
-            f"({total} bytes) leaves the {split} split empty; the smallest document is "
-            f"{min(group_bytes.values()) / total:.2g} of the bytes: change data.valid_fraction, "
+            f"{setting}: {fraction:.3g} of {len(group_bytes)} distinct documents "
+            f"({total} bytes) leaves the {empty} split empty; the smallest document is "
+            f"{min(group_bytes.values()) / total:.2g} of the bytes: change {setting}, "
             "give more documents, or cut them with data.document_separator"
         )
     return frozenset(held)

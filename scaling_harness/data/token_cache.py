@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scaling_harness.data.corpus import Corpus, Document, choose_held_out, open_corpus, open_evaluation_set
+from scaling_harness.data.corpus import Corpus, Document, choose_splits, open_corpus, open_evaluation_set
 from scaling_harness.data.progress import with_progress_bar
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.record.atomic_files import explain_os_errors, parse_json, write_json
@@ -51,7 +51,7 @@ class DataInfo:
     """A prepared corpus, as planning and training need it."""
 
     data_id: str
-    """SHA-256 over the tokenizer and the tokens of both splits."""
+    """SHA-256 over the tokenizer and the tokens of every split."""
     label: str
     vocab_size: int
     n_train_tokens: int
@@ -65,10 +65,21 @@ class DataInfo:
     """Groups in the validation split, if groups have names."""
     bytes_per_token: float
     """Mean over the validation split; divide nats per token by it for nats per byte."""
+    test_path: Path | None = None
+    """None without a test split."""
+    n_test_tokens: int = 0
+    held_out_test: tuple[str, ...] = ()
+    """Groups in the test split, if groups have names."""
     extra: dict[str, Path] = dataclasses.field(default_factory=dict)
     """Token files of other evaluation sets, by name."""
     extra_ids: dict[str, str] = dataclasses.field(default_factory=dict)
     """SHA-256 of each of these files."""
+
+    @property
+    def evaluation_paths(self) -> dict[str, Path]:
+        """Token files of the final losses, by evaluation set."""
+        test = {"test": self.test_path} if self.test_path else {}
+        return {"valid": self.valid_path, **test, **self.extra}
 
 
 @dataclass(frozen=True)
@@ -124,10 +135,12 @@ def prepare(data: "SotuData | FilesData | HfData", extra_sets: Iterable[str], da
     corpus = open_corpus(data)
     tokenizer = data.tokenizer
     recipe = [dataclasses.asdict(tokenizer), data.valid_fraction, corpus.chronological]
+    recipe += [data.test_fraction] if data.test_fraction else []  # without one the cache of earlier versions is found
 
     def fill(directory: Path, group_bytes: dict[str, int]) -> dict[str, Any]:
-        held = choose_held_out(group_bytes, data.valid_fraction, chronological=corpus.chronological)
-        return _fill_split(directory, corpus, held, tokenizer)
+        chronological = corpus.chronological
+        splits = choose_splits(group_bytes, data.valid_fraction, data.test_fraction, chronological=chronological)
+        return _fill_split(directory, corpus, splits, tokenizer)
 
     evaluation_sets = _evaluation_sets(extra_sets)
     with explain_os_errors(data_dir):
@@ -191,7 +204,7 @@ def _evaluation_sets(names: Iterable[str]) -> dict[str, Corpus]:
     sets: dict[str, Corpus] = {}
     for name in names:
         corpus = open_evaluation_set(name)
-        if corpus.label in sets or corpus.label == "valid":
+        if corpus.label in sets or corpus.label in ("valid", "test"):
             raise UserError(f"two evaluation sets are called {corpus.label!r}: rename the file {name}")
         sets[corpus.label] = corpus
     return sets
@@ -205,10 +218,12 @@ def _prepare_extra(corpus: Corpus, trained: _Entry, data_dir: Path) -> _Entry:
 
 
 def _info(entry: _Entry) -> DataInfo:
-    train, valid = entry.meta["streams"]["train"], entry.meta["streams"]["valid"]
+    streams = entry.meta["streams"]
+    train, valid, test = streams["train"], streams["valid"], streams.get("test")
     vocab_size = entry.meta["vocab_size"]
+    splits = [entry.sha256(split) for split in ("train", "valid", "test") if split in streams]
     return DataInfo(
-        data_id=_digest([vocab_size, entry.tokenizer_sha256, entry.sha256("train"), entry.sha256("valid")]),
+        data_id=_digest([vocab_size, entry.tokenizer_sha256, *splits]),
         label=entry.meta["label"],
         vocab_size=vocab_size,
         n_train_tokens=train["n_tokens"],
@@ -216,27 +231,34 @@ def _info(entry: _Entry) -> DataInfo:
         train_path=entry.path("train"),
         valid_path=entry.path("valid"),
         tokenizer_path=entry.tokenizer_path,
-        n_documents=train["n_documents"] + valid["n_documents"],
+        n_documents=sum(stream["n_documents"] for stream in streams.values()),
         held_out=tuple(entry.meta["held_out"]),
         bytes_per_token=valid["n_bytes"] / valid["n_tokens"],
+        test_path=entry.path("test") if test else None,
+        n_test_tokens=test["n_tokens"] if test else 0,
+        held_out_test=tuple(entry.meta.get("held_out_test", ())),
     )
 
 
-def _fill_split(directory: Path, corpus: Corpus, held: frozenset[str], tokenizer: "Bytes | Bpe") -> dict[str, Any]:
+def _fill_split(directory: Path, corpus: Corpus, splits: dict[str, str], tokenizer: "Bytes | Bpe") -> dict[str, Any]:
     """Write all files of a corpus folder but its meta file, whose content is returned."""
     path = None
     vocab_size = 256
     if tokenizer.kind == "bpe":
         path, vocab_size = directory / TOKENIZER_FILE, tokenizer.vocab_size
         documents = with_progress_bar(corpus.read(), f"training a tokenizer on {corpus.label}")
-        _train_bpe(path, vocab_size, (d.text.decode() for d in documents if d.group not in held))
+        _train_bpe(path, vocab_size, (d.text.decode() for d in documents if d.group not in splits))
 
     def split_of(document: Document) -> str:
-        return "valid" if document.group in held else "train"
+        return splits.get(document.group, "train")
+
+    def named(split: str) -> list[str]:
+        return [group for group, chosen in splits.items() if chosen == split and corpus.chronological]
 
     return {
         "vocab_size": vocab_size,
-        "held_out": sorted(held) if corpus.chronological else [],
+        "held_out": named("valid"),
+        "held_out_test": named("test"),
         "streams": _write_streams(directory, corpus, split_of, _encoder(path)),
     }
 

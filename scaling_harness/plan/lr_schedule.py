@@ -13,6 +13,7 @@ def lr_multiplier(
     decay_start: int,
     shape: DecayShape,
     final_fraction: float,
+    fall_exponent: float = 0.0,
 ) -> float:
     """Return the factor on the peak learning rate at one step.
 
@@ -30,6 +31,9 @@ def lr_multiplier(
         Form of the decay; `one_minus_sqrt` is from Hägele et al. (2024), section 4.
     final_fraction : float
         Factor at the end of the decay.
+    fall_exponent : float
+        After the warm-up the factor is (steps / warm-up steps) to minus this power, times that of the decay
+        (Shen et al. 2024, arXiv 2408.13359, whose rate is a power of the tokens).
 
     Returns
     -------
@@ -37,10 +41,11 @@ def lr_multiplier(
     """
     if step < warmup_steps:
         return (step + 1) / warmup_steps
+    fallen = ((step + 1) / warmup_steps) ** -fall_exponent if fall_exponent else 1.0
     if shape == "constant" or step < decay_start:
-        return 1.0
+        return fallen
     done = (step - decay_start) / max(1, n_steps - decay_start)
-    return final_fraction + (1.0 - final_fraction) * _remaining(done, shape)
+    return fallen * (final_fraction + (1.0 - final_fraction) * _remaining(done, shape))
 
 
 def _remaining(done: float, shape: DecayShape) -> float:

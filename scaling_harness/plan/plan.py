@@ -22,6 +22,7 @@ from scaling_harness.config.schema import (
     RatioBudget,
     Rule,
     RunConfig,
+    ScheduleConfig,
     TokensBudget,
     Warmup,
     WsdSchedule,
@@ -100,7 +101,8 @@ class Plan:
     def lr_at(self, step: int) -> float:
         """Learning rate at a 0-based step."""
         shape, start, final = _decay(self.config, self.n_steps, self.warmup_steps)
-        factor = lr_multiplier(step, self.n_steps, self.warmup_steps, start, shape, final)
+        fall = fall_exponent_of(self.config.schedule)
+        factor = lr_multiplier(step, self.n_steps, self.warmup_steps, start, shape, final, fall)
         return self.learning_rate * factor
 
     @cached_property
@@ -123,7 +125,7 @@ class Plan:
             "model": _model_science(self.config.model),
             "data": {"data_id": self.data.data_id, "kind": self.config.data.kind},
             "optim": _plain(self.config.optim) | {"lr": _rule_science(self.config.optim.lr)},
-            "schedule": _plain(self.config.schedule),
+            "schedule": _schedule_science(self.config.schedule),
             "budget": self._budget_science,
             "evaluation": _evaluation_science(self.config.evaluation),
             "seed": self.config.seed,
@@ -223,6 +225,8 @@ def resolve(config: RunConfig, data: DataInfo) -> Plan:
     n_steps = _n_steps(at.n_tokens, batch, model.n_ctx)
     n_tokens = n_steps * batch
     n_unique = n_unique_tokens(data.n_train_tokens, model.n_ctx)
+    warmup_steps = _warmup_steps(config.schedule.warmup, n_steps, batch)
+    peak_at = warmup_steps * batch if fall_exponent_of(config.schedule) else n_tokens
     _check_unique(n_tokens, n_unique, config.data.max_epochs)
     return Plan(
         config=config,
@@ -230,8 +234,8 @@ def resolve(config: RunConfig, data: DataInfo) -> Plan:
         batch_tokens=batch,
         n_steps=n_steps,
         n_unique_tokens=n_unique,
-        warmup_steps=_warmup_steps(config.schedule.warmup, n_steps, batch),
-        learning_rate=learning_rate(config.optim.lr, dataclasses.replace(at, n_tokens=n_tokens)),
+        warmup_steps=warmup_steps,
+        learning_rate=learning_rate(config.optim.lr, dataclasses.replace(at, n_tokens=peak_at)),
         params=params,
         n_params=n_params,
         flops_per_token=param_flop_counts.flops_per_token(
@@ -240,6 +244,11 @@ def resolve(config: RunConfig, data: DataInfo) -> Plan:
         stackable=architecture.stackable,
         architecture_source=registry.source_hash(model.target),
     )
+
+
+def fall_exponent_of(schedule: ScheduleConfig) -> float:
+    """Power of the tokens with which a rate falls before its decay; 0 for a schedule that has none."""
+    return 0.0 if isinstance(schedule, CosineSchedule) else schedule.fall_exponent
 
 
 def _n_steps(n_tokens: float, batch: int, n_ctx: int) -> int:
@@ -305,6 +314,11 @@ def _rule_science(setting: float | Rule) -> Any:
     """Plain form of a number or a rule, without the horizon if that is null."""
     plain = _plain(setting)
     return {k: v for k, v in plain.items() if (k, v) != ("horizon", None)} if isinstance(plain, dict) else plain
+
+
+def _schedule_science(schedule: Any) -> dict[str, Any]:
+    """Fields of the schedule, without a later one that changes no number at its default."""
+    return {key: value for key, value in _plain(schedule).items() if (key, value) != ("fall_exponent", 0.0)}
 
 
 def _evaluation_science(evaluation: EvaluationConfig) -> dict[str, Any]:

@@ -31,6 +31,8 @@ class EvalLoss:
     stderr_nats: float
     """Standard error of the mean over evaluation windows."""
     n_tokens: int
+    block_losses_nats: list[float] = field(default_factory=list)
+    """Means over equal blocks of consecutive windows, in order of the text; none in records of earlier versions."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ class RunRecord:
     spent_flops: float
     """6ND (with head) of the steps that this run itself took; less than `train_flops` if it branched from a trunk."""
     losses: dict[str, EvalLoss]
-    """Final losses by evaluation set; `valid` is the held-out part of the training distribution."""
+    """Final losses by evaluation set; `valid`, the held-out text that choices are made on; `test`, the
+    one that fits and reports read, if there is one (`data.test_fraction`); and the extra sets."""
     train_loss_nats: float | None
     """Mean training loss over the last tenth of the steps."""
     noise: dict[str, Any] | None
@@ -88,6 +91,11 @@ class RunRecord:
     records of earlier versions."""
     warnings: list[str] = field(default_factory=list)
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def loss(self) -> EvalLoss | None:
+        """Final loss that fits and reports read: of the test text, or of the validation text without one."""
+        return self.losses.get("test", self.losses.get("valid"))
 
 
 _MISSING_FIELDS: dict[int, dict[str, None]] = {

@@ -11,6 +11,8 @@ from scaling_harness.models.language_model import LanguageModel
 from scaling_harness.record.record import EvalLoss
 
 _LOGITS_AT_ONCE = 1 << 20
+N_BLOCKS = 64
+"""Parts of the text whose means are kept, so that models can be compared part by part."""
 
 
 @torch.no_grad()
@@ -43,7 +45,9 @@ def evaluate(model: LanguageModel, windows: np.ndarray, vocab_size: int, device:
             parts.append(losses_1BT.double().mean(-1).cpu())
     losses_B = torch.cat(parts, dim=1).numpy()[0]
     stderr = losses_B.std(ddof=min(1, len(windows) - 1)) / len(windows) ** 0.5
-    return EvalLoss(float(losses_B.mean()), float(stderr), len(windows) * n_ctx)
+    blocks = np.array_split(losses_B, N_BLOCKS) if len(windows) >= N_BLOCKS else []
+    means = [round(float(block.mean()), 5) for block in blocks]
+    return EvalLoss(float(losses_B.mean()), float(stderr), len(windows) * n_ctx, means)
 
 
 @contextlib.contextmanager

@@ -105,6 +105,7 @@ def record_of(
             "vocab_size": run.data.vocab_size,
             "bytes_per_token": run.data.bytes_per_token,
             "held_out": list(run.data.held_out),
+            "held_out_test": list(run.data.held_out_test),
             "extra_ids": dict(run.data.extra_ids),
         },
         architecture_source=run.architecture_source,

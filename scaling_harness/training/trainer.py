@@ -221,9 +221,9 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
     def _final_windows(self) -> dict[str, np.ndarray]:
         """Windows for the final losses, by evaluation set."""
         first = self.job.runs[0]
-        sets = {"valid": first.data.valid_path, **first.data.extra}
         n_ctx, n_tokens = first.config.model.n_ctx, first.config.evaluation.final_n_tokens
-        return {name: evaluation_windows(open_tokens(path), n_ctx, n_tokens, name) for name, path in sets.items()}
+        paths = first.data.evaluation_paths
+        return {name: evaluation_windows(open_tokens(path), n_ctx, n_tokens, name) for name, path in paths.items()}
 
     def _measure(self, r: int, run: Plan, curve: Curve) -> None:
         """Add the validation loss and the gradient noise scale to a curve, if they are due."""

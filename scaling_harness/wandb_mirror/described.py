@@ -32,13 +32,13 @@ def describe_record(record: RunRecord, is_trunk: bool) -> Described:
 
 def summary_of(record: RunRecord, is_trunk: bool) -> dict[str, Any]:
     """Results of a run beside its counts; what is unknown is left out."""
-    valid = record.losses.get("valid")
+    loss = record.loss
     results = {
         "status": "trunk" if is_trunk and record.status == "completed" else record.status,
         "reason": record.reason,
-        "loss_nats": valid and valid.loss_nats,
-        "loss_stderr_nats": valid and valid.stderr_nats,
-        **{f"loss_nats_{name}": loss.loss_nats for name, loss in record.losses.items() if name != "valid"},
+        "loss_nats": loss and loss.loss_nats,
+        "loss_stderr_nats": loss and loss.stderr_nats,
+        **{f"loss_nats_{name}": each.loss_nats for name, each in record.losses.items()},
         "train_loss_nats": record.train_loss_nats,
         "started": record.provenance.get("started"),
         "ended": record.provenance.get("ended"),

@@ -45,7 +45,7 @@ def prepared_data(documents: Iterable[Mapping[str, Any]], configs: Mapping[str, 
     """
     prepared = {data_key(configs[row["run_id"]]): _INFO.validate_python(row["info"]) for row in documents}
     for info in prepared.values():
-        for path in (info.train_path, info.valid_path, *info.extra.values()):
+        for path in (info.train_path, *info.evaluation_paths.values()):
             if not path.exists():
                 raise UserError(
                     f"{path} does not exist on {socket.gethostname()}: run `scaling-harness data prepare` on a machine "

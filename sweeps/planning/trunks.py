@@ -1,7 +1,8 @@
 """Plan runs that differ only in budget as branches of one trunk, whose steps are trained once.
 
-With the schedule `wsd` the learning rate is constant until the decay (Hägele et al. 2024), so one run of constant rate,
-the trunk, serves all budgets of a shape and seed; each budget adds its decay as a job of its own.
+With the schedule `wsd` the learning rate is constant until the decay (Hägele et al. 2024), or falls as a power of the
+tokens (Shen et al. 2024), so one run without decay, the trunk, serves all budgets of a shape and seed; each budget adds
+its decay as a job of its own.
 """
 
 import dataclasses
@@ -11,7 +12,7 @@ from typing import TypeVar
 
 from scaling_harness.config.schema import ConstantSchedule, NamedRule, PowerRule, RunConfig, TokensBudget, WsdSchedule
 from scaling_harness.errors import UserError
-from scaling_harness.plan.plan import Plan
+from scaling_harness.plan.plan import Plan, fall_exponent_of
 
 _Setting = TypeVar("_Setting")
 
@@ -20,7 +21,7 @@ def share_trunk(configs: Sequence[RunConfig], resolve: Callable[[RunConfig], Pla
     """Plan a trunk and its branches.
 
     Rules for the learning rate and the batch cannot follow each budget: their horizon is the geometric mean of the
-    budgets, in tokens, unless they set one themselves.
+    budgets, in tokens, unless they set one themselves, or the rate falls with the tokens.
 
     Parameters
     ----------
@@ -82,7 +83,9 @@ def _check(config: RunConfig) -> None:
 
 def _fix_horizons(config: RunConfig, horizon: float) -> RunConfig:
     """Give the rules for learning rate and batch the same horizon for all budgets."""
-    lr, batch = _fix_horizon(config.optim.lr, horizon), _fix_horizon(config.budget.batch_tokens, horizon)
+    falls = fall_exponent_of(config.schedule) > 0
+    lr = config.optim.lr if falls else _fix_horizon(config.optim.lr, horizon)
+    batch = _fix_horizon(config.budget.batch_tokens, horizon)
     optim, budget = dataclasses.replace(config.optim, lr=lr), dataclasses.replace(config.budget, batch_tokens=batch)
     return dataclasses.replace(config, optim=optim, budget=budget)
 
@@ -97,4 +100,5 @@ def _trunk(longest: Plan) -> RunConfig:
     config = longest.config
     n_tokens = longest.decay_start * longest.batch_tokens
     budget = TokensBudget(batch_tokens=config.budget.batch_tokens, n_tokens=n_tokens)
-    return dataclasses.replace(config, schedule=ConstantSchedule(config.schedule.warmup), budget=budget)
+    schedule = ConstantSchedule(config.schedule.warmup, fall_exponent_of(config.schedule))
+    return dataclasses.replace(config, schedule=schedule, budget=budget)

@@ -12,7 +12,14 @@ import pytest
 
 pytest.importorskip("hatchling", reason="builds the wheel")
 ROOT = Path(__file__).parents[2]
-DATA = {"conf": "*.yaml", "sweeps/archive": "*.zst", "analysis/report": "*.j2"}
+DATA = {
+    "conf": "*.yaml",
+    "sweeps/archive": "*.zst",
+    "analysis": "*.j2",
+    "analysis/explorer": "*.css",
+    "analysis/explorer/js": "*.js",
+    "analysis/explorer/vendor": "*",
+}
 
 
 @pytest.fixture(scope="module")

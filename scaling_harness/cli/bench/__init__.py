@@ -5,11 +5,12 @@ from argparse import ArgumentParser, Namespace
 
 from scaling_harness.cli._options import add_verbs
 
-HELP = "measure the fitter, training, the time to a law, or the overhead of sweeps"
+HELP = "measure the fitter, training, the time to a law, the overhead of sweeps, or a planned grid"
 ACTIONS = {
     "fit": "scaling_harness.cli.bench.fit",
     "coverage": "scaling_harness.cli.bench.coverage",
     "discrepancy": "scaling_harness.cli.bench.discrepancy",
+    "design": "scaling_harness.cli.bench.design",
     "sweep": "scaling_harness.cli.bench.sweep",
     "train": "scaling_harness.cli.bench.train",
     "law": "scaling_harness.cli.bench.law",

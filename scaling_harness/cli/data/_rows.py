@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from scaling_harness.data.token_cache import DataInfo
 
-COLUMNS = ("data_id", "vocab_size", "n_documents", "n_train_tokens", "n_valid_tokens", "bytes_per_token")
+COLUMNS = (
+    "data_id",
+    "vocab_size",
+    "n_documents",
+    "n_train_tokens",
+    "n_valid_tokens",
+    "n_test_tokens",
+    "bytes_per_token",
+)
 """Columns of the printed table; the JSON document has all fields."""
 
 

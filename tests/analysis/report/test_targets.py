@@ -45,6 +45,28 @@ def test_each_approach_is_held_to_its_interval_and_one_without_misses(analysis):
     assert apart.measured == pytest.approx(max(map(abs, analysis.approaches.differences["2-3"].ci95)))
 
 
+def test_the_windows_of_the_mixture_are_judged(analysis):
+    covered = analysis.holdout.coverage
+    reached = {"windows_error": 0.01, "windows_missed": 1, "windows_skill_last": 0.8, "best_residual_ratio": 1.5}
+    found = {
+        aim.name: aim for aim in judge(analysis, {**reached, "windows_skill_power": 1.0, "offset_half_width": 0.5})
+    }
+    assert all(found[name].met for name in reached)
+    assert found["windows_error"].measured == covered.mixture_error
+    assert found["windows_missed"].measured == covered.mixture_windows.windows - covered.mixture_windows.held
+    naive = analysis.ranking.windows.error_power_law.iloc[-covered.mixture_windows.windows :].mean()
+    assert found["windows_skill_power"].measured == pytest.approx(1 - covered.mixture_error / naive)
+    assert not found["windows_skill_power"].met
+    low, high = analysis.third.profile.ci95
+    assert found["offset_half_width"].measured == pytest.approx((high - low) / 2)
+
+
+def test_one_approach_alone_may_be_held_to_its_interval(analysis):
+    (second,) = judge(analysis, {"half_width_2": 0.05})
+    low, high = analysis.approaches.approaches["2"].a.ci95
+    assert second.measured == pytest.approx((high - low) / 2)
+
+
 def test_words(analysis):
     found = judge(analysis, {"budgets": 5, "decades": 1.5})
     assert aims(found).rows[0] == ("budgets with a bracketed minimum", "at least 5", "4", "missed")

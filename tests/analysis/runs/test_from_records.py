@@ -1,5 +1,7 @@
 from analysis.runs.from_records import recipe as recipe_of
 from analysis.runs.load import load_runs
+from analysis.runs.selection import Selection
+from scaling_harness.record.record import EvalLoss
 
 
 def reasons(runs):
@@ -28,3 +30,25 @@ def test_a_rule_for_the_batch_is_one_recipe_whatever_it_gives(record):
     assert recipe(128, batch_rule={"rule": "r"}) == recipe(256, batch_rule={"rule": "r", "horizon": 1e6})
     assert recipe(128, batch_rule={"rule": "r"}) != recipe(128, batch_rule={"rule": "s"})
     assert recipe(128) != recipe(256)
+
+
+def with_test(record, name, n_params, valid, test, held_out=("Ford",)):
+    made = record(name, n_params, 51200, valid)
+    made.losses["test"] = EvalLoss(test, 0.01, 4096)
+    made.data["held_out_test"] = list(held_out)
+    return made
+
+
+def test_fits_read_the_test_text_and_choices_the_validation_text(make_sweep, record):
+    sweep = make_sweep([with_test(record, "a", 1000, 3.0, 3.5), with_test(record, "b", 2000, 2.8, 3.3)])
+    reported, chosen = load_runs(sweep), load_runs(sweep, Selection(text="valid"))
+    assert list(reported.frame.L) == [3.5, 3.3]
+    assert list(chosen.frame.L) == [3.0, 2.8]
+    assert "losses are of the test text (Ford), on which nothing was chosen" in reported.notes[0]
+    assert "validation text, on which settings may have been chosen; intervals are for this text" in chosen.notes[0]
+
+
+def test_runs_without_a_test_text_are_never_mixed_with_others(make_sweep, record):
+    runs = load_runs(make_sweep([with_test(record, "a", 1000, 3.0, 3.5), record("b", 2000, 51200, 2.8)]))
+    assert list(runs.frame.L) == [3.0, 2.8]
+    assert "validation text, on which settings may have been chosen: 1 runs have none on a test text" in runs.notes[0]

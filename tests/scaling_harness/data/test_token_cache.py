@@ -54,11 +54,12 @@ def decoded(path, tokenizer_path):
 
 
 def documents_of(info):
-    """The texts of both sides as they can be read back."""
+    """The texts of the three sides as they can be read back."""
+    paths = (info.train_path, info.valid_path, info.test_path)
     if info.tokenizer_path is None:
-        sides = [open_tokens(path).tobytes() for path in (info.train_path, info.valid_path)]
+        sides = [open_tokens(path).tobytes() for path in paths]
     else:
-        sides = [decoded(path, info.tokenizer_path) for path in (info.train_path, info.valid_path)]
+        sides = [decoded(path, info.tokenizer_path) for path in paths]
     assert all(side.endswith(b"\0") for side in sides)
     return [side[:-1].decode().split("\0") for side in sides]
 
@@ -66,9 +67,9 @@ def documents_of(info):
 @pytest.mark.parametrize("vocab_size", [None, 300])
 def test_every_document_is_whole_on_one_side(books, cache, vocab_size):
     info = prepare(books if vocab_size is None else bpe(books, vocab_size), [], cache)
-    train, valid = documents_of(info)
-    assert sorted(train + valid) == sorted(SENTENCES)
-    assert len(valid) == 6
+    train, valid, test = documents_of(info)
+    assert sorted(train + valid + test) == sorted(SENTENCES)
+    assert (len(valid), len(test)) == (6, 3)
     assert info.n_documents == 60
 
 
@@ -85,10 +86,23 @@ def test_info_describes_the_files(books, cache):
 
 def test_the_embedded_corpus_keeps_what_the_budgets_need(cache):
     info = prepare(SotuData(), [], cache)
-    assert info.n_train_tokens + info.n_valid_tokens == 12_185_751 + 249  # the package's bytes and a separator each
-    assert info.n_train_tokens > 11_500_000
+    n_tokens = info.n_train_tokens + info.n_valid_tokens + info.n_test_tokens
+    assert n_tokens == 12_185_751 + 249  # the package's bytes and a separator each
+    assert info.n_train_tokens > 10_900_000
     assert info.bytes_per_token == 1.0
     assert len(info.held_out) == 5
+    assert info.held_out_test == ("Gerald R. Ford", "Herbert Hoover", "Rutherford B. Hayes", "Thomas Jefferson")
+
+
+def test_a_test_split_leaves_the_validation_split_as_it_is(books, cache):
+    with_test, without = (
+        prepare(FilesData(path=books.path, valid_fraction=0.1, test_fraction=share), [], cache) for share in (0.1, 0)
+    )
+    assert open_tokens(with_test.valid_path).tobytes() == open_tokens(without.valid_path).tobytes()
+    assert (without.test_path, without.n_test_tokens) == (None, 0)
+    assert without.n_train_tokens == with_test.n_train_tokens + with_test.n_test_tokens
+    assert with_test.evaluation_paths.keys() - without.evaluation_paths.keys() == {"test"}
+    assert with_test.data_id != without.data_id
 
 
 def test_bpe_learns_from_the_training_side_alone(tmp_path, cache):
@@ -96,12 +110,12 @@ def test_bpe_learns_from_the_training_side_alone(tmp_path, cache):
     words = [f"q{chr(97 + i)}zq{chr(97 + i)}z" for i in range(10)]
     path = tmp_path / "a.jsonl"
     path.write_text("\n".join(json.dumps({"text": f" {word}" * 100}) for word in words))
-    info = prepare(FilesData(path=str(path), valid_fraction=0.1, tokenizer=Bpe(280)), [], cache)
-    held = documents_of(info)[1][0].split()[0]
+    info = prepare(FilesData(path=str(path), valid_fraction=0.1, test_fraction=0.1, tokenizer=Bpe(280)), [], cache)
+    held = [side[0].split()[0] for side in documents_of(info)[1:]]
     assert info.tokenizer_path is not None
     vocabulary = json.loads(info.tokenizer_path.read_text())["model"]["vocab"]
-    learnt = held[1]  # its own letter, which no merge can hold
-    assert not [token for token in vocabulary if learnt in token and len(token) > 1]
+    for learnt in (word[1] for word in held):  # its own letter, which no merge can hold
+        assert not [token for token in vocabulary if learnt in token and len(token) > 1]
     assert [token for token in vocabulary if "q" in token and len(token) > 1]
 
 
@@ -236,8 +250,8 @@ class TestCache:
         for worker in workers:
             worker.join()
         assert infos == [infos[0]] * 4
-        train, valid = documents_of(infos[0])
-        assert sorted(train + valid) == sorted(SENTENCES)
+        train, valid, test = documents_of(infos[0])
+        assert sorted(train + valid + test) == sorted(SENTENCES)
         kinds = sorted(path.name.rpartition("-")[0] for path in cache.iterdir() if path.name != "index")
         assert kinds == ["books", "code"]
 

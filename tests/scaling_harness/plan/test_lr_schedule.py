@@ -28,3 +28,13 @@ def test_wsd_is_flat_then_decays(shape, midway):
 
 def test_constant_stays():
     assert {lr_multiplier(step, 50, 0, 50, "constant", 1.0) for step in range(50)} == {1.0}
+
+
+def test_a_falling_rate_is_a_power_of_the_tokens_until_the_decay():
+    def factor(step, n_steps=400, start=320):
+        return lr_multiplier(step, n_steps, 10, start, "linear", 0.0, 0.5)
+
+    assert factor(9) == 1.0
+    assert [factor(step) for step in (39, 89, 159, 319)] == pytest.approx([(10 / n) ** 0.5 for n in (40, 90, 160, 320)])
+    assert factor(360) == pytest.approx((10 / 361) ** 0.5 / 2)
+    assert [factor(step, 4000, 3200) for step in range(320)] == [factor(step) for step in range(320)]

@@ -113,12 +113,27 @@ def test_a_rule_takes_the_mean_horizon(document, planned):
     assert [run.learning_rate for run in runs_of(jobs)] == [pytest.approx(expected)] * 8
 
 
+def test_a_falling_rate_needs_no_horizon(planned):
+    rule = {"rule": "power", "value": 0.002, "n_exponent": 0.0, "d_exponent": -0.5, "n_params": 1.0, "n_tokens": 1000.0}
+    shared, apart = planned(over={"optim.lr": [rule], "schedule.fall_exponent": [0.5]})
+    trunks, branches = trunks_and_branches(shared)
+    assert {run.fingerprint for run in branches} == {run.fingerprint for run in runs_of(apart)}
+    for run in (*trunks, *branches):
+        start = run.warmup_steps
+        at_end = 0.002 * (start * run.batch_tokens / 1000) ** -0.5
+        falling = [run.lr_at(step) for step in range(start, run.decay_start)]
+        assert falling == pytest.approx(
+            [at_end * (start / (step + 1)) ** 0.5 for step in range(start, run.decay_start)]
+        )
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
         ({"over": {"schedule": [{"kind": "cosine", "final_fraction": 0.1, "warmup": {"unit": "steps", "amount": 5}}]}},
          "the schedule cosine has no steps"),
         ({"over": {"schedule.warmup": [{"unit": "fraction", "amount": 0.1}]}}, "give it in steps or tokens"),
+        ({"over": {"schedule.fall_exponent": [0.3], "schedule.warmup.amount": [0]}}, "fall_exponent needs a warm-up"),
         ({"over": {"schedule.cooldown_fraction": [0.0]}}, "decays from step 20 of 20"),
         ({"over": {"schedule.cooldown_fraction": [1.0], "schedule.warmup.amount": [0]}}, "decays from step 0 of 20"),
     ],
