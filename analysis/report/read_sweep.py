@@ -14,7 +14,7 @@ from analysis.laws.registry import LAWS
 from analysis.report.figures import Material
 from analysis.report.summary import Analysis, analyse
 from analysis.runs.curves import curves_of
-from analysis.runs.from_records import find_run_dirs, is_finished, is_sweep, listing_of, read_rows
+from analysis.runs.from_records import find_run_dirs, is_finished, is_sweep, listing_of, read_rows, with_losses
 from analysis.runs.load import load_runs
 from analysis.runs.replicates import design_cells
 from analysis.runs.selection import Count, Runs, Selection, clean
@@ -78,7 +78,8 @@ def _unfitted(run_dirs: list[Path], count: Count) -> Runs:
     frame, unread = read_rows(run_dirs)
     if frame.empty:
         return Runs(pd.DataFrame(), tuple(unread), count)
-    return clean(Runs(frame, tuple(unread), count).with_count(count))
+    frame, said = with_losses(frame, "test")
+    return clean(Runs(frame, tuple(unread), count, (said,)).with_count(count))
 
 
 def analyse_sweep(sweep: Sweep, hold_out: int | None, resamples: int) -> tuple[Analysis | None, str | None]:

@@ -21,9 +21,9 @@ def squared_relu(x: Tensor) -> Tensor:
     return _apply(SquaredReLU, x)
 
 
-def rotary_attention(qkv_ST3HK: Tensor, rotation_Tk: Tensor, scale: float) -> Tensor:
-    """Apply `RotaryAttention`; returns mixed_STHK."""
-    return _apply(RotaryAttention, qkv_ST3HK, rotation_Tk, scale)
+def rotary_attention(qkv_ST3HK: Tensor, rotation_Tk: Tensor, scale: float, block: int | None = None) -> Tensor:
+    """Apply `RotaryAttention`, to blocks of so many queries or to all at once; returns mixed_STHK."""
+    return _apply(RotaryAttention, qkv_ST3HK, rotation_Tk, scale, block or qkv_ST3HK.shape[1])
 
 
 def token_shift(x_STD: Tensor, n_parts: int) -> Tensor:
@@ -97,20 +97,23 @@ def rotate_(x_THK: Tensor, rotation_Tk: Tensor) -> Tensor:
     return x_THK
 
 
-def _scaled_bmm(a: Tensor, b: Tensor, scale: float, out: Tensor | None = None) -> Tensor:
+def _scaled_bmm(a: Tensor, b: Tensor, scale: float = 1.0, out: Tensor | None = None) -> Tensor:
     """Multiply matrices and scale in one operation."""
-    return torch.baddbmm(a.new_zeros(()), a, b, beta=0, alpha=scale, out=out)
+    if out is None or out.is_contiguous():
+        return torch.baddbmm(a.new_zeros(()), a, b, beta=0, alpha=scale, out=out)
+    return out.copy_(_scaled_bmm(a, b, scale))  # baddbmm would multiply one matrix at a time
 
 
 class RotaryAttention(Function):
     """Causal attention from q, k, v side by side, with q and k normalised over the head and rotated by position.
 
     Normalised q and k bound the logits by K * scale, so exp needs no maximum subtracted: the softmax is the same at a
-    third of the cost. The T x T weights are kept for the backward pass, so use it for short contexts.
+    third of the cost. The weights are kept for the backward pass, so use it for short contexts. A block of queries is
+    multiplied by the keys up to its end alone.
     """
 
     @staticmethod
-    def forward(ctx: Any, qkv_ST3HK: Tensor, rotation_Tk: Tensor, scale: float) -> Tensor:
+    def forward(ctx: Any, qkv_ST3HK: Tensor, rotation_Tk: Tensor, scale: float, block: int) -> Tensor:
         """Return mixed_STHK."""
         qkv_3SHTK = qkv_ST3HK.permute(2, 0, 3, 1, 4).clone(memory_format=torch.contiguous_format)
         qk_2SHTK = qkv_3SHTK[:2]
@@ -118,34 +121,42 @@ class RotaryAttention(Function):
         rotate_(qk_2SHTK.mul_(inverse_rms), rotation_Tk)
         q, k, v = qkv_3SHTK.flatten(1, 2)
         n_heads, T, _ = q.shape
-        weights, total, mixed = q.new_empty(n_heads, T, T), q.new_empty(n_heads, T, 1), torch.empty_like(q)
-        for part in _parts(n_heads, T):
-            weights_part = _scaled_bmm(q[part], k[part].transpose(1, 2), scale, out=weights[part]).exp_().tril_()
-            torch.sum(weights_part, -1, keepdim=True, out=total[part])
-            torch.bmm(weights_part, v[part], out=mixed[part])
+        total, mixed, weights = q.new_empty(n_heads, T, 1), torch.empty_like(q), []
+        for part, rows, seen in _parts(n_heads, T, block):
+            logits = _scaled_bmm(q[part, rows], k[part, seen].transpose(1, 2), scale)
+            weights.append(logits.exp_().tril_(rows.start))
+            torch.sum(weights[-1], -1, keepdim=True, out=total[part, rows])
+            _scaled_bmm(weights[-1], v[part, seen], out=mixed[part, rows])
         mixed.div_(total)
-        ctx.save_for_backward(qkv_3SHTK, inverse_rms, rotation_Tk, weights, total, mixed)
-        ctx.scale = scale
+        ctx.save_for_backward(qkv_3SHTK, inverse_rms, rotation_Tk, total, mixed, *weights)
+        ctx.scale, ctx.block = scale, block
         return mixed.view(qkv_3SHTK.shape[1:]).transpose(1, 2).contiguous()
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
         """Differentiate the softmax, then the rotation, which leaves dot products as they are, then the norm."""
-        qkv_3SHTK, inverse_rms, rotation_Tk, weights, total, mixed = ctx.saved_tensors
+        qkv_3SHTK, inverse_rms, rotation_Tk, total, mixed, *weights = ctx.saved_tensors
         q, k, v = qkv_3SHTK.flatten(1, 2)
         grad = grads[0].transpose(1, 2).reshape(mixed.shape) / total
         along = (grad * mixed).sum(-1, keepdim=True)
         grad_3SHTK = torch.empty_like(qkv_3SHTK)
         grad_q, grad_k, grad_v = grad_3SHTK.flatten(1, 2)
-        for part in _parts(*weights.shape[:2]):
-            weights_part = weights[part]
-            grad_logits = torch.bmm(grad[part], v[part].transpose(1, 2)).sub_(along[part]).mul_(weights_part)
-            _scaled_bmm(grad_logits, k[part], ctx.scale, out=grad_q[part])
-            _scaled_bmm(grad_logits.transpose(1, 2), q[part], ctx.scale, out=grad_k[part])
-            torch.bmm(weights_part.transpose(1, 2), grad[part], out=grad_v[part])
+        parts = _parts(len(q), q.shape[1], ctx.block)
+        for (part, rows, seen), weight in zip(parts, weights, strict=True):
+            grad_rows = grad[part, rows]
+            grad_logits = torch.bmm(grad_rows, v[part, seen].transpose(1, 2)).sub_(along[part, rows]).mul_(weight)
+            _scaled_bmm(grad_logits, k[part, seen], ctx.scale, out=grad_q[part, rows])
+            for total_grad, to, by, scale in (
+                (grad_k[part, seen], grad_logits, q[part, rows], ctx.scale),
+                (grad_v[part, seen], weight, grad_rows, 1.0),
+            ):
+                if seen.stop == q.shape[1]:  # the last block comes first: it sees all keys
+                    _scaled_bmm(to.transpose(1, 2), by, scale, out=total_grad)
+                else:
+                    total_grad.add_(torch.bmm(to.transpose(1, 2), by), alpha=scale)
         grad_2SHTK = grad_3SHTK[:2]
         rotate_(_through_norm(grad_2SHTK, qkv_3SHTK[:2], inverse_rms, out=grad_2SHTK), rotation_Tk.conj())
-        return grad_3SHTK.permute(1, 3, 0, 2, 4), None, None
+        return grad_3SHTK.permute(1, 3, 0, 2, 4), None, None, None
 
 
 _CACHED_WEIGHTS = 1 << 18
@@ -153,10 +164,13 @@ _CACHED_WEIGHTS = 1 << 18
 them, working in such parts took a tenth less time (2,048 tokens, d 64 and 192), with the same numbers to the bit."""
 
 
-def _parts(n_heads: int, n_ctx: int) -> Iterator[slice]:
-    """Slices of the heads of all sequences, each as many as fit in the cache."""
-    at_once = max(1, _CACHED_WEIGHTS // n_ctx**2)
-    return (slice(start, start + at_once) for start in range(0, n_heads, at_once))
+def _parts(n_heads: int, n_ctx: int, block: int) -> Iterator[tuple[slice, slice, slice]]:
+    """Slices of the heads of all sequences, as many as fit in the cache; of the queries, last block first; of keys."""
+    at_once = max(1, _CACHED_WEIGHTS // (block * n_ctx))
+    for head in range(0, n_heads, at_once):
+        for start in reversed(range(0, n_ctx, block)):
+            stop = min(n_ctx, start + block)
+            yield slice(head, head + at_once), slice(start, stop), slice(0, stop)
 
 
 class TokenShift(Function):
@@ -193,11 +207,14 @@ class LinearCrossEntropy(Function):
     @staticmethod
     def forward(ctx: Any, x_RND: Tensor, head_RDV: Tensor, target_RN: Tensor) -> Tensor:
         """Return loss_R, nats per token."""
-        logp_RNV = torch.bmm(x_RND, head_RDV).log_softmax(-1)
-        target_RN1 = target_RN.unsqueeze(-1)
-        loss_R = logp_RNV.gather(-1, target_RN1).mean((1, 2)).neg_()
+        logits_RNV = torch.bmm(x_RND, head_RDV)
+        logits_RNV = logits_RNV.to(torch.promote_types(logits_RNV.dtype, torch.float32))
+        p_RNV, target_RN1 = logits_RNV.softmax(-1), target_RN.unsqueeze(-1)
+        # From the largest p, which no logits make 0. log_softmax, then exp for the gradient, take twice as long.
+        above_RN1 = logits_RNV.amax(-1, keepdim=True) - logits_RNV.gather(-1, target_RN1)
+        loss_R = (above_RN1 - p_RNV.amax(-1, keepdim=True).log_()).mean((1, 2))
         if any(ctx.needs_input_grad):
-            grad_RNV = logp_RNV.exp_()
+            grad_RNV = p_RNV
             grad_RNV.scatter_add_(-1, target_RN1, grad_RNV.new_full((), -1.0).expand(target_RN1.shape))
             grad_x = torch.bmm(grad_RNV, head_RDV.transpose(1, 2)).to(x_RND.dtype)
             grad_head = torch.bmm(x_RND.transpose(1, 2), grad_RNV).to(head_RDV.dtype)

@@ -34,7 +34,7 @@ from scaling_harness.models import param_flop_counts, registry
 from scaling_harness.plan.lr_batch_rules import Scale, batch_tokens, learning_rate
 from scaling_harness.plan.lr_schedule import DecayShape, lr_multiplier
 
-NUMERICS_VERSION = 1
+NUMERICS_VERSION = 2
 """Increased by hand whenever the same configuration would train to other numbers."""
 
 

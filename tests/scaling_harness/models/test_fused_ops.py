@@ -1,3 +1,4 @@
+import pytest
 import torch
 import torch.nn.functional as F
 
@@ -32,14 +33,16 @@ def test_squared_relu():
     assert torch.autograd.gradcheck(squared_relu, x)
 
 
-def test_rotary_attention_gradient():
+@pytest.mark.parametrize("block", [None, 2, 8])
+def test_rotary_attention_gradient(block):
     qkv = random(2, 5, 3, 2, 4)
-    assert torch.autograd.gradcheck(lambda x: rotary_attention(x, rotation(5, 2), 0.7), qkv)
+    assert torch.autograd.gradcheck(lambda x: rotary_attention(x, rotation(5, 2), 0.7, block), qkv)
 
 
-def test_rotary_attention_is_that_of_the_fused_kernel():
+@pytest.mark.parametrize("block", [None, 2, 8])
+def test_rotary_attention_is_that_of_the_fused_kernel(block):
     qkv = random(3, 9, 3, 2, 8)
-    ours = rotary_attention(qkv, rotation(9, 4), 1.3)
+    ours = rotary_attention(qkv, rotation(9, 4), 1.3, block)
     torch.testing.assert_close(ours, fused_rotary_attention(qkv, rotation(9, 4), 1.3))
 
 
@@ -50,12 +53,13 @@ def test_rotary_attention_sees_only_distances():
     torch.testing.assert_close(rotary_attention(qkv, early, 1.0), rotary_attention(qkv, late, 1.0))
 
 
-def test_attention_in_parts_is_the_same_to_the_bit(monkeypatch):
+@pytest.mark.parametrize("block", [None, 4])
+def test_attention_in_parts_is_the_same_to_the_bit(monkeypatch, block):
     qkv = random(3, 9, 3, 2, 8).float().detach().requires_grad_()
     turn = rotation(9, 4).to(torch.complex64)
 
     def found():
-        mixed = rotary_attention(qkv, turn, 1.3)
+        mixed = rotary_attention(qkv, turn, 1.3, block)
         return mixed, torch.autograd.grad(mixed.square().sum(), qkv)[0]
 
     whole = found()
@@ -82,3 +86,8 @@ def test_linear_cross_entropy_is_pytorchs_for_each_run():
     ours = torch.autograd.grad(linear_cross_entropy(x, head, target), (x, head), weights)
     reference = torch.autograd.grad((expected * weights).sum(), (x, head))
     torch.testing.assert_close(ours, reference)
+
+
+def test_linear_cross_entropy_of_a_token_without_probability_is_finite():
+    x, head = torch.tensor([[[1.0]]]), torch.tensor([[[0.0, 1000.0]]])
+    assert linear_cross_entropy(x, head, torch.tensor([[0]])).item() == 1000.0
