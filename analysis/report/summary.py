@@ -25,6 +25,7 @@ from analysis.to_json import document, to_json
 from analysis.validation.holdout import Holdout, forecast_sentence, hold_out_budgets
 from analysis.validation.influence import Influence, leave_one_out
 from analysis.validation.law_ranking import Ranking, rank_laws
+from analysis.validation.text_noise import LIMIT, text_noise
 from scaling_harness.errors import HarnessError
 
 T = TypeVar("T")
@@ -56,7 +57,9 @@ class Analysis:
     ``count_reasons`` why there are none under a count that could not be fitted;
     ``curves`` the tokens and losses of each run, by its index in ``runs.frame``;
     ``holdout`` is None with ``holdout_reason``, and ``ranking`` None, if there are too few budgets;
-    ``influence`` is that of each cell on approach 3.
+    ``influence`` is that of each cell on approach 3;
+    ``text_noise`` is the part of the noise of a run's ln L that the choice of the held-out text has, without what all
+    runs share; None of runs without losses by block.
     ``third`` is approach 3, Chinchilla's law; ``beside`` the laws that the sweep names beside it, by their names.
     """
 
@@ -71,6 +74,7 @@ class Analysis:
     curves: Mapping[object, Points]
     ranking: Ranking | None = None
     influence: Influence | None = None
+    text_noise: float | None = None
     count_reasons: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -143,8 +147,14 @@ def analyse(
         curves=curves,
         ranking=or_reason(lambda: rank_laws(approaches.cells, RANKED))[0],
         influence=_influence(approaches),
+        text_noise=_text_noise(runs),
         count_reasons=reasons,
     )
+
+
+def _text_noise(runs: Runs) -> float | None:
+    blocks = list(runs.frame["loss_blocks"]) if "loss_blocks" in runs.frame else []
+    return text_noise(blocks) if all(isinstance(each, list) for each in blocks) else None
 
 
 def _checked(approaches: Approaches, fitted: FitResult) -> LawChecks:
@@ -197,6 +207,7 @@ def summary_document(analysis: Analysis) -> dict[str, Any]:
         "kaplan": analysis.kaplan,
         "holdout": analysis.holdout or {"reason": analysis.holdout_reason},
         "ranking": analysis.ranking,
+        "text_noise": analysis.text_noise,
         "influence": analysis.influence and analysis.influence.top(MOST_INFLUENTIAL),
         "counts": {count: _exponents(other) for count, other in analysis.other_counts.items()}
         | {count: {"reason": reason} for count, reason in analysis.count_reasons.items()},
@@ -276,6 +287,12 @@ def warnings_of(analysis: Analysis) -> list[str]:
         sentences.append("noise unidentified: no (N, D) was trained with two seeds")
     for name, checks in analysis.laws.items():
         sentences += _law_warnings(name, checks, token_unit(analysis.runs))
+    noise = approaches.noise
+    if analysis.text_noise and noise and analysis.text_noise > LIMIT * noise.sd:
+        sentences.append(
+            f"the held-out text adds {analysis.text_noise:.2%} to the noise of a run, above {LIMIT:g} of the seeds' "
+            f"{noise.sd:.2%}: raise evaluation.final_n_tokens"
+        )
     if analysis.holdout_reason:
         sentences.append(analysis.holdout_reason)
     return list(dict.fromkeys((*analysis.runs.notes, *sentences)))

@@ -142,11 +142,16 @@ def with_losses(frame: pd.DataFrame, text: Text) -> tuple[pd.DataFrame, str]:
         groups = next(iter(frame["held_out_test"]))
         named = f" ({groups})" if groups else ""
         said = f"losses are of the test text{named}, on which nothing was chosen"
-        return frame.assign(loss_nats=of_text["loss_nats_test"]), f"{said}; {CONDITIONAL}"
+        return _with(frame, "test"), f"{said}; {CONDITIONAL}"
     said = "losses are of the validation text, on which settings may have been chosen"
     if text == "test":
         said += f": {n_missing} runs have none on a test text"
-    return frame.assign(loss_nats=of_text["loss_nats_valid"]), f"{said}; {CONDITIONAL}"
+    return _with(frame, "valid"), f"{said}; {CONDITIONAL}"
+
+
+def _with(frame: pd.DataFrame, text: Text) -> pd.DataFrame:
+    taken = frame.reindex(columns=[f"loss_nats_{text}", f"loss_blocks_{text}"])
+    return frame.assign(loss_nats=taken.iloc[:, 0], loss_blocks=taken.iloc[:, 1])
 
 
 def recipe_fields(config: Mapping[str, Any]) -> dict[str, Any]:

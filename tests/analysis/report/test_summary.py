@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -83,6 +84,20 @@ def test_the_unit_of_the_loss_is_the_tokenizers(analysis, isoflop, one_law):
 def test_one_seed_says_that_noise_is_unidentified(noise_free, one_law):
     sentences = warnings_of(analyse(Runs(noise_free), resamples=20))
     assert any("noise unidentified" in sentence for sentence in sentences)
+
+
+def test_what_the_text_adds_is_set_beside_seeds(isoflop, one_law):
+    rng = np.random.default_rng(0)
+    small, large = (rng.normal(2.0, sd, (len(isoflop), 64)).tolist() for sd in (0.004, 0.1))
+    quiet, loud = (
+        analyse(Runs(isoflop.assign(loss_blocks=pd.Series(blocks, dtype=object))), resamples=20)
+        for blocks in (small, large)
+    )
+    expected = 0.1 / 8 / 2.0
+    assert loud.text_noise == pytest.approx(expected, rel=0.1)
+    assert any("raise evaluation.final_n_tokens" in sentence for sentence in warnings_of(loud))
+    assert not any("final_n_tokens" in sentence for sentence in warnings_of(quiet))
+    assert summary_document(quiet)["text_noise"] == quiet.text_noise
 
 
 def test_too_few_budgets_give_a_reason_in_place_of_a_forecast(isoflop, one_law):
