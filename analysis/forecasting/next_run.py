@@ -36,7 +36,10 @@ class NextRun:
         Published laws and this one side by side.
     inference : InferenceChoice or None
         If inference tokens are expected.
+    far : tuple of str
+        That the budget is far beyond the runs, by which factor, and what to do; empty if it is not.
     warnings : tuple of str
+        Further ones.
     """
 
     by: Forecast
@@ -45,6 +48,7 @@ class NextRun:
     times_beyond: float | None
     laws: tuple[LawAtBudget, ...]
     inference: InferenceChoice | None
+    far: tuple[str, ...]
     warnings: tuple[str, ...]
 
     @property
@@ -107,8 +111,8 @@ def plan_next_run(
         choice = inference_aware(source.law, source.values, source.draws, C, inference_tokens, source.cost)
     largest = source.input_ranges.get("C", (None, None))[1]
     times = None if largest is None else C / largest
-    warnings = (*_far(source, times), *made.warnings)
-    return NextRun(made, loss_nats, loss_by, times, laws_at(C, source, others), choice, warnings)
+    laws, far = laws_at(C, source, others), _far(source, times)
+    return NextRun(made, loss_nats, loss_by, times, laws, choice, far, made.warnings)
 
 
 def require_split(source: Source) -> None:
@@ -169,10 +173,10 @@ def _loss_there(
     return there.quantities["loss_nats"], "mixture of forms on its runs", (forecast_mixture(mixture, train_flops=C),)
 
 
-def _far(source: Source, times: float | None) -> list[str]:
+def _far(source: Source, times: float | None) -> tuple[str, ...]:
     if times is None or times <= FAR_TIMES:
-        return []
-    return [
+        return ()
+    return (
         f"the budget is {times:.3g} times the largest compute of the runs of {source.name} "
-        f"({source.input_ranges['C'][1]:.3g} FLOP): forecasts were judged at up to 4 times; train a rung between first"
-    ]
+        f"({source.input_ranges['C'][1]:.3g} FLOP): forecasts were judged at up to 4 times; train a rung between first",
+    )

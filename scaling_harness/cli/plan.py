@@ -159,11 +159,12 @@ def _show(plan: "NextRun", source: "Source") -> None:
     from analysis.forecasting.side_by_side import TRAPS
 
     print_banner(plan.warnings)
+    print(*(f"WARNING: {sentence}" for sentence in plan.far), sep="\n", end="\n" if plan.far else "")
     print(f"{plan.by.asked}, by {plan.by.source}: {source.law.formula if source.law else ''}")
     quantities = {**plan.by.quantities, "loss_nats": plan.loss_nats}
     print_rows([_row(name, estimate) for name, estimate in quantities.items()])
     print(f"the interval of the loss: {plan.loss_by}")
-    if plan.times_beyond is not None:
+    if plan.times_beyond is not None and not plan.far:
         print(f"the budget is {plan.times_beyond:.3g} times the largest compute of the runs")
     print("\nthe cost of being 2 times off in N at this budget")
     print_rows([_wrong_row(plan, wrong) for wrong in plan.by.wrong_sizes if wrong.factor in (0.5, 2.0)])
