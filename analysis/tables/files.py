@@ -157,7 +157,7 @@ def _twice(names: list[str]) -> tuple[str, ...]:
 def _read_lines(content: bytes) -> tuple[pd.DataFrame, tuple[str, ...], bool]:
     content.decode()
     as_it_is: Any = False  # else a number called updated_at becomes a date
-    frame = pd.read_json(io.BytesIO(content), lines=True, dtype=as_it_is)
+    frame = pd.read_json(io.BytesIO(content), lines=True, dtype=as_it_is, precise_float=True)
     if list(frame.columns) == list(range(frame.shape[1])):
         raise ValueError("its lines are no objects of names and values")
     return frame, (), False

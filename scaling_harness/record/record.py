@@ -140,7 +140,7 @@ def read_record(path: Path) -> RunRecord:
 def record_from_document(file: Path, document: Any) -> RunRecord:
     """Make a record from its JSON form, of this schema version or an older one; see `read_record`."""
     version = document.get("schema_version") if isinstance(document, dict) else None
-    if isinstance(document, dict) and version in _MISSING_FIELDS:
+    if isinstance(document, dict) and isinstance(version, int) and version in _MISSING_FIELDS:
         document, version = document | _MISSING_FIELDS[version] | {"schema_version": SCHEMA_VERSION}, SCHEMA_VERSION
     if version != SCHEMA_VERSION:
         raise HarnessError(

@@ -23,9 +23,9 @@ def ladder(sd_trunk, sd_branch, rng, missing=()):
 
 def test_both_components_are_found_without_bias():
     rng = np.random.default_rng(0)
-    found = [trunk_effect(ladder(0.003, 0.002, rng)) for _ in range(60)]
-    assert np.mean([effect.sd_trunk**2 for effect in found]) == pytest.approx(0.003**2, rel=0.1)
-    assert np.mean([effect.sd_branch**2 for effect in found]) == pytest.approx(0.002**2, rel=0.05)
+    found = [trunk_effect(ladder(0.003, 0.002, rng)) for _ in range(12)]
+    assert np.mean([effect.sd_trunk**2 for effect in found]) == pytest.approx(0.003**2, rel=0.2)
+    assert np.mean([effect.sd_branch**2 for effect in found]) == pytest.approx(0.002**2, rel=0.1)
     assert np.mean([effect.share for effect in found]) == pytest.approx(9 / 13, abs=0.05)
     assert found[0].n_sizes == SIZES
 
