@@ -77,7 +77,7 @@ class Labels:
     @property
     def loss(self) -> str:
         """Loss and its unit."""
-        return f"validation loss, nats/{self.unit}"
+        return f"held-out loss, nats/{self.unit}"
 
     @property
     def _count(self) -> str:

@@ -66,7 +66,7 @@ class Runs:
     ----------
     frame : DataFrame
         One row a run. N (parameters, of ``count``), D (tokens), C (FLOP, 6 N D of that N) and
-        L (validation loss, nats per token), beside everything the records say.
+        L (held-out loss, nats per token), beside everything the records say.
     dropped : tuple of {"run", "reason"}
         Every run that was planned or given and is not in ``frame``.
     count : str or None

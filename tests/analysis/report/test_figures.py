@@ -229,7 +229,7 @@ def test_one_size_still_has_a_colour_and_one_value_a_range():
 
 def test_labels_name_the_count_and_bytes():
     bytes_ = Runs(pd.DataFrame({"vocab_size": [256]}), count="non_embedding")
-    assert labels_of(bytes_).loss == "validation loss, nats/byte"
+    assert labels_of(bytes_).loss == "held-out loss, nats/byte"
     assert labels_of(bytes_).n == "N (non-embedding), parameters"
     table = Runs(pd.DataFrame({"N": [1.0]}))
     assert labels_of(table).d == "D, tokens"
