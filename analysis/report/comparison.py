@@ -1,6 +1,7 @@
 """One page about several sweeps, fits or papers side by side, in the style of a report."""
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from analysis.report.tables import Table, number, table
 from analysis.runs.reload import reload_runs
 from analysis.to_json import to_json
 from scaling_harness.record.atomic_files import write_json, write_text
+from scaling_harness.record.record import RunRecord
 
 SECTIONS = (
     ("laws", "Laws"),
@@ -103,6 +105,7 @@ def _listed(names: Sequence[str]) -> str:
 def _banner(sources: Sequence[Source]) -> Sequence[tuple[str, str | None]]:
     """Fits that must not be used, and conventions that differ: they change how the rest must be read."""
     unusable = [(note, None) for source in sources for note in source.notes if UNUSABLE in note]
+    unusable += _shared_runs(sources)
     first, *rest = sources
     apart = {name: None for other in rest for name in differing(first, other) if name != "recipe"}
     if not apart:
@@ -111,6 +114,19 @@ def _banner(sources: Sequence[Source]) -> Sequence[tuple[str, str | None]]:
         sentence for other in rest for sentence in convention_warnings(first, other) if " differ in " in sentence
     ]
     return [*unusable, (f"They differ in {', '.join(apart)}", "; ".join(sentences))]
+
+
+def _shared_runs(sources: Sequence[Source]) -> list[tuple[str, str | None]]:
+    """A sentence for every two sides that have runs in common."""
+    ids = [{record.run_id for record in _records(source)} for source in sources]
+    return [
+        (
+            f"{sources[i].name} and {sources[j].name} have {n} runs in common",
+            "their intervals of differences take both sides as independent, which they are not",
+        )
+        for i, j in combinations(range(len(sources)), 2)
+        if (n := len(ids[i] & ids[j]))
+    ]
 
 
 def _said(comparison: Comparison) -> list[tuple[str, str]]:
@@ -198,9 +214,13 @@ def _recipes(sources: Sequence[Source]) -> Table:
 
 def _recipe(source: Source) -> Mapping[str, str]:
     """Settings of the runs behind a source; empty if there are no records of them."""
+    return recipe_values(_records(source))
+
+
+def _records(source: Source) -> Sequence[RunRecord]:
     place = source.settings.get("source")
     runs = or_reason(lambda: reload_runs(place, source.conventions.get("count")))[0] if place else None
-    return recipe_values(records_of(runs)) if runs else {}
+    return records_of(runs) if runs else []
 
 
 def _figure(sources: Sequence[Source]) -> dict[str, Any]:

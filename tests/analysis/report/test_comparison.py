@@ -57,3 +57,10 @@ def test_a_fit_that_did_not_converge_stands_above_everything(sources, tmp_path):
     stuck = dataclasses.replace(sources[0], notes=(f"plain: {UNUSABLE}",))
     text = write_comparison([stuck, sources[1]], tmp_path / "page.html").read_text()
     assert text.index(f"<strong>plain: {UNUSABLE}</strong>") < text.index('id="answer"')
+
+
+def test_sides_that_share_runs_are_told(sources, tmp_path):
+    again = dataclasses.replace(sources[0], name="again")
+    text = write_comparison([sources[0], again, sources[1]], tmp_path / "page.html").read_text()
+    assert "plain and again have 135 runs in common" in text
+    assert text.count("runs in common") == 1
