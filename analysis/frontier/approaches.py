@@ -104,8 +104,7 @@ def three_approaches(
     beside : sequence of Law
         Laws with one term in N and one in D that are fitted beside approach 3, whose law is Chinchilla's.
     curves : mapping, optional
-        From `curves.curves_of`, read from the runs by default. Without any, approach 1 is left empty
-        with the reason.
+        From `curves.curves_of`, read from the runs by default; approach 1 needs them unless sizes have several budgets.
     resamples, seed : int
         Noise draws, shared by the approaches.
 
@@ -153,19 +152,19 @@ def three_approaches(
     }
     apart = {name: difference for name, variant in variants.items() if (difference := _difference(variant, third))}
     return Approaches(
-        each,
-        _differences(each),
-        parametric,
-        cells,
-        noise,
-        level.cells,
-        tuple(pieces),
-        traced,
-        decayed,
-        variants,
-        apart,
-        bias,
-        {name: result for name, (_, result) in others.items()},
+        approaches=each,
+        differences=_differences(each),
+        parametric=parametric,
+        cells=cells,
+        noise=noise,
+        equal_compute=level.cells,
+        slices=tuple(pieces),
+        envelope=traced,
+        decayed=decayed,
+        variants=variants,
+        variant_differences=apart,
+        parabola_bias=bias,
+        beside={name: result for name, (_, result) in others.items()},
     )
 
 

@@ -90,11 +90,28 @@ def _interpolated(cells: pd.DataFrame, rows: Rows) -> tuple[float, Array]:
 
 
 def _weights(log_c: Array, own: Rows, target: float) -> Array:
-    """Weights of all cells in a straight line through those of one size, held at its ends."""
-    own = own[np.argsort(log_c[own], kind="stable")]
+    """Weights of all cells in a straight line through those of one size."""
     weights = np.zeros(len(log_c))
-    weights[own] = [np.interp(target, log_c[own], unit) for unit in np.eye(len(own))]
+    weights[own] = line_weights(log_c[own], np.array([target]))[:, 0]
     return weights
+
+
+def line_weights(at: Array, targets: Array) -> Array:
+    """Weights of points in straight lines between them, held at the ends.
+
+    Parameters
+    ----------
+    at : array (n,)
+        Where the points are, in any order.
+    targets : array (G,)
+        Where the lines are read.
+
+    Returns
+    -------
+    array (n, G)
+    """
+    order = np.argsort(at, kind="stable")
+    return np.stack([np.interp(targets, at[order], unit[order]) for unit in np.eye(len(at))])
 
 
 def _cells_at(target: float, cells: pd.DataFrame, weights: Array) -> pd.DataFrame:

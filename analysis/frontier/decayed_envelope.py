@@ -12,6 +12,7 @@ import pandas as pd
 
 from analysis.arrays import Array, Rows
 from analysis.frontier.approach1_envelope import MIN_SIZES, N_FLOPS, Envelope, bracketed
+from analysis.frontier.common_compute import line_weights
 from analysis.tables.separate_rows import SETTING_ID
 
 MOST_BETWEEN = np.log(5.0)
@@ -69,8 +70,7 @@ def _curve(n_params: float, own: Rows, log_c: Array, log_flops: Array) -> Decaye
     slack = 1e-9
     inside = (log_flops >= at[0] - slack) & (log_flops <= at[-1] + slack)
     gap = np.diff(at)[np.clip(np.searchsorted(at, log_flops) - 1, 0, len(at) - 2)]
-    weights = np.stack([np.interp(log_flops, at, unit) for unit in np.eye(len(own))])
-    return DecayedCurve(n_params, own, weights, inside & (gap <= MOST_BETWEEN))
+    return DecayedCurve(n_params, own, line_weights(at, log_flops), inside & (gap <= MOST_BETWEEN))
 
 
 def decayed_envelope(cells: pd.DataFrame) -> tuple[Envelope, tuple[DecayedCurve, ...]] | None:

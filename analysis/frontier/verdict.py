@@ -16,6 +16,7 @@ from analysis.to_json import document
 MISFIT = 1.5  # residuals over seed noise from which the law is said to miss something
 EXPLAINS = 0.5  # share of a difference that a known bias must account for
 SUM_OFF = 0.02  # how far a + b may be from 1 if C = 6 N D
+SAME_LOSSES = "approaches 1 and 2 read the same final losses, so that their agreement alone proves little"
 UNKNOWN = "cause unknown: more seeds or wider grids would tell"
 
 
@@ -52,6 +53,8 @@ def verdict(approaches: Approaches) -> Verdict:
     )
     torn = _torn(approaches)
     sentence = " ".join([_sentence(approaches, rows, torn), *torn])
+    if approaches.decayed is not None and "1-2" in approaches.differences:
+        sentence += f"; {SAME_LOSSES}"
     return Verdict(_table(approaches), approaches.agree and not torn, rows, sentence)
 
 

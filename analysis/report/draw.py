@@ -1,32 +1,16 @@
 """Figures of runs without the page: each in the formats asked for, beside the table of what is drawn."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.figures.style import save_figure
-from analysis.frontier.approach2_isoflop import MIN_SIZES
 from analysis.report.figures import CATALOGUE, Entry, Material
-from analysis.validation.holdout import MIN_BUDGETS_LEFT
+from analysis.report.page import csv_text
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.record.atomic_files import write_text
 
 FORMATS = ("png", "pdf", "svg")
-A_LAW = "runs at enough N and D for a law in both"
-NEEDS: Mapping[str, str] = {
-    "loss_curves": "runs with training curves; for the envelope, " + A_LAW,
-    "isoflop": f"{MIN_SIZES} sizes or more at one C, at one budget at least",
-    "frontier": A_LAW,
-    "contours": A_LAW,
-    "power_laws": A_LAW,
-    "residuals": A_LAW + "; for the band, seeds",
-    "forecast": f"{MIN_BUDGETS_LEFT} budgets or more besides those held out",
-    "offset_profile": A_LAW,
-    "noise_scale": "runs that measured the gradient noise scale (evaluation.noise_every)",
-}
-"""What runs must have for a figure of the catalogue, by its name."""
-WITHOUT_FITS = {"isoflop", "noise_scale"}
-"""Figures that no fit has a part in: drawing them alone takes seconds less."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +83,8 @@ def _drawn(material: Material, entry: Entry, directory: Path, formats: Sequence[
     figure = entry.draw(material)
     if isinstance(figure, str):
         reason = figure.rstrip(".") + (f" ({material.reason})" if material.reason else "")
-        return Drawn(entry.name, (), f"{reason}; it needs {NEEDS[entry.name]}")
+        return Drawn(entry.name, (), f"{reason}; it needs {entry.needs}")
     table = directory / f"{entry.name}.csv"
     files = save_figure(figure, directory, entry.name, formats)
-    write_text(table, entry.data(material).to_csv(index=False, float_format="%.6g"))
+    write_text(table, csv_text(entry.data(material)))
     return Drawn(entry.name, (*files, table), None)

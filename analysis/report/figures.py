@@ -19,9 +19,10 @@ from analysis.report.summary import Analysis
 from analysis.runs.conventions import token_unit
 from analysis.runs.curves import Points
 from analysis.runs.selection import Runs
-from analysis.validation.holdout import Holdout
+from analysis.validation.holdout import MIN_BUDGETS_LEFT, Holdout
 
 T = TypeVar("T")
+A_LAW = "runs at enough N and D for a law in both"
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ class Entry:
     """One figure: its file name, title, what must be seen in it, and what these runs show.
 
     ``draw`` gives the figure, or the sentence that says why there is none. Where there is one, ``found`` says what is
-    in it, and ``data`` is the table behind it. ``first`` puts it on the first screen.
+    in it, and ``data`` is the table behind it. ``needs`` says what the runs must have; ``fitted`` whether a fit has a
+    part in it, without which it is drawn seconds sooner. ``first`` puts it on the first screen.
     """
 
     name: str
@@ -63,6 +65,8 @@ class Entry:
     draw: Callable[[Material], Figure | str]
     found: Callable[[Material], str]
     data: Callable[[Material], pd.DataFrame]
+    needs: str = A_LAW
+    fitted: bool = True
     first: bool = False
 
 
@@ -134,6 +138,8 @@ CATALOGUE = (
         lambda material: findings.of_parabolas(material.slices),
         lambda material: figure_data.of_parabolas(material.cells, material.slices),
         first=True,
+        needs=f"{MIN_SIZES} sizes or more at one C, at one budget at least",
+        fitted=False,
     ),
     Entry(
         "frontier",
@@ -157,6 +163,7 @@ CATALOGUE = (
             material.analysis and material.analysis.approaches,
         ),
         lambda material: figure_data.of_curves(material.runs, material.curves),
+        needs=f"runs with training curves; for the envelope, {A_LAW}",
     ),
     Entry(
         "contours",
@@ -192,6 +199,7 @@ CATALOGUE = (
         ),
         _of(findings.of_residuals),
         _of(lambda analysis: figure_data.of_law(analysis.approaches.parametric, analysis.approaches.cells)),
+        needs=f"{A_LAW}; for the band, seeds",
     ),
     Entry(
         "forecast",
@@ -201,6 +209,7 @@ CATALOGUE = (
         _from_analysis(_forecast),
         _of(lambda analysis: findings.of_forecast(_held(analysis))),
         _of(lambda analysis: figure_data.of_forecast(_held(analysis).points, analysis.approaches.cells)),
+        needs=f"{MIN_BUDGETS_LEFT} budgets or more besides those held out",
     ),
     Entry(
         "offset_profile",
@@ -224,6 +233,8 @@ CATALOGUE = (
         _noise_scale,
         lambda material: findings.of_noise_scale(material.noise_points),
         lambda material: figure_data.of_noise_scale(material.noise_points),
+        needs="runs that measured the gradient noise scale (evaluation.noise_every)",
+        fitted=False,
     ),
 )
 

@@ -16,7 +16,7 @@ from scaling_harness.record.archive import is_archive
 from scaling_harness.record.record import METRICS_FILE, RECORD_FILE, RunRecord, read_record
 from scaling_harness.record.sweep_listing import SWEEP_FILE, SweepListing, read_listing
 
-Text = Literal["test", "valid"]
+Split = Literal["test", "valid"]
 CONDITIONAL = "intervals are for this text: another would move the losses of all runs together, and E with them"
 NOT_RECIPE = {"model.n_layer", "model.d_model", "model.n_head", "model.d_head", "budget.n_steps", "seed"}
 NOT_RECIPE |= {"optim.lr.horizon", "budget.batch_rule.horizon", "evaluation.noise_every", "evaluation.noise_seqs"}
@@ -130,27 +130,27 @@ def record_row(record: RunRecord, run_dir: Path) -> dict[str, Any]:
     return row | {"science": recipe_fields(record.config)}
 
 
-def with_losses(frame: pd.DataFrame, text: Text) -> tuple[pd.DataFrame, str]:
-    """Rows with the final loss on a text, and a sentence that says which.
+def with_losses(frame: pd.DataFrame, split: Split) -> tuple[pd.DataFrame, str]:
+    """Rows with the final loss on a split, and a sentence that says which.
 
     Where a completed run has no loss on the test text, those of the validation text are taken for all.
     """
-    of_text = frame.reindex(columns=["loss_nats_test", "loss_nats_valid"])
+    by_split = frame.reindex(columns=["loss_nats_test", "loss_nats_valid"])
     finished = np.asarray(frame["status"] == "completed")
-    n_missing = int((finished & np.asarray(of_text["loss_nats_test"].isna())).sum())
-    if text == "test" and not n_missing:
+    n_missing = int((finished & np.asarray(by_split["loss_nats_test"].isna())).sum())
+    if split == "test" and not n_missing:
         groups = next(iter(frame["held_out_test"]))
         named = f" ({groups})" if groups else ""
         said = f"losses are of the test text{named}, on which nothing was chosen"
-        return _with(frame, "test"), f"{said}; {CONDITIONAL}"
+        return _losses_of(frame, "test"), f"{said}; {CONDITIONAL}"
     said = "losses are of the validation text, on which settings may have been chosen"
-    if text == "test":
+    if split == "test":
         said += f": {n_missing} runs have none on a test text"
-    return _with(frame, "valid"), f"{said}; {CONDITIONAL}"
+    return _losses_of(frame, "valid"), f"{said}; {CONDITIONAL}"
 
 
-def _with(frame: pd.DataFrame, text: Text) -> pd.DataFrame:
-    taken = frame.reindex(columns=[f"loss_nats_{text}", f"loss_blocks_{text}"])
+def _losses_of(frame: pd.DataFrame, split: Split) -> pd.DataFrame:
+    taken = frame.reindex(columns=[f"loss_nats_{split}", f"loss_blocks_{split}"])
     return frame.assign(loss_nats=taken.iloc[:, 0], loss_blocks=taken.iloc[:, 1])
 
 

@@ -59,7 +59,7 @@ def _from_records(directory: Path, selection: Selection) -> Runs:
     frame, unread = read_rows(find_run_dirs(directory))
     if frame.empty:
         raise HarnessError(f"no run of {directory} has finished: {first_reasons(unread)}")
-    frame, said = with_losses(frame, selection.text)
+    frame, said = with_losses(frame, selection.split)
     runs = Runs(with_count(frame, selection.count), tuple(unread), selection.count, (said,))
     trunks = frame.index[frame.run_id.isin(find_trunks(directory, frame))]
     return without(runs, dict.fromkeys(trunks, "a trunk: its learning rate has not decayed"))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.arrays import Rows
-from analysis.runs.from_records import Text, differing_fields
+from analysis.runs.from_records import Split, differing_fields
 from analysis.tables.separate_rows import (
     COPY,
     NOT_BEST,
@@ -44,9 +44,10 @@ class Selection:
     may_differ : tuple of str
         Science fields, such as `optim.lr`, in which recipes may differ.
     best_of : {"loss"}, optional
-        Of the settings (or recipes) at one N and D keep the one of lowest loss, mean over its seeds.
-    text : {"test", "valid"}
-        Held-out text of the losses, for records: `valid` to choose by, `test` (if there is one) to report.
+        Of the settings (or recipes) at one N and D keep the one of lowest loss, mean over its seeds; of records, of
+        lowest loss on the validation text.
+    split : {"test", "valid"}
+        Held-out split of the losses, for records: `valid` to choose by, `test` (if there is one) to report.
     """
 
     count: Count = "with_head"
@@ -55,7 +56,7 @@ class Selection:
     keep_recipes: bool = False
     may_differ: tuple[str, ...] = ()
     best_of: Literal["loss"] | None = None
-    text: Text = "test"
+    split: Split = "test"
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,10 @@ def _keep_best(runs: Runs) -> Runs:
     setting = SETTING_ID if runs.columns is not None else "recipe"
     if setting not in runs.frame or not {"N", "D"} <= set(runs.frame):
         return replace(runs, notes=(*runs.notes, "--best-of loss changes nothing: no N and D has several settings"))
-    others, notes = best_settings(runs.frame, setting)
+    frame = runs.frame
+    if "loss_nats_valid" in frame:  # a choice reads the validation text, whatever is reported
+        frame = frame.assign(L=frame["loss_nats_valid"])
+    others, notes = best_settings(frame, setting)
     kept = without(runs, dict.fromkeys(others, NOT_BEST))
     return replace(kept, notes=(*runs.notes, *notes), frame=kept.frame.drop(columns=SETTING_ID, errors="ignore"))
 

@@ -30,7 +30,7 @@ CHOSEN_HERE = ("model.d_model", "model.n_layer", "budget", "budget.n_tokens", "b
 
 
 @dataclass(frozen=True)
-class Aim:
+class Wanted:
     """What is to be trained."""
 
     document: Mapping[str, Any]
@@ -73,12 +73,12 @@ class MadeRun:
         named = sorted({setting.rule for setting in settings if isinstance(setting, NamedRule)})
         return [f"{rule}: {RULE_FORMULAS[rule].source}" for rule in named]
 
-    def lines(self, aim: Aim, config_dir: Path | None) -> list[str]:
+    def lines(self, wanted: Wanted, config_dir: Path | None) -> list[str]:
         """What is trained, and the command; the same of the run for use."""
-        made = [f"the run: {_sentence(self.run, aim.n_params, aim.count)}", "", _command(self.run, config_dir)]
-        if self.for_use is None or aim.for_use is None:
+        made = [f"the run: {_sentence(self.run, wanted.n_params, wanted.count)}", "", _command(self.run, config_dir)]
+        if self.for_use is None or wanted.for_use is None:
             return made
-        words = _sentence(self.for_use, aim.for_use[0], aim.count)
+        words = _sentence(self.for_use, wanted.for_use[0], wanted.count)
         return [*made, "", f"for training and use: {words}", "", _command(self.for_use, config_dir)]
 
 
@@ -123,31 +123,31 @@ def recipe_of_source(source: "Source") -> tuple[Recipe, list[str]]:
         return default_recipe(), [f"{error}{default}"]
 
 
-def make_run(args: Namespace, aim: Aim) -> MadeRun:
+def make_run(args: Namespace, wanted: Wanted) -> MadeRun:
     """Find the shape, and give the recipe that shape and the length."""
     if wrong := next((word for word in args.overrides if word.partition("=")[0] in CHOSEN_HERE), None):
         raise UserError(
             f"{wrong}: the plan chooses the shape and the length itself; --layers sets the number of layers"
         )
-    config = _config(args, aim.recipe)
-    n_layer = args.layers or aim.recipe.n_layer
-    shapes = shapes_of(config.model, vocab_size_of(config.data), n_layer, aim.recipe.aspect)
-    shape = nearest_shape(shapes, aim.n_params, aim.count)
-    run = sized_run(config, shape, aim.tokens(shape.n_params[aim.count]))
-    if aim.for_use is None:
+    config = _config(args, wanted.recipe)
+    n_layer = args.layers or wanted.recipe.n_layer
+    shapes = shapes_of(config.model, vocab_size_of(config.data), n_layer, wanted.recipe.aspect)
+    shape = nearest_shape(shapes, wanted.n_params, wanted.count)
+    run = sized_run(config, shape, wanted.tokens(shape.n_params[wanted.count]))
+    if wanted.for_use is None:
         return MadeRun(run, shapes, None)
-    n_params, n_tokens = aim.for_use
-    return MadeRun(run, shapes, sized_run(config, nearest_shape(shapes, n_params, aim.count), n_tokens))
+    n_params, n_tokens = wanted.for_use
+    return MadeRun(run, shapes, sized_run(config, nearest_shape(shapes, n_params, wanted.count), n_tokens))
 
 
-def write_rung(args: Namespace, aim: Aim, made: MadeRun) -> Path:
+def write_rung(args: Namespace, wanted: Wanted, made: MadeRun) -> Path:
     """Plan five sizes about the best at the budget, and write them as a sweep if they can be trained."""
     from sweeps.planning.expand import expand
     from sweeps.planning.next_rung import rung, rung_shapes, write_sweep_file
 
-    question = f"Does the forecast hold at {aim.train_flops:.3g} FLOP: {aim.forecast}?"
-    shapes = rung_shapes(made.shapes, aim.n_params, aim.count)
-    sweep = rung(args.write, question, shapes, aim.train_flops, aim.count, aim.law)
+    question = f"Does the forecast hold at {wanted.train_flops:.3g} FLOP: {wanted.forecast}?"
+    shapes = rung_shapes(made.shapes, wanted.n_params, wanted.count)
+    sweep = rung(args.write, question, shapes, wanted.train_flops, wanted.count, wanted.law)
     try:
         jobs = expand({**_composed(args, made.words), "sweep": sweep})
     except UserError as error:

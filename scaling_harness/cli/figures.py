@@ -32,19 +32,19 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Draw figures, or list them."""
-    from analysis.report.draw import NEEDS, WITHOUT_FITS, draw, entries
+    from analysis.report.draw import draw, entries
     from analysis.report.read_sweep import material_of
 
     wanted = entries(args.figure.split(",") if args.figure else ())
     if args.list:
-        _list([{"figure": e.name, "title": e.title, "needs": NEEDS[e.name], "shows": e.see} for e in wanted], args.json)
+        _list([{"figure": e.name, "title": e.title, "needs": e.needs, "shows": e.see} for e in wanted], args.json)
         return 0
     if args.runs is None:
         raise UserError(
             "name runs to draw, as in `scaling-harness figures RUNS --figure isoflop`; --list names figures"
         )
     path = find_runs(args.runs, args.runs_dir)
-    fitted = not {entry.name for entry in wanted} <= WITHOUT_FITS
+    fitted = any(entry.fitted for entry in wanted)
     material = material_of(path, count=args.count, columns=args.columns, best_of=args.best_of, fitted=fitted)
     print_dropped(material.runs.dropped)
     drawn = draw(material, wanted, args.out, args.format.split(","))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from analysis.comparing.paired_runs import Cell
     from analysis.fitting.estimate import Estimate
 
-HELP = "compare runs that differ only in some settings: their losses and costs, in pairs"
+HELP = "compare runs that differ only in some settings, in pairs: their costs, and losses on the validation text"
 
 
 def add_options(parser: ArgumentParser) -> None:

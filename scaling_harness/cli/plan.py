@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from analysis.forecasting.next_run import NextRun
     from analysis.forecasting.side_by_side import LawAtBudget
     from analysis.forecasting.source import Source
-    from scaling_harness.cli._planned_run import Aim
+    from scaling_harness.cli._planned_run import Wanted
 
 HELP = "plan the next run by a fit: N, D, batch, learning rate, loss, what a wrong size costs, and the command"
 
@@ -61,26 +61,26 @@ def run(args: Namespace) -> int:
     """Plan a run by a fit, or by a ratio alone."""
     from scaling_harness.cli._planned_run import make_run, write_rung
 
-    aim = _by_ratio(args) if args.ratio is not None else _by_fit(args)
-    made = make_run(args, aim)
-    path = write_rung(args, aim, made) if args.write else None
+    wanted = _by_ratio(args) if args.ratio is not None else _by_fit(args)
+    made = make_run(args, wanted)
+    path = write_rung(args, wanted, made) if args.write else None
     if args.json:
-        print(json.dumps({**aim.document, "run": made.document(), "sweep_file": path and str(path)}))
+        print(json.dumps({**wanted.document, "run": made.document(), "sweep_file": path and str(path)}))
         return 0
-    aim.show()
-    print("", *made.lines(aim, args.config_dir), "", sep="\n")
-    print(*(f"note: {note}" for note in (*aim.notes, *made.notes)), sep="\n")
+    wanted.show()
+    print("", *made.lines(wanted, args.config_dir), "", sep="\n")
+    print(*(f"note: {note}" for note in (*wanted.notes, *made.notes)), sep="\n")
     if path:
         folder = shlex.quote(str(path.parents[1]))
         print(f"wrote {path}; see it with: scaling-harness sweep plan {args.write} --config-dir {folder}")
     return 0
 
 
-def _by_ratio(args: Namespace) -> "Aim":
+def _by_ratio(args: Namespace) -> "Wanted":
     """Without a fit: D = eta N and C = k N D."""
     from analysis.forecasting.fixed_ratio import plan_by_ratio
     from analysis.to_json import to_json
-    from scaling_harness.cli._planned_run import OF_THE_DEFAULT, Aim
+    from scaling_harness.cli._planned_run import OF_THE_DEFAULT, Wanted
     from sweeps.planning.recipe import default_recipe
 
     given = [name for name in ("source", "loss", "inference_tokens") if getattr(args, name) is not None]
@@ -92,7 +92,7 @@ def _by_ratio(args: Namespace) -> "Aim":
         print(f"C = {plan.train_flops:.4g} FLOP, D = {args.ratio:g} N, C = {args.k:g} N D")
         print_rows([{"N": plan.n_params, "D": plan.n_tokens, "D/N": plan.tokens_per_param}])
 
-    return Aim(
+    return Wanted(
         document=to_json(plan),
         show=show,
         n_params=plan.n_params,
@@ -105,12 +105,12 @@ def _by_ratio(args: Namespace) -> "Aim":
     )
 
 
-def _by_fit(args: Namespace) -> "Aim":
+def _by_fit(args: Namespace) -> "Wanted":
     """By the law of a saved fit, and by the mixture of forms on its runs if they are where they were."""
     from analysis.forecasting.next_run import mixture_of, plan_next_run, require_split
     from analysis.forecasting.source import open_source
     from analysis.to_json import to_json
-    from scaling_harness.cli._planned_run import Aim, recipe_of_source
+    from scaling_harness.cli._planned_run import Wanted, recipe_of_source
 
     if args.source is None or (args.flops is None) == (args.loss is None):
         raise UserError(
@@ -129,7 +129,7 @@ def _by_fit(args: Namespace) -> "Aim":
     recipe, why = recipe_of_source(source)
     notes = [*plan.warnings, *([] if mixture else [f"the loss is not of several forms: {reason}"]), *why]
     notes += _conventions(source)
-    return Aim(
+    return Wanted(
         document=to_json(plan),
         show=lambda: _show(plan, source),
         n_params=plan.n_params,

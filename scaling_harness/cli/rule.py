@@ -34,7 +34,7 @@ def run(args: Namespace) -> int:
     from scaling_harness.plan.lr_batch_rules import RULE_FORMULAS
 
     path = find_runs(args.runs, args.runs_dir)
-    runs = load_runs(path, Selection(may_differ=tuple(SETTINGS.values()), text="valid"), columns=args.columns)
+    runs = load_runs(path, Selection(may_differ=tuple(SETTINGS.values()), split="valid"), columns=args.columns)
     if missing := {"N", "D"} - set(runs.frame):
         raise UserError(f"{path} has no {', '.join(sorted(missing))}: name it with --columns")
     print_dropped(runs.dropped)

@@ -30,7 +30,7 @@ def run(args: Namespace) -> int:
     from analysis.to_json import to_json
 
     path = find_runs(args.runs, args.runs_dir)
-    runs = load_runs(path, Selection(may_differ=("optim.lr",), text="valid"), columns=args.columns)
+    runs = load_runs(path, Selection(may_differ=("optim.lr",), split="valid"), columns=args.columns)
     if missing := {"D", "d_model", "lr", "seed"} - set(runs.frame):
         named = ",".join(f"{name}=..." for name in sorted(missing))
         raise UserError(f"{path} has no {', '.join(sorted(missing))}: name them with --columns {named}")

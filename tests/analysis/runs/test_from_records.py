@@ -41,7 +41,7 @@ def with_test(record, name, n_params, valid, test, held_out=("Ford",)):
 
 def test_fits_read_the_test_text_and_choices_the_validation_text(make_sweep, record):
     sweep = make_sweep([with_test(record, "a", 1000, 3.0, 3.5), with_test(record, "b", 2000, 2.8, 3.3)])
-    reported, chosen = load_runs(sweep), load_runs(sweep, Selection(text="valid"))
+    reported, chosen = load_runs(sweep), load_runs(sweep, Selection(split="valid"))
     assert list(reported.frame.L) == [3.5, 3.3]
     assert list(chosen.frame.L) == [3.0, 2.8]
     assert "losses are of the test text (Ford), on which nothing was chosen" in reported.notes[0]
@@ -52,3 +52,11 @@ def test_runs_without_a_test_text_are_never_mixed_with_others(make_sweep, record
     runs = load_runs(make_sweep([with_test(record, "a", 1000, 3.0, 3.5), record("b", 2000, 51200, 2.8)]))
     assert list(runs.frame.L) == [3.0, 2.8]
     assert "validation text, on which settings may have been chosen: 1 runs have none on a test text" in runs.notes[0]
+
+
+def test_the_best_setting_is_chosen_on_the_validation_text_and_read_on_the_test_text(make_sweep, record):
+    slow, fast = with_test(record, "slow", 1000, 3.0, 3.6), with_test(record, "fast", 1000, 3.1, 3.5)
+    fast.config["optim"] = {"lr": 0.5}
+    runs = load_runs(make_sweep([slow, fast]), Selection(best_of="loss"))
+    assert list(runs.frame.run_id) == ["slow"]
+    assert list(runs.frame.L) == [3.6]
