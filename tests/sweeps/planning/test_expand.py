@@ -4,6 +4,7 @@ import pytest
 
 from scaling_harness.config.compose import CONF_DIR, compose
 from scaling_harness.errors import HarnessError, UserError
+from scaling_harness.plan.scale_rules import n_layer
 from sweeps.planning.expand import expand
 from sweeps.planning.manifest import Manifest, merge_jobs, read_manifest, read_planned_sweep, write_manifest
 
@@ -132,3 +133,11 @@ def test_every_sweep_file_expands_to_what_its_header_says(name, tmp_path):
     assert header["Runs"].split()[0] == str(len(runs))
     total = sum(job.train_flops for job in jobs)
     assert float(header["FLOPs"].split()[0]) == pytest.approx(total, rel=0.01)
+
+
+def test_the_tiers_lie_along_the_rule_of_depth(tmp_path):
+    document = compose(["sweep=reproduce-standard", f"runtime.data_dir={tmp_path.parent / 'sweep-tokens'}"])
+    runs = [run for job in expand(document) for run in job.runs]
+    assert {run.config.model.n_layer for run in runs} == {2, 3, 4}
+    for run in runs:
+        assert run.config.model.n_layer == n_layer("sweep2026", run.n_params["with_head"])
