@@ -10,12 +10,12 @@ from analysis.fitting.estimate import Estimate
 from analysis.fitting.goodness_of_fit import fit_quality
 from analysis.frontier.approaches import Approaches, three_approaches
 from analysis.frontier.frontier_line import Approach
-from analysis.laws.chinchilla import skaling
+from analysis.laws.chinchilla import chinchilla, skaling, tied
 from analysis.runs.budgets import budget_groups
 from analysis.runs.curves import curves_of
 from analysis.runs.load import load_runs
 from analysis.runs.selection import Count, Selection
-from analysis.validation.holdout import hold_out_budgets
+from analysis.validation.coverage import cover
 
 ROOT = Path(__file__).parents[3]
 PAGE, LOG = ROOT / "README.md", ROOT / "sweeps" / "README.md"
@@ -42,44 +42,46 @@ def named(approaches: Approaches, name: str) -> Approach:
 
 
 @functools.cache
-def approaches_of(tier: str, count: Count = "with_head") -> Approaches:
-    """The approaches on a tier's archive, which the tests of one tier share."""
-    runs = load_runs(f"archive:reproduce-{tier}", Selection(count))
-    return three_approaches(runs, beside=(skaling,), curves=curves_of(runs))
+def approaches_of(archive: str, count: Count = "with_head") -> Approaches:
+    """The approaches on an archive, which the tests of one archive share."""
+    runs = load_runs(f"archive:{archive}", Selection(count))
+    return three_approaches(runs, beside=(skaling, tied), curves=curves_of(runs))
 
 
 @pytest.mark.parametrize("tier", ["quick", "standard"])
 def test_the_table_of_the_readme(tier):
-    approaches = approaches_of(tier)
+    approaches = approaches_of(f"reproduce-{tier}")
     budgets, *exponents, forecast, _ = cells(PAGE, tier)
-    assert int(budgets.split(",")[0]) == len(budget_groups(approaches.cells.C.to_numpy()))
-    for name, cell in zip((*"123", "skaling"), exponents, strict=True):
+    bands = [approaches.cells.iloc[rows] for rows in budget_groups(approaches.cells.C.to_numpy())]
+    assert int(budgets.split(",")[0]) == len(bands)
+    for name, cell in zip("123", exponents, strict=True):
         assert is_printed_as(named(approaches, name).a, cell), (name, cell)
-    error = hold_out_budgets(approaches.cells, skaling).mean_abs_rel_error
-    assert forecast == f"{100 * error:.1f} % off"
-
-
-def test_the_first_table_of_the_log():
-    approaches = approaches_of("standard")
-    for exponent in ("a", "b"):
-        for name, cell in zip((*"123", "skaling"), cells(LOG, exponent), strict=True):
-            assert is_printed_as(getattr(named(approaches, name), exponent), cell), (name, cell)
-
-
-@pytest.mark.parametrize(("count", "words"), [("non_embedding", "non-embedding"), ("total", "total")])
-def test_other_counts_in_the_first_table_of_the_log(count, words):
-    approaches = approaches_of("standard", count)
-    for name, cell in zip((*"123", "skaling"), cells(LOG, f"a by {words} N"), strict=True):
-        assert is_printed_as(named(approaches, name).a, cell), (name, cell)
+    covered = cover(bands, chinchilla, 2)
+    share = covered.mixture_windows
+    assert forecast == f"{100 * covered.mixture_error:.1f} % off, {share.held} of {share.windows} inside"
 
 
 @pytest.mark.parametrize("tier", ["quick", "standard"])
-def test_the_residuals_over_seed_noise_of_the_log(tier):
-    """One table holds both laws, under even noise and under noise that falls with D and with C."""
-    approaches = approaches_of(tier)
+def test_the_tables_of_exponents_of_the_log(tier):
+    approaches = approaches_of(f"reproduce-{tier}")
+    for name, cell in zip((*"123", "skaling", "tied"), cells(LOG, f"{tier}, a"), strict=True):
+        assert is_printed_as(named(approaches, name).a, cell), (name, cell)
+
+
+@pytest.mark.parametrize(("count", "words"), [("non_embedding", "non-embedding"), ("total", "total")])
+def test_other_counts_in_the_table_of_the_log(count, words):
+    approaches = approaches_of("reproduce-standard", count)
+    for name, cell in zip((*"123", "skaling", "tied"), cells(LOG, f"standard, a by {words} N"), strict=True):
+        assert is_printed_as(named(approaches, name).a, cell), (name, cell)
+
+
+@pytest.mark.parametrize("ladder", ["quick", "standard", "two-layers-quick", "two-layers-standard"])
+def test_the_residuals_over_seed_noise_of_the_log(ladder):
+    """One table holds the laws, under even noise and under noise that falls with D and with C."""
+    approaches = approaches_of(ladder if "-" in ladder else f"reproduce-{ladder}")
     for law, fitted in (("approach 3", approaches.parametric), ("Skaling", approaches.beside["skaling"])):
         quality = fit_quality(fitted.law, approaches.cells, approaches.noise, fitted.residual_rms)
         p_values = quality.lack_of_fit_p, *quality.lack_of_fit_p_falling.values()
-        printed = cells(LOG, f"{tier}, {law}")
+        printed = cells(LOG, f"{ladder}, {law}")
         assert printed[0] == f"{quality.ratio:.2f}"
         assert [float(cell) for cell in printed[1:]] == [float(f"{p:.2g}") for p in p_values]

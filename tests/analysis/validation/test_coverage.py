@@ -92,7 +92,7 @@ def test_a_window_is_judged_by_the_mean_of_its_cells():
 
 
 def test_the_standard_tier_fitted_up_to_3_15e11_as_the_readme_prints_it():
-    cells = design_cells(load_runs("archive:reproduce-standard").frame)
+    cells = design_cells(load_runs("archive:two-layers-standard").frame)
     bands = [cells.iloc[rows] for rows in budget_bands(cells.C.to_numpy())]
     windows = expanding_windows(cells_of(bands[:5]))
     inside = {law.name: judge_alone(windows[-1], law.name).cells_inside for law in FORMS}

@@ -12,7 +12,7 @@ from sweeps.planning.recipe import default_recipe, recipe_of
 
 @pytest.fixture(scope="module")
 def listing():
-    return listing_of(locate("archive:reproduce-quick"))
+    return listing_of(locate("archive:two-layers-quick"))
 
 
 def test_the_recipe_has_the_rule_and_the_depth_of_the_runs_and_not_their_heads(listing):
