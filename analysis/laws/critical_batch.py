@@ -64,3 +64,22 @@ def min_flops(train_flops: ArrayLike, batch_tokens: ArrayLike, critical_tokens: 
     ndarray
     """
     return np.asarray(train_flops, float) / (1 + np.asarray(batch_tokens, float) / np.asarray(critical_tokens, float))
+
+
+def batch_of_overhead(critical_tokens: ArrayLike, best_batch: ArrayLike, overhead: float = 0.2) -> Array:
+    """Largest batch that takes at most so many more tokens than the best one does (Zhang et al. 2024, section 2).
+
+    Parameters
+    ----------
+    critical_tokens : array_like
+        B_crit = E_min/S_min.
+    best_batch : array_like
+        The batch of least tokens, in the same unit; 256 sequences in the paper.
+    overhead : float
+        Share of more tokens: B S_min + E_min may be 1 + overhead times what it is at the best batch.
+
+    Returns
+    -------
+    ndarray
+    """
+    return overhead * np.asarray(critical_tokens, float) + (1 + overhead) * np.asarray(best_batch, float)

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from analysis.fitting.fit import fit
-from analysis.laws.critical_batch import critical_batch, min_flops, min_steps, steps_of_batch
+from analysis.laws.critical_batch import batch_of_overhead, critical_batch, min_flops, min_steps, steps_of_batch
 
 ZHANG = {"85M": 745, "151M": 955, "302M": 1394, "604M": 1889, "1.2B": 2533}  # sequences; Zhang et al. 2024
 
@@ -36,7 +36,7 @@ def test_zhangs_steps_give_his_critical_batches_to_the_digit(published_dir):
         result = fit(steps_of_batch, frame, loss="log_squares", resample="none")
         assert result.status == "converged"
         assert result.warnings == ()
-        found[model] = result.derived["B_crit"].value / 5 + 1.2 * 256
+        found[model] = float(batch_of_overhead(result.derived["B_crit"].value, 256))
     assert {model: round(value) for model, value in found.items()} == ZHANG
     slope, level = np.polyfit(np.log([sizes[m] for m in found]), np.log(list(found.values())), 1)
     assert [np.exp(level), slope] == pytest.approx([93.197, 0.46828], rel=1e-4)
