@@ -113,7 +113,8 @@ def test_a_manifest_of_other_code_or_data_is_refused(document, tmp_path):
         read_manifest(tmp_path / "nowhere")
 
 
-SWEEPS = sorted(file.stem for file in (CONF_DIR / "sweep").glob("*.yaml"))
+FOLDER = CONF_DIR / "sweep"
+SWEEPS = sorted(file.relative_to(FOLDER).with_suffix("").as_posix() for file in FOLDER.rglob("*.yaml"))
 
 
 @pytest.mark.parametrize("name", SWEEPS)
@@ -126,7 +127,7 @@ def test_every_sweep_file_expands_to_what_its_header_says(name, tmp_path):
     document = compose([f"sweep={name}", f"runtime.data_dir={tmp_path.parent / 'sweep-tokens'}"])
     jobs = expand(document)
     runs = [run for job in jobs for run in job.runs]
-    assert document["sweep"]["name"] == name
+    assert document["sweep"]["name"] == name.replace("/", "-")
     assert header["Question"]
     assert header["Time"]
     assert header["Runs"].split()[0] == str(len(runs))
