@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.optimize import brentq
 
 from analysis.fitting.fit import fit
 from analysis.hyperparameters.critical_batch import critical_batches
@@ -13,20 +12,9 @@ from analysis.laws.kaplan import kaplan_ln_s
 from analysis.runs.selection import Runs
 from analysis.to_json import to_json
 from scaling_harness.errors import HarnessError, UserError
+from tests.analysis.kaplan_truth import BATCHES, LAW, POWER, SCALE, loss_at
 
-LAW = {"A": 4.0, "B": 12.0, "alpha": 0.1, "beta": 0.5}
-SCALE, POWER = 2e5, 4.8  # B_crit(L)
-BATCHES = (256, 512, 1024, 2048, 4096, 8192, 16384)
 SIZES = (3e4, 1e5)
-
-
-def loss_at(n_params, batch, n_steps):
-    """Loss after so many steps of a batch: that of S_min = S / (1 + B_crit(L)/B)."""
-
-    def excess(loss):
-        return loss - kaplan_ln_s.predict(LAW, N=n_params, S=n_steps / (1 + SCALE * loss**-POWER / batch))
-
-    return brentq(excess, 0.5, 60)
 
 
 def a_curve(n_params, batch, luck=0.0):
