@@ -25,6 +25,8 @@ class Figure:
         Its number in the paper.
     title, see : str
         What it is, and what is to be seen in it.
+    visible : str
+        What makes it visible at our scale, against the noise between seeds.
     needs : tuple of str
         Sweeps of `conf/sweep` that feed it: what to train if the runs given do not.
     data : callable
@@ -38,6 +40,7 @@ class Figure:
     name: str
     title: str
     see: str
+    visible: str
     needs: tuple[str, ...]
     data: Callable[[Any], pd.DataFrame]
     draw: Callable[[Axes, pd.DataFrame], Axes]
@@ -75,8 +78,8 @@ class Paper:
     read: Callable[[Sequence[Path]], Any]
     laws: Callable[[Callable[[tuple[str, ...]], Any]], "list[LawRow]"]
     """Given what gives the evidence of some sweeps, or raises `LackingRunsError`."""
-    tiers: Mapping[str, tuple[str, ...]]
-    """Sweeps that `reproduce` trains, by tier."""
+    tiers: Mapping[str, Mapping[str, str]]
+    """By tier, sweeps that figures need -> those that `reproduce` trains for them."""
 
     def figures_named(self, names: Sequence[str]) -> tuple[Figure, ...]:
         """Figures by their numbers, all for none.

@@ -54,12 +54,16 @@ def write_page(paper: Paper, figures: tuple[Figure, ...], sweeps: Mapping[str, P
         document,
         title=paper.title,
         question="Which of its laws hold at our scale, and how far can they be compared?",
-        sections=(("figures", "Figures"), ("sweeps", "Sweeps")),
+        sections=(("figures", "Figures"), ("effects", "What will show"), ("sweeps", "Sweeps")),
         laws=table(
             ("law", "published", "ours (95 %)", "comparable or not, and why"),
             [(row.law, row.published, row.ours, row.comparable) for row in laws],
         ),
         figures=shown,
+        effects=table(
+            ("figure", "what is to be seen", "what makes it visible here", "seen"),
+            [(f.name, f.see, f.visible, s.get("found") or s["reason"]) for f, s in zip(figures, shown, strict=True)],
+        ),
         sweeps=table(("sweep", "runs read from"), list(read.items())),
     )
     write_text(directory / PAGE, html)

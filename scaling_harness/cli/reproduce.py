@@ -21,7 +21,10 @@ HELP = "run the main experiment, or a paper's (reproduce kaplan2020): sweeps, fi
 def add_options(parser: ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "--tier", choices=("mini", "quick", "standard"), default="quick", help="its size (default: %(default)s)"
+        "--tier",
+        choices=("mini", "quick", "standard", "paper"),
+        default="quick",
+        help="its size (default: %(default)s); of a paper quick, standard, or the paper's own",
     )
     parser.add_argument("--figure", metavar="N,...", help="of a paper: which figures (default: all)")
     add_overrides(parser)
@@ -34,8 +37,8 @@ def run(args: Namespace) -> int:
     """Run the main experiment, or a paper's: sweeps, fits, figures, report."""
     if args.overrides and "=" not in args.overrides[0] and args.overrides[0].isidentifier():
         return _paper(args, args.overrides.pop(0))
-    if args.figure:
-        raise UserError("--figure is of a paper: `scaling-harness reproduce kaplan2020 --figure 10`")
+    if args.figure or args.tier == "paper":
+        raise UserError("--figure and --tier paper are of a paper: `scaling-harness reproduce kaplan2020 --figure 10`")
     code, sweep_dir = run_sweep(args, f"reproduce-{args.tier}")
     return code or _report(sweep_dir)
 
@@ -60,11 +63,13 @@ def _paper(args: Namespace, key: str) -> int:
     figures = paper.figures_named(args.figure.split(",") if args.figure else ())
     needed = dict.fromkeys(name for figure in figures for name in figure.needs)
     runs_dir = Path(composed(args)["runtime"]["runs_dir"])
-    folders: dict[str, Path] = {}
-    for name in (name for name in paper.tiers[args.tier] if name in needed):
-        code, folders[name] = run_sweep(args, name)
+    trained: dict[str, Path] = {}
+    stands_for = {name: sweep for name, sweep in paper.tiers[args.tier].items() if name in needed}
+    for sweep in dict.fromkeys(stands_for.values()):
+        code, trained[sweep] = run_sweep(args, sweep)
         if code:
             return code
+    folders = {name: trained[sweep] for name, sweep in stands_for.items()}
     before = {name: path for name in needed if name not in folders if (path := _trained_before(name, runs_dir))}
     print(f"page: {write_page(paper, figures, folders | before, runs_dir / 'papers' / key)}")
     return 0

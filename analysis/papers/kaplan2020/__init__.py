@@ -27,7 +27,8 @@ kaplan2020 = Paper(
     Evidence.of,
     law_rows,
     {
-        "quick": ("kaplan/critical-batch",),
-        "standard": ("kaplan/critical-batch", "kaplan/sizes"),
+        "quick": {"kaplan/critical-batch": "kaplan/critical-batch"},
+        "standard": {name: name for name in ("kaplan/critical-batch", "kaplan/sizes")},
+        "paper": dict.fromkeys(("kaplan/sizes", "reproduce-standard"), "kaplan/paper-grid"),
     },
 )

@@ -103,6 +103,8 @@ FIGURE_10 = Figure(
     "The critical batch against the loss",
     "B_crit grows as a power of the falling loss, and both sizes lie on one line: it depends on the loss alone. "
     "The paper's slope is drawn through the middle; its level is of other tokens.",
+    "losses over a factor of 1.5 move B_crit some sevenfold; the losses of one run are not independent, so that a wide "
+    "alpha_B is expected.",
     NEEDS,
     _figure_10,
     drawing({"batch": Panel("", "held-out loss, nats/{unit}", "batch, {unit}s", x_as=style.plain, y_as=style.short)}),
@@ -113,6 +115,7 @@ FIGURE_18 = Figure(
     "Tokens against steps to reach a loss",
     "each loss has its hyperbola (S/S_min - 1)(E/E_min - 1) = 1; its corner (mark) moves to larger batches as the loss "
     "falls.",
+    "batches on both sides of B_crit with rates tuned for each: steps differ by factors, seeds move them by a few %.",
     NEEDS,
     _figure_18,
     drawing(_AnyPanel()),

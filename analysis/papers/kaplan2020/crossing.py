@@ -126,6 +126,7 @@ FIGURE_15 = Figure(
     "The contradiction",
     "L(C) falls faster than the tokens that it is spent on allow, so that the lines must cross: there one of the laws "
     "fails. Far beyond the runs the place is worth no more than its interval.",
+    "it lies far beyond the runs: the interval spans decades, which is what is to be said.",
     ("reproduce-standard",),
     _figure_15,
     drawing(

@@ -116,6 +116,8 @@ FIGURE_1 = Figure(
     "Loss against compute, tokens and parameters",
     "straight lines in logs: each is a power law while the other two do not hold it back. The training curves of "
     "larger models start later and end lower, and the law of compute follows their lower edge.",
+    "the losses fall by a third over the runs, seeds differ by .2 to .7 %; L(N) is of one epoch, and bends where N "
+    "outgrows it.",
     ("reproduce-standard",),
     _figure_1,
     drawing(
@@ -132,6 +134,7 @@ FIGURE_2 = Figure(
     "Larger models need fewer tokens, and stop early to be efficient",
     "at equal tokens larger models have lower loss; at equal compute each size has its stretch (marks: where the "
     "next size takes over), long before its curve is flat.",
+    "a rate that does not decay, so that a curve has no end of its own; seeds differ by under 1 %.",
     ("kaplan/sizes",),
     _figure_2,
     drawing(
@@ -146,6 +149,7 @@ FIGURE_23 = Figure(
     "23",
     "L(N): a power law against a logarithm",
     "if the power law is the better one, its line stays with the points at both ends, where the logarithm turns away.",
+    "sizes over a factor of 30 or more: over less the two forms differ by less than seeds do.",
     ("kaplan/sizes",),
     _figure_23,
     drawing({"size": SIZE}),

@@ -26,10 +26,10 @@ def figure(name):
 
 def test_every_sweep_that_a_figure_needs_is_there():
     for paper in PAPERS.values():
-        named = {name for each in paper.figures for name in each.needs} | {
-            n for tier in paper.tiers.values() for n in tier
-        }
-        assert named
+        tiers = paper.tiers.values()
+        needed = {name for each in paper.figures for name in each.needs}
+        assert {name for tier in tiers for name in tier} <= needed
+        named = needed | {name for tier in tiers for name in tier.values()}
         for name in named:
             assert (CONF_DIR / "sweep" / f"{name}.yaml").exists()
 

@@ -49,7 +49,9 @@ def test_figures_of_a_paper_are_drawn_by_their_number_or_refused_with_what_to_tr
     paper = ("--paper", "kaplan2020")
     assert call("figures", *paper, "--list", "--figure", "10") == 0
     assert "needs kaplan/critical-batch" in capsys.readouterr().out
-    assert call("figures", "archive:reproduce-quick", *paper, "--figure", "23,10", "--format", "svg", "--out", "mine") == 1
+    assert (
+        call("figures", "archive:reproduce-quick", *paper, "--figure", "23,10", "--format", "svg", "--out", "mine") == 1
+    )
     said = capsys.readouterr()
     assert said.out.split() == ["mine/kaplan2020-figure-23.svg", "mine/kaplan2020-figure-23.csv"]
     assert "10: these runs do not feed figure 10: all runs have 128 tokens a step" in said.err

@@ -21,6 +21,8 @@ def test_a_figure_trains_its_own_sweeps_of_the_tier(call, trained):
     assert trained == ["kaplan/critical-batch"]
     assert call("reproduce", "kaplan2020", "--tier", "standard", "--figure", "2") == 1
     assert trained[1:] == ["kaplan/sizes"]
+    assert call("reproduce", "kaplan2020", "--tier", "paper", "--figure", "1,2") == 1
+    assert trained[2:] == ["kaplan/paper-grid"]
 
 
 def test_the_page_says_what_is_not_trained(call, trained, capsys, tmp_path):
@@ -38,7 +40,8 @@ def test_the_page_says_what_is_not_trained(call, trained, capsys, tmp_path):
         (("kaplan",), "no paper is called 'kaplan' here"),
         (("kaplan2020", "--tier", "mini"), "kaplan2020 has no tier mini: there are quick, standard"),
         (("kaplan2020", "--figure", "99"), "kaplan2020 has no figure 99 here"),
-        (("--figure", "10"), "--figure is of a paper"),
+        (("--figure", "10"), "--figure and --tier paper are of a paper"),
+        (("--tier", "paper"), "--figure and --tier paper are of a paper"),
     ],
 )
 def test_what_is_not_there_is_refused(call, trained, capsys, words, said):
