@@ -1,4 +1,7 @@
-"""Starting points: a grid over what is not linear, the linear part solved (variable projection)."""
+"""Starting points: a grid over what is not linear, the linear part solved (variable projection).
+
+Shapes: K points of the grid, P parameters, T terms with a coefficient, n rows.
+"""
 
 from collections.abc import Mapping
 from itertools import product
@@ -57,8 +60,8 @@ def _candidates(model: PowerSum, log_loss: Array, rows: Rows) -> Array:
     axes |= {name: OUTER_GRID for name in (law.outer,) if name}
     axes |= dict.fromkeys(law.repeats or (), REPEAT_GRID)
     axes |= {name: (value,) for name, value in law.fixed.items() if name in axes}
-    points = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
-    return np.array([_solve_linear(small, loss, offset, point) for offset in offsets for point in points])
+    grid = np.array(list(product(offsets, *axes.values())))
+    return _solve_linear(small, loss, grid[:, 0] * loss.min(), dict(zip(axes, grid[:, 1:].T, strict=True)))
 
 
 def _within(law: Law, name: str) -> tuple[float, ...]:
@@ -68,21 +71,20 @@ def _within(law: Law, name: str) -> tuple[float, ...]:
     return tuple(x for x in both if low <= x <= high)
 
 
-def _solve_linear(model: PowerSum, loss: Array, offset: float, point: Mapping[str, float]) -> Array:
-    """Coefficients by least squares on relative residuals, E, k, exponents and scales given."""
-    law, z = model.law, np.zeros(model.n_params)
-    for name, value in point.items():
-        z[model.position[name]] = np.log(value) if name in law.positive else value
-    log_columns = np.stack(model.log_terms(z[None])[: len(law.terms)])[:, 0]
-    irreducible = offset * loss.min()
-    reducible = np.maximum(loss - irreducible, SMALLEST_SHARE * loss)  # E may be held above a loss
-    target = reducible ** (1 / point.get(law.outer or "", 1.0))
-    columns = np.exp(log_columns) / target
-    gram = columns @ columns.T + 1e-9 * np.eye(len(columns)) * (columns**2).sum()
-    solved = np.linalg.solve(gram, columns.sum(axis=1))
-    floor = SMALLEST_SHARE / columns.mean(axis=1)
-    for coefficient, value in zip(law.coefficients, np.maximum(solved, floor), strict=True):
-        z[model.position[coefficient]] = np.log(value)
+def _solve_linear(model: PowerSum, loss: Array, irreducible_K: Array, given: Mapping[str, Array]) -> Array:
+    """Coefficients by least squares on relative residuals; E, k, exponents and scales given, of K points at once."""
+    law, z_KP = model.law, np.zeros((len(irreducible_K), model.n_params))
+    for name, value_K in given.items():
+        z_KP[:, model.position[name]] = np.log(value_K) if name in law.positive else value_K
+    log_columns_TKn = np.stack(model.log_terms(z_KP)[: len(law.terms)])
+    reducible_Kn = np.maximum(loss - irreducible_K[:, None], SMALLEST_SHARE * loss)  # E may be held above a loss
+    outer_K = given.get(law.outer or "", np.ones(len(irreducible_K)))
+    columns_KTn = np.moveaxis(np.exp(log_columns_TKn) / reducible_Kn ** (1 / outer_K[:, None]), 0, 1)
+    gram_KTT = columns_KTn @ np.moveaxis(columns_KTn, 1, 2)
+    gram_KTT += 1e-9 * np.eye(len(law.terms)) * (columns_KTn**2).sum((1, 2))[:, None, None]
+    solved_KT = np.linalg.solve(gram_KTT, columns_KTn.sum(axis=2)[:, :, None])[:, :, 0]
+    floor_KT = SMALLEST_SHARE / columns_KTn.mean(axis=2)
+    z_KP[:, [model.position[name] for name in law.coefficients]] = np.log(np.maximum(solved_KT, floor_KT))
     if law.offset:
-        z[model.position[law.offset]] = np.log(max(irreducible, 1e-3 * loss.min()))
-    return z
+        z_KP[:, model.position[law.offset]] = np.log(np.maximum(irreducible_K, 1e-3 * loss.min()))
+    return z_KP

@@ -196,8 +196,9 @@ def _error_of(analysis: Analysis, held: Holdout) -> tuple[str, float]:
 
 
 def _forecast_errors(held: Holdout, name: str, error: float) -> str:
+    where = "At" if held.points.C.min() > held.budget / 1.2 else "Up to"
     return (
-        f"At {number(held.budget)} FLOP, {held.gap:.2g} times the largest budget it was fitted to, {name} is "
+        f"{where} {number(held.budget)} FLOP, {held.gap:.2g} times the largest budget it was fitted to, {name} is "
         f"off by {error:.2%} over {held.n_held_out} cells; a power law in C by "
         f"{held.error_power_law:.2%}, the losses of the last budget by {held.error_last_budget:.1%}"
     )

@@ -146,7 +146,7 @@ def analyse(
         holdout_reason=reason,
         other_counts=others,
         curves=curves,
-        ranking=or_reason(lambda: rank_laws(approaches.cells, RANKED))[0],
+        ranking=or_reason(lambda: rank_laws(approaches.cells, RANKED, hold_out))[0],
         influence=_influence(approaches),
         text_noise=_text_noise(runs),
         count_reasons=reasons,

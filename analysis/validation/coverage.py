@@ -1,7 +1,7 @@
 """Do the intervals of forecasts hold what came? Counted by window: the cells of one budget share one error."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,12 @@ from analysis.validation.mixture import (
     Mixture,
     Window,
     cells_of,
-    expanding_windows,
-    forecast_window,
+    expanding_fits,
+    fit_forms,
+    forecast_rows,
     mixture_of,
     spread,
+    windows_of,
 )
 from scaling_harness.errors import HarnessError
 
@@ -167,7 +169,8 @@ class HoldoutCoverage:
     ----------
     alone, mixture : WindowCoverage
     alone_windows, mixture_windows : HeldShare
-        Over every window in which they could be fitted: up to each budget, the next forecast.
+        Over every window in which they could be fitted: up to each budget, the next forecast; of several budgets held
+        out, the one so many ahead.
     mixture_error : float
         Mean absolute relative error of the mixture over those windows.
     tau : float
@@ -214,19 +217,21 @@ def cover(bands: Sequence[pd.DataFrame], law: Law, n_budgets: int = 1) -> Holdou
         The law, or every form of the mixture, has too few cells for an interval.
     """
     cells, forms = cells_of(bands), (*FORMS, *([] if law in FORMS else [law]))
-    windows = expanding_windows(cells, forms)
-    n_kept = len(bands) - n_budgets
-    window = windows[-1] if n_budgets == 1 else forecast_window(cells, forms, n_kept, n_budgets)
+    fits, n_kept = expanding_fits(cells, forms), len(bands) - n_budgets
+    fitted, reasons = fits[n_kept] if n_kept in fits else fit_forms(cells, forms, n_kept)
+    window = replace(forecast_rows(cells, fitted, n_kept, np.concatenate(cells.bands[n_kept:])), reasons=reasons)
     if law.name not in window.components:
         raise HarnessError(window.reasons[law.name])
+    windows = windows_of(cells, fits)  # the next budget each, which weigh the forms
     before = [each for each in windows if each.n_kept < n_kept]
     mixture = mixture_of(window, before, FORMS, TAU).interval()
     by_itself = alone(window, law.name)
     each = {"low": by_itself.low, "high": by_itself.high, "mixture": mixture.median}
     rows = pd.concat([spread(band) for band in bands[n_kept:]]).index
     each |= {"mixture_low": mixture.low, "mixture_high": mixture.high}
-    mixed = [judge_mixture(w, windows[:i]) for i, w in enumerate(windows) if w.can_mix(FORMS)]
-    single = [judge_alone(w, law.name) for w in windows if law.name in w.components]
+    far = windows_of(cells, fits, n_budgets)
+    mixed = [judge_mixture(w, windows[:i]) for i, w in enumerate(far) if w.can_mix(FORMS)]
+    single = [judge_alone(w, law.name) for w in far if law.name in w.components]
     return HoldoutCoverage(
         alone=judge_alone(window, law.name),
         mixture=judge_mixture(window, before),

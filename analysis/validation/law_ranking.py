@@ -13,8 +13,8 @@ from analysis.laws.law import Law
 from analysis.laws.registry import LAWS
 from analysis.runs.replicates import seed_noise
 from analysis.validation.coverage import judge_alone
-from analysis.validation.holdout import Holdout, budget_bands, forecast_bands
-from analysis.validation.mixture import MIN_BUDGETS_LEFT, Cells, cells_of, forecast_window
+from analysis.validation.holdout import budget_bands, forecast_bands
+from analysis.validation.mixture import MIN_BUDGETS_LEFT, cells_of, forecast_window
 from scaling_harness.errors import HarnessError
 
 
@@ -43,7 +43,7 @@ class Ranking:
     excluded: tuple[dict[str, str], ...]
 
 
-def rank_laws(cells: pd.DataFrame, laws: Sequence[Law] = tuple(LAWS.values())) -> Ranking:
+def rank_laws(cells: pd.DataFrame, laws: Sequence[Law] = tuple(LAWS.values()), ahead: int = 1) -> Ranking:
     """Rank laws by the errors of their forecasts.
 
     Parameters
@@ -52,6 +52,8 @@ def rank_laws(cells: pd.DataFrame, laws: Sequence[Law] = tuple(LAWS.values())) -
         From `replicates.design_cells`.
     laws : sequence of Law
         Those that these runs allow are ranked, the others excluded with the reason.
+    ahead : int
+        Which budget after those fitted each window forecasts; those between are in neither.
 
     Returns
     -------
@@ -63,15 +65,17 @@ def rank_laws(cells: pd.DataFrame, laws: Sequence[Law] = tuple(LAWS.values())) -
         Too few budgets for one window, or no law that can be fitted.
     """
     bands = [cells.iloc[rows] for rows in budget_bands(cells.C.to_numpy())]
-    if len(bands) <= MIN_BUDGETS_LEFT:
-        raise HarnessError(f"{len(bands)} budgets cannot spare one for a forecast: {MIN_BUDGETS_LEFT} must stay")
-    ends, grouped = range(MIN_BUDGETS_LEFT + 1, len(bands) + 1), cells_of(bands)
+    if len(bands) - ahead < MIN_BUDGETS_LEFT:
+        n_out = "one" if ahead == 1 else str(ahead)
+        raise HarnessError(f"{len(bands)} budgets cannot spare {n_out} for a forecast: {MIN_BUDGETS_LEFT} must stay")
+    ends = range(MIN_BUDGETS_LEFT + ahead, len(bands) + 1)
+    windows = {end: [*bands[: end - ahead], bands[end - 1]] for end in ends}
     rows: list[dict[str, Any]] = []
     reasons: dict[tuple[str, int], str] = {}
     for law in laws:
         for end in ends:
             try:
-                rows.append(_row(law, forecast_bands(bands[:end], law), grouped, end))
+                rows.append(_row(law, windows[end]))
             except HarnessError as error:
                 reasons[law.name, end] = str(error)
     failed = {law.name for law in laws if all((law.name, end) in reasons for end in ends)}
@@ -80,7 +84,7 @@ def rank_laws(cells: pd.DataFrame, laws: Sequence[Law] = tuple(LAWS.values())) -
     lost = {end for name, end in reasons if name not in failed}
     excluded = [{"what": name, "reason": reasons[name, ends[-1]]} for name in sorted(failed)]
     excluded += [
-        {"what": f"window {end - 1} budgets, {name}", "reason": reason}
+        {"what": f"window {end - ahead} budgets, {name}", "reason": reason}
         for (name, end), reason in reasons.items()
         if name not in failed
     ]
@@ -90,11 +94,13 @@ def rank_laws(cells: pd.DataFrame, laws: Sequence[Law] = tuple(LAWS.values())) -
     return Ranking(table, pd.DataFrame(rows), tuple(excluded))
 
 
-def _row(law: Law, held: Holdout, cells: Cells, end: int) -> dict[str, Any]:
+def _row(law: Law, bands: list[pd.DataFrame]) -> dict[str, Any]:
+    """How a law fitted to all budgets but the last forecasts the last."""
+    held = forecast_bands(bands, law)
     names = ("budget", "gap", "n_fit", "n_held_out", "mean_abs_rel_error", "error_last_budget", "error_power_law")
     row = {"law": law.name, **{name: getattr(held, name) for name in names}, "holds": None, "cells_inside": None}
     start = {name: np.array([value]) for name, value in held.params.items()}
-    window = forecast_window(cells, (law,), end - 1, starts={law.name: start})
+    window = forecast_window(cells_of(bands), (law,), len(bands) - 1, starts={law.name: start})
     if law.name not in window.components:
         return row
     judged = judge_alone(window, law.name)

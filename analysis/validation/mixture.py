@@ -211,6 +211,10 @@ class Window:
         return self.component(name, tau).log_density(self.observed_Kq)[:, :-1].mean(axis=1)
 
 
+Fits = Mapping[int, tuple[dict[str, FittedForm], dict[str, str]]]
+"""By the number of budgets fitted: the forms by name, and the reasons of those that could not be fitted."""
+
+
 def forecast_window(
     cells: Cells,
     forms: Sequence[Law],
@@ -268,10 +272,24 @@ def _and_their_mean(n_cells: int) -> Array:
     return np.vstack([np.eye(n_cells), np.full((1, n_cells), 1 / n_cells)])
 
 
+def expanding_fits(cells: Cells, forms: Sequence[Law] = FORMS, n_bands: int | None = None) -> Fits:
+    """Fit up to each budget but the last, of the first so many (all by default)."""
+    last = len(cells.bands) if n_bands is None else n_bands
+    return {k: fit_forms(cells, forms, k) for k in range(MIN_BUDGETS_LEFT, last)}
+
+
+def windows_of(cells: Cells, fits: Fits, ahead: int = 1) -> list[Window]:
+    """From each fit, forecast the next budget, or the one so many ahead."""
+    return [
+        replace(forecast_rows(cells, fitted, k, cells.bands[k + ahead - 1]), reasons=reasons)
+        for k, (fitted, reasons) in fits.items()
+        if k + ahead <= len(cells.bands)
+    ]
+
+
 def expanding_windows(cells: Cells, forms: Sequence[Law] = FORMS, n_bands: int | None = None) -> list[Window]:
     """Fit up to each budget and forecast the next, within the first so many budgets (all by default)."""
-    last = len(cells.bands) if n_bands is None else n_bands
-    return [forecast_window(cells, forms, k) for k in range(MIN_BUDGETS_LEFT, last)]
+    return windows_of(cells, expanding_fits(cells, forms, n_bands))
 
 
 def form_weights(windows: Sequence[Window], names: Sequence[str], n_sets: int, tau: float) -> Array:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from scaling_harness.cli._options import composed
 from scaling_harness.config.as_overrides import differences
 from scaling_harness.config.compose import run_config
-from scaling_harness.config.schema import Count, NamedRule, PowerRule, RunConfig
+from scaling_harness.config.schema import Count, NamedRule, PowerRule, Rule, RunConfig
 from scaling_harness.errors import HarnessError, UserError
-from scaling_harness.plan.lr_batch_rules import RULE_FORMULAS
+from scaling_harness.plan.scale_rules import RULE_FORMULAS
 from scaling_harness.plan.shape_for_size import Shape, nearest_shape, shapes_of
 from scaling_harness.plan.sized_run import SizedRun, sized_run, vocab_size_of
 from sweeps.planning.recipe import Recipe, default_recipe, recipe_of
@@ -130,7 +130,7 @@ def make_run(args: Namespace, wanted: Wanted) -> MadeRun:
             f"{wrong}: the plan chooses the shape and the length itself; --layers sets the number of layers"
         )
     config = _config(args, wanted.recipe)
-    n_layer = args.layers or wanted.recipe.n_layer
+    n_layer = args.layers or wanted.recipe.n_layer or _depth_rule(config.optim.lr)
     shapes = shapes_of(config.model, vocab_size_of(config.data), n_layer, wanted.recipe.aspect)
     shape = nearest_shape(shapes, wanted.n_params, wanted.count)
     run = sized_run(config, shape, wanted.tokens(shape.n_params[wanted.count]))
@@ -138,6 +138,11 @@ def make_run(args: Namespace, wanted: Wanted) -> MadeRun:
         return MadeRun(run, shapes, None)
     n_params, n_tokens = wanted.for_use
     return MadeRun(run, shapes, sized_run(config, nearest_shape(shapes, n_params, wanted.count), n_tokens))
+
+
+def _depth_rule(lr: float | Rule) -> str | None:
+    """The rule of the learning rate, if it says how many layers are best."""
+    return lr.rule if isinstance(lr, NamedRule) and RULE_FORMULAS[lr.rule].n_layer else None
 
 
 def write_rung(args: Namespace, wanted: Wanted, made: MadeRun) -> Path:

@@ -45,7 +45,10 @@ def add_options(parser: ArgumentParser) -> None:
     add_count(simple)
     run_of = parser.add_argument_group("the run")
     run_of.add_argument(
-        "--layers", type=int, metavar="L", help="number of layers (default: that of the runs; else d_model / 64)"
+        "--layers",
+        type=int,
+        metavar="L",
+        help="number of layers (default: that of the runs, or by their rule of N; else d_model / 64)",
     )
     run_of.add_argument(
         "--write",

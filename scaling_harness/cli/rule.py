@@ -31,7 +31,7 @@ def run(args: Namespace) -> int:
     from analysis.runs.load import load_runs
     from analysis.runs.selection import Selection
     from analysis.to_json import to_json
-    from scaling_harness.plan.lr_batch_rules import RULE_FORMULAS
+    from scaling_harness.plan.scale_rules import RULE_FORMULAS
 
     path = find_runs(args.runs, args.runs_dir)
     runs = load_runs(path, Selection(may_differ=tuple(SETTINGS.values()), split="valid"), columns=args.columns)
@@ -83,7 +83,7 @@ def _best_text(best: "Best") -> str:
 def _published(frame: "pd.DataFrame", optima: "Iterable[BestSettings]") -> list[dict[str, Any]]:
     """Evaluate each published rule at the sizes and horizons of the sweep."""
     from scaling_harness.models.param_flop_counts import COUNTS
-    from scaling_harness.plan.lr_batch_rules import RULE_FORMULAS, Scale
+    from scaling_harness.plan.scale_rules import RULE_FORMULAS, Scale
 
     rows = []
     for optimum in optima:

@@ -195,7 +195,7 @@ class PowerRule(_Rule):
 
 @dataclass(frozen=True, config=_STRICT)
 class NamedRule(_Rule):
-    """A rule of `lr_batch_rules.RULE_FORMULAS`, times a factor."""
+    """A rule of `scale_rules.RULE_FORMULAS`, times a factor."""
 
     rule: Literal["kaplan2020", "deepseek2024", "porian2024", "steplaw2025", "sweep2026"]
     factor: PositiveFloat = 1.0

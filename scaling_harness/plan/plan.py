@@ -31,8 +31,8 @@ from scaling_harness.data.batches import n_unique_tokens
 from scaling_harness.data.token_cache import DataInfo
 from scaling_harness.errors import UserError
 from scaling_harness.models import param_flop_counts, registry
-from scaling_harness.plan.lr_batch_rules import Scale, batch_tokens, learning_rate
 from scaling_harness.plan.lr_schedule import DecayShape, lr_multiplier
+from scaling_harness.plan.scale_rules import Scale, batch_tokens, learning_rate
 
 NUMERICS_VERSION = 2
 """Increased by hand whenever the same configuration would train to other numbers."""

@@ -2,12 +2,14 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from scaling_harness.config.schema import Count, ModelConfig
 from scaling_harness.errors import UserError
 from scaling_harness.models.registry import describe, n_params_of
+from scaling_harness.plan.scale_rules import RULE_FORMULAS
+from scaling_harness.plan.scale_rules import n_layer as best_n_layer
 
 ASPECT = 64.0
 """Width over layers where nothing is known: within the flat valley of Kaplan et al. (2020), fig. 5."""
@@ -25,9 +27,9 @@ class Shape:
 
 
 def shapes_of(
-    model: ModelConfig, vocab_size: int, n_layer: int | None = None, aspect: float = ASPECT
+    model: ModelConfig, vocab_size: int, n_layer: int | str | None = None, aspect: float = ASPECT
 ) -> tuple[Shape, ...]:
-    """Count every shape that an architecture may have, from narrow to wide.
+    """Count every shape that an architecture may have, from small to large.
 
     Parameters
     ----------
@@ -35,8 +37,8 @@ def shapes_of(
         All but the shape.
     vocab_size : int
         V.
-    n_layer : int, optional
-        Number of layers; by default it grows with the width.
+    n_layer : int or str, optional
+        Number of layers, or the rule of `scale_rules` that gives it for N; by default it grows with the width.
     aspect : float
         Width over layers, if `n_layer` is not given.
 
@@ -44,7 +46,10 @@ def shapes_of(
     -------
     tuple of Shape
     """
-    return tuple(Shape(each, n_params_of(describe(each, vocab_size))) for each in _models(model, n_layer, aspect))
+    layers_of = _layers_of(n_layer, aspect)
+    shapes = (Shape(each, n_params_of(describe(each, vocab_size))) for each in _models(model, layers_of))
+    kept = (s for s in shapes if not isinstance(n_layer, str) or _obeys(s, n_layer))
+    return tuple(sorted(kept, key=lambda shape: shape.n_params["total"]))
 
 
 def nearest_shape(shapes: Sequence[Shape], n_params: float, count: Count) -> Shape:
@@ -83,10 +88,22 @@ def nearest(shapes: Sequence[Shape], n_params: float, count: Count) -> int:
     return min(range(len(shapes)), key=lambda i: abs(math.log(shapes[i].n_params[count] / n_params)))
 
 
-def _models(model: ModelConfig, n_layer: int | None, aspect: float) -> Iterator[ModelConfig]:
-    """Every shape that is allowed, from narrow to wide."""
-    for d_model in WIDTHS:
-        layers = n_layer or max(1, round(d_model / aspect))
+def _layers_of(n_layer: int | str | None, aspect: float) -> Callable[[int], Iterable[int]]:
+    """The numbers of layers that a width may have."""
+    if isinstance(n_layer, str):
+        ruled = RULE_FORMULAS[n_layer].n_layer or {}
+        return lambda _: ruled
+    return lambda d_model: [n_layer or max(1, round(d_model / aspect))]
+
+
+def _obeys(shape: Shape, rule: str) -> bool:
+    """Whether a shape has the layers that the rule gives its size."""
+    return shape.model.n_layer == best_n_layer(rule, shape.n_params["with_head"])
+
+
+def _models(model: ModelConfig, layers_of: Callable[[int], Iterable[int]]) -> Iterator[ModelConfig]:
+    """Every shape that is allowed."""
+    for d_model, layers in ((width, layers) for width in WIDTHS for layers in layers_of(width)):
         try:
             shape = dataclasses.replace(model, n_layer=layers, d_model=d_model)
         except ValueError:  # the heads or the token shift do not divide this width

@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from scaling_harness.config.schema import Bpe, DataConfig, RunConfig, TokensBudget
-from scaling_harness.plan.lr_batch_rules import Scale, batch_tokens, learning_rate
+from scaling_harness.plan.scale_rules import Scale, batch_tokens, learning_rate
 from scaling_harness.plan.shape_for_size import Shape
 
 BYTES = 256

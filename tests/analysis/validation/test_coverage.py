@@ -46,6 +46,18 @@ def test_a_holdout_reports_coverage_beside_its_error(isoflop):
     assert str(held.coverage.mixture_windows) in coverage_sentence(held.coverage)
 
 
+def test_of_two_budgets_held_out_every_window_forecasts_two_ahead(isoflop):
+    cells = design_cells(isoflop)
+    bands = [cells.iloc[rows] for rows in budget_bands(cells.C.to_numpy())]
+    far = cover(bands, chinchilla, 2)
+    assert far.mixture_windows.windows == cover(bands, chinchilla).mixture_windows.windows - 1 == 2
+    assert far.mixture.n_cells == len(bands[-1]) + len(bands[-2])
+    last = cover([*bands[:-2], bands[-1]], chinchilla)
+    first = cover([*bands[:-3], bands[-2]], chinchilla)
+    each = [first.mixture.mean_abs_rel_error, last.mixture.mean_abs_rel_error]
+    assert far.mixture_error == pytest.approx(np.mean(each), rel=1e-6)
+
+
 def test_a_truth_of_another_form_falls_outside_one_law_and_inside_the_mixture(isoflop):
     bent = isoflop.assign(L=isoflop.L * np.exp(0.006 * np.maximum(np.log(isoflop.C / 4e11), 0.0) ** 2))
     coverage = hold_out_budgets(design_cells(bent)).coverage

@@ -47,6 +47,15 @@ def test_windows_expand_and_the_last_is_the_plain_holdout(ranking, cells):
     assert mine.mean_abs_rel_error.iloc[-1] == pytest.approx(held.mean_abs_rel_error, rel=1e-6)
 
 
+def test_windows_of_two_budgets_ahead_leave_out_the_one_between(cells, ranking):
+    far = rank_laws(cells, (chinchilla,), ahead=2).windows
+    near = ranking.windows[ranking.windows.law == "chinchilla"]
+    assert list(far.n_fit) == [18, 27, 36]
+    assert list(far.budget) == list(near.budget)[1:]
+    assert far.gap.to_numpy() == pytest.approx(near.gap.to_numpy()[1:] ** 2, rel=0.01)
+    assert (far.error_last_budget.to_numpy() > 1.5 * near.error_last_budget.to_numpy()[1:]).all()
+
+
 def test_laws_these_runs_do_not_allow_are_excluded_with_the_reason(ranking):
     (row,) = ranking.excluded
     assert row["what"] == "kaplan_ln_s"

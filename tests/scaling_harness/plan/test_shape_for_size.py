@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 
 from scaling_harness.errors import UserError
+from scaling_harness.plan.scale_rules import n_layer
 from scaling_harness.plan.shape_for_size import nearest_shape, shapes_of
 
 
@@ -29,6 +30,15 @@ def test_depth_grows_with_width_unless_it_is_given(model):
     assert large.d_model / large.n_layer == pytest.approx(64, rel=0.02)
     assert nearest_shape(shapes, 1e4, "with_head").model.n_layer == 1
     assert large.d_model // large.heads <= 128
+
+
+def test_a_rule_of_depth_is_kept_at_every_size(model):
+    shapes = shapes_of(model, 256, n_layer="sweep2026")
+    sizes = [shape.n_params["with_head"] for shape in shapes]
+    assert sizes == sorted(sizes)
+    assert {shape.model.n_layer for shape in shapes} == {2, 3, 4}
+    assert all(shape.model.n_layer == n_layer("sweep2026", size) for shape, size in zip(shapes, sizes, strict=True))
+    assert all(nearest_shape(shapes, size, "with_head").n_params["with_head"] == size for size in sizes)
 
 
 def test_heads_that_are_set_are_kept(model):

@@ -5,6 +5,7 @@ import pytest
 from scaling_harness.config.compose import CONF_DIR, compose
 from scaling_harness.data.token_cache import DataInfo
 from scaling_harness.errors import HarnessError, UserError
+from scaling_harness.plan.scale_rules import n_layer
 from sweeps.planning.expand import expand
 from sweeps.planning.manifest import Manifest, merge_jobs, read_manifest, read_planned_sweep, write_manifest
 
@@ -162,3 +163,11 @@ def test_the_grid_of_a_paper_is_planned_with_its_gpu_hours(name, monkeypatch, tm
     sizes = [run.n_params["non_embedding"] for run in runs]
     assert 768 <= min(sizes) < 900  # biases and norms included
     assert max(sizes) == pytest.approx(1.5e9, rel=0.03)
+
+
+def test_the_tiers_lie_along_the_rule_of_depth(tmp_path):
+    document = compose(["sweep=reproduce-standard", f"runtime.data_dir={tmp_path.parent / 'sweep-tokens'}"])
+    runs = [run for job in expand(document) for run in job.runs]
+    assert {run.config.model.n_layer for run in runs} == {2, 3, 4}
+    for run in runs:
+        assert run.config.model.n_layer == n_layer("sweep2026", run.n_params["with_head"])

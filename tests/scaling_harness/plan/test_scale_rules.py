@@ -6,8 +6,8 @@ import re
 import pytest
 
 from scaling_harness.config.schema import NamedRule
-from scaling_harness.plan import lr_batch_rules
-from scaling_harness.plan.lr_batch_rules import RULE_FORMULAS, Scale
+from scaling_harness.plan import scale_rules
+from scaling_harness.plan.scale_rules import RULE_FORMULAS, Scale
 
 # As DeepSeek LLM 7B: 30 layers of width 4,096, 12 L d^2 weights, contexts of 4,096, 2e12 tokens; V of 102,400.
 N = 12 * 30 * 4096**2
@@ -18,11 +18,11 @@ SMALL = Scale({"non_embedding": 24576, "with_head": 32768, "total": 40960}, 1e6,
 
 
 def lr(name, at=LARGE):
-    return lr_batch_rules.learning_rate(NamedRule(rule=name), at)
+    return scale_rules.learning_rate(NamedRule(rule=name), at)
 
 
 def batch(name, at=LARGE):
-    return lr_batch_rules.batch_tokens(NamedRule(rule=name), at)
+    return scale_rules.batch_tokens(NamedRule(rule=name), at)
 
 
 def test_every_rule_can_be_chosen_and_says_where_it_is_from():
@@ -58,7 +58,7 @@ def test_a_batch_is_whole_contexts_and_one_at_least():
 
 
 def test_a_factor_multiplies_the_rule():
-    assert lr_batch_rules.learning_rate(NamedRule(rule="porian2024", factor=3.0), SMALL) == pytest.approx(
+    assert scale_rules.learning_rate(NamedRule(rule="porian2024", factor=3.0), SMALL) == pytest.approx(
         3 * lr("porian2024", SMALL)
     )
 
@@ -78,3 +78,11 @@ def test_our_rule_is_near_the_minima_it_was_fitted_to():
         assert abs(math.log(lr("sweep2026", at) / best)) < 2 * 0.19
         assert batch("sweep2026", at) == 128
     assert batch("sweep2026", Scale({}, 1.0, 2, 16, 256)) == 256
+
+
+def test_layers_grow_with_the_size_and_only_where_a_rule_says_so():
+    least = RULE_FORMULAS["sweep2026"].n_layer
+    assert least is not None
+    assert [scale_rules.n_layer("sweep2026", size) for size in least.values()] == sorted(least)
+    assert [scale_rules.n_layer("sweep2026", size - 1) for size in least.values() if size] == sorted(least)[:-1]
+    assert scale_rules.n_layer("porian2024", 1e5) is None

@@ -1,4 +1,4 @@
-"""Rules for the learning rate and the batch: published ones, ours and the user's own.
+"""Rules for the learning rate, the batch and the number of layers: published ones, ours and the user's own.
 
 A published rule is evaluated as it was stated: with its own count of N, its own compute, its own unit of batch. Rules
 of papers were fitted with one learning rate for the whole model (`model=standard`), at larger N than are trained here.
@@ -28,11 +28,13 @@ class Scale:
 
 @dataclass(frozen=True)
 class RuleFormulas:
-    """Formulas of a rule: for the peak learning rate, the tokens per step, or both."""
+    """Formulas of a rule: for the peak learning rate, the tokens per step, the number of layers, or some of them."""
 
     source: str
     learning_rate: Callable[[Scale], float] | None = None
     batch_tokens: Callable[[Scale], float] | None = None
+    n_layer: Mapping[int, float] | None = None
+    """The least N with head at which each number of layers is best."""
 
 
 def _kaplan2020_lr(at: Scale) -> float:
@@ -70,9 +72,13 @@ RULE_FORMULAS: dict[str, RuleFormulas] = {
     "sweep2026": RuleFormulas(
         "sweep lr-batch of this repository (2026-11-22): muP, embedded corpus; N with head of 1e4 to 1.1e5, D of 3e5 "
         "and 1.2e6, six minima, rms 19 %; standard errors: value 7.9 %, exponent of N .080 (it may be 0), of D .114. "
-        "The batch is a bound, not a law: the smallest of 128, 256 and 512 tokens was best at all six",
+        "The batch is a bound, not a law: the smallest of 128, 256 and 512 tokens was best at all six. At 3.15e12 "
+        "FLOPs, three layers of 64, .7 and 1.4 times the rate are within .1 % of the rule's, 256 tokens a step .3 % "
+        "worse. Layers: sweep depth (2026-11-28), one to six at four budgets from 8e10 to 3.15e12, N of 1.3e4 to "
+        "1.8e5; neighbours of the best depth lose .5 % or less, nothing that seeds do not hide at the changes",
         learning_rate=_sweep2026_lr,
         batch_tokens=lambda _: 128.0,
+        n_layer={2: 0, 3: 8.0e4, 4: 1.5e5},
     ),
 }
 
@@ -140,3 +146,22 @@ def _evaluate(rule: Rule, at: Scale, quantity: str) -> float:
         others = ", ".join(name for name, formulas in RULE_FORMULAS.items() if getattr(formulas, quantity))
         raise UserError(f"the rule {rule.rule} has no {quantity}; give a number, or one of {others}")
     return rule.factor * formula(at)
+
+
+def n_layer(rule: str, n_params_with_head: float) -> int | None:
+    """Number of layers that a rule finds best at a size.
+
+    Parameters
+    ----------
+    rule : str
+        A key of `RULE_FORMULAS`.
+    n_params_with_head : float
+        N with head.
+
+    Returns
+    -------
+    int or None
+        None if the rule does not say.
+    """
+    least = RULE_FORMULAS[rule].n_layer
+    return max(layers for layers, size in least.items() if size <= n_params_with_head) if least else None
