@@ -13,6 +13,7 @@ from analysis.papers.figure import Figure, LackingRunsError, Paper, to_train
 from analysis.report.page import csv_link, render
 from analysis.report.tables import table
 from analysis.to_json import to_json
+from scaling_harness.errors import HarnessError
 from scaling_harness.record.atomic_files import write_json, write_text
 
 PAGE = "page.html"
@@ -77,7 +78,7 @@ def _shown(key: str, figure: Figure, evidence_of: Any) -> dict[str, Any]:
     words = {"name": name, "title": f"Figure {figure.name}: {figure.title}", "see": figure.see}
     try:
         rows = figure.table(evidence_of(figure.needs))
-    except LackingRunsError as error:
+    except HarnessError as error:  # runs that do not feed it, or a sweep of which none has finished
         return words | {"reason": f"{str(error)[:1].upper()}{str(error)[1:]}."}
     return words | {
         "svg": Markup(inline_svg(drawn(figure, rows), name)),

@@ -70,7 +70,8 @@ def _paper(args: Namespace, key: str) -> int:
         if code:
             return code
     folders = {name: trained[sweep] for name, sweep in stands_for.items()}
-    before = {name: path for name in needed if name not in folders if (path := _trained_before(name, runs_dir))}
+    others = {name for figure in paper.figures for name in figure.needs} - set(folders)
+    before = {name: path for name in sorted(others) if (path := _trained_before(name, runs_dir))}
     print(f"page: {write_page(paper, figures, folders | before, runs_dir / 'papers' / key)}")
     return 0
 

@@ -112,6 +112,14 @@ def test_the_page_has_every_law_and_the_reason_of_each_that_is_missing(complete,
     assert "data:text/csv;base64," in html
 
 
+def test_a_sweep_of_which_no_run_has_finished_is_said_on_the_page(tmp_path):
+    (tmp_path / "sweep").mkdir()
+    page = write_page(
+        kaplan2020, kaplan2020.figures_named(["18"]), {"kaplan/critical-batch": tmp_path / "sweep"}, tmp_path
+    )
+    assert "run a sweep first" in page.read_text()
+
+
 def test_papers_and_figures_are_named():
     with pytest.raises(UserError, match="no paper is called 'kaplan' here: there are kaplan2020"):
         paper_named("kaplan")
