@@ -67,7 +67,8 @@ def fit(
     law : Law or str
         The law, or its name in ``registry.LAWS``.
     runs : Runs or DataFrame
-        Columns N (parameters), D (tokens), C (FLOP) as the law needs them, and L (nats a token).
+        Columns N (parameters), D (tokens), C (FLOP) as the law needs them, and L (nats a token), or what else the
+        law predicts.
     loss : str
         Huber (Hoffmann et al. 2022, eq. 3) or squares, on residuals of ln L or of L, summed.
     delta : float
@@ -170,7 +171,7 @@ def assemble(
     ``spent`` is the compute of each run: how far beyond the runs a budget lies is told by it.
     """
     params, derived = build_estimates(point.law, point.params, draws, cost)
-    unidentified = _unidentified(offset)
+    unidentified = _unidentified(offset, ", in nats" if point.law.predicts == "L" else "")
     if unidentified and offset:
         params[offset.name] = Estimate(params[offset.name].value)
     spans = point.inputs if spent is None else {**point.inputs, "C": spent}
@@ -194,13 +195,13 @@ def assemble(
     )
 
 
-def _unidentified(offset: Profile | None) -> list[str]:
-    """Sentence for an irreducible loss that the profile does not bound on both sides."""
+def _unidentified(offset: Profile | None, unit: str) -> list[str]:
+    """Sentence for an irreducible loss, or steps, that the profile does not bound on both sides."""
     if offset is None or offset.identified:
         return []
     below = "" if offset.high is None else f" up to {offset.high:.3g}"
     above = "" if offset.low is None else f" from {offset.low:.3g}"
-    return [f"{offset.name} unidentified: these runs allow any value{above}{below}, in nats; it has no interval"]
+    return [f"{offset.name} unidentified: these runs allow any value{above}{below}{unit}; it has no interval"]
 
 
 def _table(runs: Any) -> tuple[pd.DataFrame, tuple[Mapping[str, str], ...], str | None]:
@@ -211,14 +212,14 @@ def _table(runs: Any) -> tuple[pd.DataFrame, tuple[Mapping[str, str], ...], str 
 
 
 def _columns(law: Law, frame: pd.DataFrame) -> tuple[dict[str, Array], Array]:
-    """Inputs of the law and the loss, as arrays."""
-    missing = [name for name in (*law.inputs, "L") if name not in frame]
+    """Inputs of the law and what it predicts, as arrays."""
+    missing = [name for name in (*law.inputs, law.predicts) if name not in frame]
     if missing:
         raise UserError(
             f"the table has no column {', '.join(missing)}, which {law.formula} needs; it has {_own_columns(frame)}: "
             "name it with --columns, as in N=params,D=tokens,loss=loss"
         )
-    return {name: _numbers(frame, name) for name in law.inputs}, _numbers(frame, "L")
+    return {name: _numbers(frame, name) for name in law.inputs}, _numbers(frame, law.predicts)
 
 
 def _spent(frame: pd.DataFrame, inputs: Mapping[str, Array]) -> Array | None:
@@ -298,7 +299,8 @@ def _bound_sentence(point: Point, name: str) -> str:
     low, high = point.model.bounds(float(np.exp(point.log_loss.min())))
     i = point.model.position[name]
     if name == point.law.offset:  # bounded below alone
-        return f"{name} runs to zero, its lower bound: these runs do not show an irreducible loss"
+        what = "an irreducible loss" if point.law.predicts == "L" else f"a lower limit of {point.law.predicts}"
+        return f"{name} runs to zero, its lower bound: these runs do not show {what}"
     side, bound = ("lower", low[i]) if point.z_P[i] <= low[i] else ("upper", high[i])
     value = float(np.exp(bound)) if name in point.law.positive else float(bound)
     return f"{name} stopped at its {side} bound, {value:g}"

@@ -28,7 +28,7 @@ def check_rows(law: Law, inputs: Mapping[str, Array], loss: Array) -> list[str]:
     inputs : mapping
         Input name -> values, shape (n,).
     loss : array (n,)
-        Nats per token.
+        Nats per token, or what else the law predicts.
 
     Returns
     -------
@@ -41,7 +41,8 @@ def check_rows(law: Law, inputs: Mapping[str, Array], loss: Array) -> list[str]:
         Values that are not positive numbers, fewer rows than parameters, one loss, an input of one
         level, or inputs collinear in logs.
     """
-    for name, values in {**inputs, "loss": loss}.items():
+    predicted = "loss" if law.predicts == "L" else law.predicts
+    for name, values in {**inputs, predicted: loss}.items():
         bad = int((~np.isfinite(values) | (values <= 0)).sum())
         if bad:
             raise HarnessError(f"{bad} of {len(values)} rows have a {name} that is not a positive number: drop them")
@@ -50,14 +51,14 @@ def check_rows(law: Law, inputs: Mapping[str, Array], loss: Array) -> list[str]:
             f"{len(loss)} runs cannot fix the {law.n_free} parameters of {law.formula}: give at least {law.n_free + 1}"
         )
     if loss.max() <= loss.min() * (1 + SAME_LOSS):
-        raise HarnessError(f"all runs have the same loss, {loss[0]:.7g}: no exponent is identified")
+        raise HarnessError(f"all runs have the same {predicted}, {loss[0]:.7g}: no exponent is identified")
     powers = {name: inputs[name] for name in law.power_inputs if _is_free(law, name)}
     _check_levels(law, powers)
     sentences = _check_rank(law, powers, loss)
     _check_repeats(law, inputs)
     if len(loss) == law.n_free:
         sentences.append(f"{len(loss)} runs for {len(loss)} parameters: the law runs through all, nothing tells errors")
-    return [*sentences, *_level_warnings(inputs), *_unit_warnings(inputs, loss)]
+    return [*sentences, *_level_warnings(inputs), *_unit_warnings(inputs), *_perplexity_warning(law, loss)]
 
 
 def n_levels(values: Array) -> int:
@@ -160,8 +161,15 @@ def _level_warnings(inputs: Mapping[str, Array]) -> list[str]:
     ]
 
 
-def _unit_warnings(inputs: Mapping[str, Array], loss: Array) -> list[str]:
-    """Signs of N in millions, or of a perplexity given as a loss."""
+def _perplexity_warning(law: Law, loss: Array) -> list[str]:
+    """Sign of a perplexity given as a loss."""
+    if law.predicts == "L" and np.median(loss) > LARGEST_LOSS_NATS:
+        return [f"the median loss is {np.median(loss):.3g} nats: is it a perplexity?"]
+    return []
+
+
+def _unit_warnings(inputs: Mapping[str, Array]) -> list[str]:
+    """Signs of N in millions."""
     sentences = []
     if {"N", "D"} <= set(inputs):
         ratio = float(np.median(inputs["D"] / inputs["N"]))
@@ -174,6 +182,4 @@ def _unit_warnings(inputs: Mapping[str, Array], loss: Array) -> list[str]:
         for name in ("N", "D")
         if name in inputs and np.median(inputs[name]) < SMALLEST_COUNT
     ]
-    if np.median(loss) > LARGEST_LOSS_NATS:
-        sentences.append(f"the median loss is {np.median(loss):.3g} nats: is it a perplexity?")
     return sentences

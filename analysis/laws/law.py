@@ -77,6 +77,8 @@ class Law:
     name, formula, source : str
         Short name, the equation in the paper's letters, and where it is from.
     terms : tuple of Term
+    predicts : str
+        Column that it predicts: L, the loss, but for laws of steps or of batches.
     offset : str or None
         Name of the irreducible loss E >= 0, None if the law has none.
     outer : str or None
@@ -112,6 +114,7 @@ class Law:
     derived: Derived | None = None
     fixed: Mapping[str, float] = field(default_factory=dict)
     tied: tuple[tuple[str, str], ...] = ()
+    predicts: str = "L"
 
     @cached_property
     def n_free(self) -> int:

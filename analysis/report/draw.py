@@ -71,12 +71,28 @@ def draw(material: Material, wanted: Iterable[Entry], directory: Path, formats: 
     UserError
         No such format, or the directory cannot be written.
     """
-    if unknown := [each for each in formats if each not in FORMATS]:
-        raise UserError(f"{unknown[0]} is no format of a figure: they are {', '.join(FORMATS)}")
+    check_formats(formats)
     drawn = [_drawn(material, entry, directory, formats) for entry in wanted]
     if not any(each.files for each in drawn):
         raise HarnessError("; ".join(f"{each.name}: {each.reason}" for each in drawn))
     return drawn
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Refuse formats that figures are not written in.
+
+    Parameters
+    ----------
+    formats : sequence of str
+        As the user named them.
+
+    Raises
+    ------
+    UserError
+        One of them is not of `FORMATS`.
+    """
+    if unknown := [each for each in formats if each not in FORMATS]:
+        raise UserError(f"{unknown[0]} is no format of a figure: they are {', '.join(FORMATS)}")
 
 
 def _drawn(material: Material, entry: Entry, directory: Path, formats: Sequence[str]) -> Drawn:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from scaling_harness.record.store import Store
     from sweeps.planning.manifest import Manifest
 
-COUNTS = ("non_embedding", "with_head", "total")
+COUNTS, DEFAULT_COUNT = ("non_embedding", "with_head", "total"), "with_head"
 _RUNS_DIR = "runtime.runs_dir="
 
 
@@ -150,7 +150,9 @@ def add_best_of(parser: argparse.ArgumentParser) -> None:
 
 def add_count(parser: "argparse._ActionsContainer") -> None:
     """Add the convention for N."""
-    parser.add_argument("--count", default="with_head", choices=COUNTS, help="convention for N (default: with_head)")
+    parser.add_argument(
+        "--count", default=DEFAULT_COUNT, choices=COUNTS, help="convention for N (default: %(default)s)"
+    )
 
 
 def add_tuned(parser: "argparse._ActionsContainer") -> None:

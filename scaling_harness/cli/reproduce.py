@@ -1,19 +1,32 @@
 """The verb `reproduce`."""
 
 from argparse import ArgumentParser, Namespace
+from contextlib import suppress
 from pathlib import Path
 
-from scaling_harness.cli._options import add_composed_runs_dir, add_mix_versions, add_overrides, add_tuned
+from scaling_harness.cli._options import (
+    add_composed_runs_dir,
+    add_mix_versions,
+    add_overrides,
+    add_tuned,
+    composed,
+    find_runs,
+)
 from scaling_harness.cli.sweep.run_sweep import run_sweep
+from scaling_harness.errors import UserError
 
-HELP = "run the main experiment: sweep, fits, figures, report"
+HELP = "run the main experiment, or a paper's (reproduce kaplan2020): sweeps, fits, figures, report"
 
 
 def add_options(parser: ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "--tier", choices=("mini", "quick", "standard"), default="quick", help="its size (default: %(default)s)"
+        "--tier",
+        choices=("mini", "quick", "standard", "paper"),
+        default="quick",
+        help="its size (default: %(default)s); of a paper quick, standard, or the paper's own",
     )
+    parser.add_argument("--figure", metavar="N,...", help="of a paper: which figures (default: all)")
     add_overrides(parser)
     add_composed_runs_dir(parser)
     add_tuned(parser)
@@ -21,7 +34,11 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Run the main experiment: the tier's sweep, fits, figures, report."""
+    """Run the main experiment, or a paper's: sweeps, fits, figures, report."""
+    if args.overrides and "=" not in args.overrides[0] and args.overrides[0].isidentifier():
+        return _paper(args, args.overrides.pop(0))
+    if args.figure or args.tier == "paper":
+        raise UserError("--figure and --tier paper are of a paper: `scaling-harness reproduce kaplan2020 --figure 10`")
     code, sweep_dir = run_sweep(args, f"reproduce-{args.tier}")
     return code or _report(sweep_dir)
 
@@ -33,3 +50,38 @@ def _report(sweep_dir: Path) -> int:
     print_headline(paths)
     print(f"report: {paths.html}{' (unchanged)' * paths.unchanged}\nsummary: {paths.summary_json}")
     return 0
+
+
+def _paper(args: Namespace, key: str) -> int:
+    """Train the paper's sweeps of a tier, or those of the figures asked for, and write its page."""
+    from analysis.papers.page import write_page
+    from analysis.papers.registry import paper_named
+
+    paper = paper_named(key)
+    if args.tier not in paper.tiers:
+        raise UserError(f"{key} has no tier {args.tier}: there are {', '.join(paper.tiers)}")
+    figures = paper.figures_named(args.figure.split(",") if args.figure else ())
+    needed = dict.fromkeys(name for figure in figures for name in figure.needs)
+    runs_dir = Path(composed(args)["runtime"]["runs_dir"])
+    trained: dict[str, Path] = {}
+    stands_for = {name: sweep for name, sweep in paper.tiers[args.tier].items() if name in needed}
+    for sweep in dict.fromkeys(stands_for.values()):
+        code, trained[sweep] = run_sweep(args, sweep)
+        if code:
+            return code
+    folders = {name: trained[sweep] for name, sweep in stands_for.items()}
+    others = {name for figure in paper.figures for name in figure.needs} - set(folders)
+    before = {name: path for name in sorted(others) if (path := _trained_before(name, runs_dir))}
+    print(f"page: {write_page(paper, figures, folders | before, runs_dir / 'papers' / key)}")
+    return 0
+
+
+def _trained_before(name: str, runs_dir: Path) -> Path | None:
+    """Folder or archive of a sweep that this tier does not train; None if there is none."""
+    from scaling_harness.record.archive import PREFIX
+
+    sweep = name.replace("/", "-")
+    for place in (sweep, PREFIX + sweep):
+        with suppress(UserError):
+            return find_runs(place, runs_dir)
+    return None

@@ -56,14 +56,18 @@ def known_sweeps(store: Store, config_dir: Path | None = None) -> list[KnownSwee
     if config_dir is not None and not (config_dir / "sweep").is_dir():
         raise UserError(f"{config_dir / 'sweep'} is not a folder: sweeps of your own are DIR/sweep/NAME.yaml")
     folders = [CONF_DIR, *([config_dir] if config_dir else [])]
-    files = [
-        path for folder in folders for path in sorted((folder / "sweep").glob("*.yaml"), key=lambda path: path.stem)
+    return [
+        _described(path, folder / "sweep", store)
+        for folder in folders
+        for path in sorted((folder / "sweep").rglob("*.yaml"), key=lambda path: path.relative_to(folder).as_posix())
     ]
-    return [_described(path, store) for path in files]
 
 
-def _described(path: Path, store: Store) -> KnownSweep:
+def _described(path: Path, folder: Path, store: Store) -> KnownSweep:
+    """What a file says; of one in a folder of its own the name is FOLDER/NAME."""
     import yaml
+
+    name = path.relative_to(folder).with_suffix("").as_posix()
 
     text = path.read_text(errors="replace")
     numbers = {name: float(number) for name, number in _NUMBERS.findall(text)}
@@ -71,14 +75,14 @@ def _described(path: Path, store: Store) -> KnownSweep:
         fields, problem = dict(_fields(yaml.safe_load(text))), None
     except yaml.YAMLError:
         fields, problem = {}, "cannot be run: not valid YAML"
-    if CONF_DIR not in path.parents and (CONF_DIR / "sweep" / path.name).exists():
+    if CONF_DIR not in path.parents and (CONF_DIR / "sweep" / f"{name}.yaml").exists():
         problem = "cannot be run: the package has a sweep of this name, rename the file"
     comment = _QUESTION.search(text)
     n_runs, state = _progress(store, str(fields.get("name") or path.stem))
     if n_runs is None and "Runs" in numbers:
         n_runs = int(numbers["Runs"])
     question = problem or (comment[1] if comment else str(fields.get("question") or ""))
-    return KnownSweep(path.stem, " ".join(question.split()), n_runs, numbers.get("FLOPs"), state, str(path))
+    return KnownSweep(name, " ".join(question.split()), n_runs, numbers.get("FLOPs"), state, str(path))
 
 
 def _fields(document: Any) -> Iterator[tuple[str, Any]]:

@@ -43,3 +43,25 @@ def test_a_figure_that_the_runs_do_not_feed_is_refused_with_what_they_lack(call,
     assert call("figures") == 2
     assert "name runs to draw" in capsys.readouterr().err
     assert not (in_a_folder / "figures").exists()
+
+
+def test_figures_of_a_paper_are_drawn_by_their_number_or_refused_with_what_to_train(call, capsys, in_a_folder):
+    paper = ("--paper", "kaplan2020")
+    assert call("figures", *paper, "--list", "--figure", "10") == 0
+    assert "needs kaplan/critical-batch" in capsys.readouterr().out
+    assert (
+        call("figures", "archive:reproduce-quick", *paper, "--figure", "23,10", "--format", "svg", "--out", "mine") == 1
+    )
+    said = capsys.readouterr()
+    assert said.out.split() == ["mine/kaplan2020-figure-23.svg", "mine/kaplan2020-figure-23.csv"]
+    assert "10: these runs do not feed figure 10: all runs have 128 tokens a step" in said.err
+    assert "`scaling-harness sweep run kaplan/critical-batch`" in said.err
+    (in_a_folder / "few.csv").write_text("N,D,loss\n1000,20000,4\n2000,30000,3.5\n")
+    for refused, why in (
+        (("few.csv", *paper), "few.csv is a table"),
+        ((ARCHIVE, *paper, "--count", "total"), "leave out --columns, --count"),
+        ((ARCHIVE, "--paper", "hoffmann"), "no paper is called 'hoffmann' here: there are kaplan2020"),
+        (paper, "name runs to draw"),
+    ):
+        assert call("figures", *refused) == 2
+        assert why in capsys.readouterr().err

@@ -1,0 +1,34 @@
+"""Kaplan et al. 2020, Scaling Laws for Neural Language Models: its figures and laws from our runs."""
+
+from analysis.papers.figure import Paper
+from analysis.papers.kaplan2020.compute import FIGURE_3, FIGURE_4, FIGURE_12, FIGURE_13, FIGURE_14
+from analysis.papers.kaplan2020.critical import FIGURE_10, FIGURE_18
+from analysis.papers.kaplan2020.crossing import FIGURE_15
+from analysis.papers.kaplan2020.evidence import Evidence
+from analysis.papers.kaplan2020.laws import law_rows
+from analysis.papers.kaplan2020.one_variable import FIGURE_1, FIGURE_2, FIGURE_23
+
+kaplan2020 = Paper(
+    "kaplan2020",
+    "Kaplan et al. 2020, Scaling Laws for Neural Language Models",
+    (
+        FIGURE_1,
+        FIGURE_2,
+        FIGURE_3,
+        FIGURE_4,
+        FIGURE_10,
+        FIGURE_12,
+        FIGURE_13,
+        FIGURE_14,
+        FIGURE_15,
+        FIGURE_18,
+        FIGURE_23,
+    ),
+    Evidence.of,
+    law_rows,
+    {
+        "quick": {"kaplan/critical-batch": "kaplan/critical-batch"},
+        "standard": {name: name for name in ("kaplan/critical-batch", "kaplan/sizes")},
+        "paper": dict.fromkeys(("kaplan/sizes", "reproduce-standard"), "kaplan/paper-grid"),
+    },
+)
