@@ -67,8 +67,7 @@ def fit(
     law : Law or str
         The law, or its name in ``registry.LAWS``.
     runs : Runs or DataFrame
-        Columns N (parameters), D (tokens), C (FLOP) as the law needs them, and L (nats a token), or what else the
-        law predicts.
+        Columns N (parameters), D (tokens), C (FLOP) as the law needs them, and what it predicts: L (nats a token).
     loss : str
         Huber (Hoffmann et al. 2022, eq. 3) or squares, on residuals of ln L or of L, summed.
     delta : float

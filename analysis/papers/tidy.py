@@ -28,6 +28,8 @@ class Panel:
     x_as: Callable[[float], str] = style.short
     y_as: Callable[[float], str] = style.plain
     log_y: bool = True
+    within: str | None = None
+    """Kind of the series whose ends are those of the axes; what lies beyond is in the legend and the table alone."""
 
 
 def rows(panel: str, series: str, kind: str, x: ArrayLike, y: ArrayLike, **columns: ArrayLike | None) -> pd.DataFrame:
@@ -63,6 +65,8 @@ def drawing(panels: Mapping[str, Panel]) -> Callable[[Axes, pd.DataFrame], Axes]
             for at, (words, series) in enumerate(of_kind.groupby("series", sort=False)):
                 for i, (_, part) in enumerate(series.groupby("n_params", sort=False, dropna=False)):
                     _draw_series(ax, str(kind), at, part, shades, None if i else str(words))
+        if panel.within:
+            _limit(ax, frame.loc[frame["kind"] == panel.within])
         _finish(ax, panel, str(frame["unit"].iloc[0]))
         if shades and sized.nunique() > 1:
             shades.bar(ax, "N (non-embedding), parameters")
@@ -89,6 +93,13 @@ def _draw_series(ax: Axes, kind: str, at: int, part: pd.DataFrame, shades: Shade
         for line in np.split(np.arange(len(x)), ends):
             ax.plot(x[line], y[line], color=colour, lw=0.8, alpha=0.5, label=label, zorder=1)
             label = None
+
+
+def _limit(ax: Axes, inside: pd.DataFrame) -> None:
+    """End both axes, which will be logarithmic, shortly after these rows."""
+    x, y = inside["x"].to_numpy(float), inside["y"].to_numpy(float)
+    ax.set_xlim(x.min() / 1.5, x.max() * 1.5)
+    ax.set_ylim(y.min() / 1.05, y.max() * 1.05)
 
 
 def _finish(ax: Axes, panel: Panel, unit: str) -> None:

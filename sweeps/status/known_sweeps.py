@@ -68,9 +68,8 @@ def _described(path: Path, folder: Path, store: Store) -> KnownSweep:
     import yaml
 
     name = path.relative_to(folder).with_suffix("").as_posix()
-
     text = path.read_text(errors="replace")
-    numbers = {name: float(number) for name, number in _NUMBERS.findall(text)}
+    numbers = {key: float(number) for key, number in _NUMBERS.findall(text)}
     try:
         fields, problem = dict(_fields(yaml.safe_load(text))), None
     except yaml.YAMLError:

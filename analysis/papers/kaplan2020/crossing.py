@@ -14,6 +14,8 @@ from analysis.papers.kaplan2020.evidence import Evidence
 from analysis.papers.kaplan2020.one_variable import LOSS
 from analysis.papers.tidy import Panel, drawing, rows, tidy
 
+FARTHEST = 1e6
+"""Times the largest compute of the runs: a crossing beyond is named, and not drawn."""
 Line = tuple[float, float]
 """Factor and exponent of D = factor C^exponent, FLOP."""
 BY_COMPUTE, BY_TOKENS = PUBLISHED["kaplan2020_lc_min"].params, PUBLISHED["kaplan2020_ld"].params
@@ -91,12 +93,14 @@ def _figure_15(evidence: Evidence) -> pd.DataFrame:
     by_compute, by_tokens = evidence.compute_law.values, at_large_n(evidence.data_law.values)
     envelope = evidence.envelope
     at = compute_at_crossing(evidence)
-    ends = float(np.min(envelope["C"])), max(float(found.train_flops) * 10, float(np.max(envelope["C"])))
+    smallest, largest = float(np.min(envelope["C"])), float(np.max(envelope["C"]))
+    beyond = bool(found.train_flops > FARTHEST * largest)
+    ends = smallest, FARTHEST * largest if beyond else max(float(found.train_flops) * 10, largest)
     printed, other = of_paper(), of_paper(EQUATION_6_7)
     parts = [
         *_lines("ours", "fit", ends, (by_compute, by_tokens), line, 1.0),
         rows("ours", "envelope of the runs", "points", envelope["C"], envelope["L"]),
-        _mark("ours", f"crossing, {_words(at)} FLOP", found, 1.0),
+        _mark("ours", f"crossing, {_words(at)} FLOP{', off the figure' * beyond}", found, 1.0),
         *_lines(
             "paper", "paper", (1e-6 * PF_DAY, 1e8 * PF_DAY), (BY_COMPUTE, BY_TOKENS), in_flop(*TABLE_6["D"]), PF_DAY
         ),
@@ -131,7 +135,7 @@ FIGURE_15 = Figure(
     _figure_15,
     drawing(
         {
-            "ours": Panel("these runs", "C = 6NBS, FLOP", LOSS, x_as=style.power),
+            "ours": Panel("these runs", "C = 6NBS, FLOP", LOSS, x_as=style.power, within="fit"),
             "paper": Panel("the paper's constants", r"$C_{min}$, PF-days", "loss, nats/token", x_as=style.power),
         }
     ),
