@@ -12,8 +12,8 @@ from analysis.figures import style
 from analysis.figures.style import ACCENT, GREY, SECOND, Shades
 
 COLUMNS = ("panel", "series", "kind", "x", "y", "low", "high", "n_params", "unit")
-COLOURS = (ACCENT, SECOND, "#009E73", "#CC79A7")
-MARKERS, DASHES = ("o", "s", "^", "D"), ("--", ":", "-.")
+COLOURS = (ACCENT, SECOND, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A4FBF", "#8C5A2B", "#B2BD2E", "#444444")
+MARKERS, DASHES = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*"), ("--", ":", "-.")
 KINDS = ("curve", "points", "fit", "paper")
 """A curve or a fit is a line by its size's colour, if it has a size; a paper's line is grey and dashed."""
 
@@ -27,6 +27,7 @@ class Panel:
     y: str
     x_as: Callable[[float], str] = style.short
     y_as: Callable[[float], str] = style.plain
+    log_x: bool = True
     log_y: bool = True
     within: str | None = None
     """Kind of the series whose ends are those of the axes; what lies beyond is in the legend and the table alone."""
@@ -105,7 +106,8 @@ def _limit(ax: Axes, inside: pd.DataFrame) -> None:
 def _finish(ax: Axes, panel: Panel, unit: str) -> None:
     ax.set(xlabel=panel.x.replace("{unit}", unit), ylabel=panel.y.replace("{unit}", unit))
     ax.set_title(panel.title, fontsize=9)
-    style.log_axis(ax, "x", panel.x_as, most=5)
+    if panel.log_x:
+        style.log_axis(ax, "x", panel.x_as, most=5)
     if panel.log_y:
         ax.set_yscale("log")
         style.make_room(ax, 0.2)

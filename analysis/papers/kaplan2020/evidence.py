@@ -256,7 +256,7 @@ def lowest(points: pd.DataFrame, column: str) -> pd.DataFrame:
     runs = [run for _, run in points.groupby("run", sort=False)]
     sizes = np.array([run["N"].iloc[0] for run in runs], float)
     grid = np.linspace(np.log(points[column].min()), np.log(points[column].max()), N_BUDGETS)
-    log_loss = np.array([_along(run, column, "L", grid) for run in runs])
+    log_loss = np.array([along(run, column, "L", grid) for run in runs])
     log_loss = np.where(np.isnan(log_loss), np.inf, log_loss)
     winner = log_loss.argmin(axis=0)
     kept, reasons = bracketed(sizes, log_loss, winner)
@@ -265,12 +265,12 @@ def lowest(points: pd.DataFrame, column: str) -> pd.DataFrame:
         raise LackingRunsError(f"the curves have an envelope at {int(kept.sum())} of {N_BUDGETS} budgets ({said})")
     found = pd.DataFrame({"C": np.exp(grid), "N": sizes[winner], "L": np.exp(log_loss.min(axis=0)), "run": winner})
     for name in [name for name in ("S", "S_min", "B_crit") if name in points]:
-        at = [_along(runs[w], column, name, grid[i : i + 1])[0] for i, w in enumerate(winner)]
+        at = [along(runs[w], column, name, grid[i : i + 1])[0] for i, w in enumerate(winner)]
         found[name] = np.exp(at)
     return found.loc[kept].reset_index(drop=True)
 
 
-def _along(run: pd.DataFrame, column: str, name: str, grid: Array) -> Array:
+def along(run: pd.DataFrame, column: str, name: str, grid: Array) -> Array:
     """Logarithm of a column of one run at logarithms of another, NaN outside."""
     x, y = np.log(run[column].to_numpy(float)), np.log(run[name].to_numpy(float))
     return np.interp(grid, x, y, left=np.nan, right=np.nan)
