@@ -53,7 +53,7 @@ class TokenSource(Protocol):
         ...
 
 
-def open_source(info: "DataInfo", n_ctx: int, batch_seqs: int) -> TokenSource:
+def open_source(info: "DataInfo", n_ctx: int, batch_seqs: int, train_tokens: int | None = None) -> TokenSource:
     """Open the tokens of prepared data.
 
     Parameters
@@ -64,6 +64,8 @@ def open_source(info: "DataInfo", n_ctx: int, batch_seqs: int) -> TokenSource:
         Context length, in tokens.
     batch_seqs : int
         Windows per batch.
+    train_tokens : int, optional
+        Size of the subset that is trained on, `data.train_tokens`.
 
     Returns
     -------
@@ -76,4 +78,4 @@ def open_source(info: "DataInfo", n_ctx: int, batch_seqs: int) -> TokenSource:
     """
     from scaling_harness.data.token_files import TokenFiles
 
-    return TokenFiles(info, n_ctx, batch_seqs)
+    return TokenFiles(info, n_ctx, batch_seqs, train_tokens)

@@ -41,7 +41,9 @@ class Stack:
 
     def __init__(self, runs: Sequence[Plan], runtime: RuntimeConfig, ranks: Ranks, device: str) -> None:
         self.runtime, self.ranks, self.device = runtime, ranks, device
-        self.source = open_source(runs[0].data, runs[0].config.model.n_ctx, runs[0].batch_seqs)
+        first = runs[0]
+        subset = first.config.data.train_tokens
+        self.source = open_source(first.data, first.config.model.n_ctx, first.batch_seqs, subset)
         self._build(runs)
 
     def _build(self, runs: Sequence[Plan]) -> None:
@@ -85,7 +87,9 @@ class Stack:
 
     def evaluate(self, row: int, windows: np.ndarray) -> EvalLoss:
         """Compute the loss of one run on windows of held-out tokens; see `evaluate.evaluate`."""
-        return evaluate(self.model.alone(row), windows, self.runs[row].data.vocab_size, self.device)
+        run = self.runs[row]
+        by_position = run.config.evaluation.by_position
+        return evaluate(self.model.alone(row), windows, run.data.vocab_size, self.device, by_position)
 
     def measure_noise(self, row: int, step: int) -> tuple[float, float]:
         """Measure |G|^2 and tr(Sigma) of one run after a number of steps; see `gradient_noise.measure`."""
