@@ -8,11 +8,14 @@ from analysis.papers.kaplan2020.embeddings import FIGURE_6
 from analysis.papers.kaplan2020.evidence import Evidence
 from analysis.papers.kaplan2020.fixed_budget import FIGURE_11, FIGURE_19
 from analysis.papers.kaplan2020.laws import law_rows
+from analysis.papers.kaplan2020.limited_data import FIGURE_9, FIGURE_16
 from analysis.papers.kaplan2020.one_variable import FIGURE_1, FIGURE_2, FIGURE_23
 from analysis.papers.kaplan2020.schedules import FIGURE_22
 from analysis.papers.kaplan2020.shape import FIGURE_5, FIGURE_24
 
-OURS = tuple(f"kaplan/{name}" for name in ("critical-batch", "sizes", "shape", "schedules", "embeddings"))
+OURS = tuple(
+    f"kaplan/{name}" for name in ("critical-batch", "sizes", "shape", "schedules", "embeddings", "data-limited")
+)
 kaplan2020 = Paper(
     "kaplan2020",
     "Kaplan et al. 2020, Scaling Laws for Neural Language Models",
@@ -23,12 +26,14 @@ kaplan2020 = Paper(
         FIGURE_4,
         FIGURE_5,
         FIGURE_6,
+        FIGURE_9,
         FIGURE_10,
         FIGURE_11,
         FIGURE_12,
         FIGURE_13,
         FIGURE_14,
         FIGURE_15,
+        FIGURE_16,
         FIGURE_18,
         FIGURE_19,
         FIGURE_22,
