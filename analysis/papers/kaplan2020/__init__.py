@@ -1,6 +1,7 @@
 """Kaplan et al. 2020, Scaling Laws for Neural Language Models: its figures and laws from our runs."""
 
 from analysis.papers.figure import Paper
+from analysis.papers.kaplan2020.architectures import FIGURE_7, FIGURE_17, FIGURE_20, FIGURE_21
 from analysis.papers.kaplan2020.compute import FIGURE_3, FIGURE_4, FIGURE_12, FIGURE_13, FIGURE_14
 from analysis.papers.kaplan2020.critical import FIGURE_10, FIGURE_18
 from analysis.papers.kaplan2020.crossing import FIGURE_15
@@ -14,7 +15,8 @@ from analysis.papers.kaplan2020.schedules import FIGURE_22
 from analysis.papers.kaplan2020.shape import FIGURE_5, FIGURE_24
 
 OURS = tuple(
-    f"kaplan/{name}" for name in ("critical-batch", "sizes", "shape", "schedules", "embeddings", "data-limited")
+    f"kaplan/{name}"
+    for name in ("critical-batch", "sizes", "shape", "schedules", "embeddings", "data-limited", "architectures")
 )
 kaplan2020 = Paper(
     "kaplan2020",
@@ -26,6 +28,7 @@ kaplan2020 = Paper(
         FIGURE_4,
         FIGURE_5,
         FIGURE_6,
+        FIGURE_7,
         FIGURE_9,
         FIGURE_10,
         FIGURE_11,
@@ -34,8 +37,11 @@ kaplan2020 = Paper(
         FIGURE_14,
         FIGURE_15,
         FIGURE_16,
+        FIGURE_17,
         FIGURE_18,
         FIGURE_19,
+        FIGURE_20,
+        FIGURE_21,
         FIGURE_22,
         FIGURE_23,
         FIGURE_24,

@@ -97,7 +97,7 @@ class Evidence:
         )
         candidates = [rows for _, rows in frame.groupby(["source", "batch_tokens"])]
         largest = max(candidates, key=lambda rows: (rows["N"].nunique(), len(rows)))
-        return pd.concat([_at_best_rate(cell) for _, cell in largest.groupby(["N", "D"])])
+        return pd.concat([at_best_rate(cell) for _, cell in largest.groupby(["N", "D"])])
 
     @cached_property
     def of_several_batches(self) -> Runs:
@@ -241,7 +241,7 @@ def _n_batches(frame: pd.DataFrame) -> list[int]:
     return [int(n) for n in frame.groupby("N")["batch_tokens"].transform("nunique")]
 
 
-def _at_best_rate(cell: pd.DataFrame) -> pd.DataFrame:
+def at_best_rate(cell: pd.DataFrame) -> pd.DataFrame:
     """Runs of the rate of lowest loss, mean over seeds; a choice reads the validation text, if there is one."""
     read = "loss_nats_valid" if "loss_nats_valid" in cell else "L"
     means = {rate: float(np.log(rows[read].to_numpy(float)).mean()) for rate, rows in cell.groupby("lr")}
