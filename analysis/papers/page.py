@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from analysis.figures.style import inline_svg
 from analysis.papers.draw import drawn, file_name
-from analysis.papers.figure import Figure, LackingRunsError, Paper, to_train
+from analysis.papers.figure import Figure, LackingRunsError, Paper, PaperTable, to_train
 from analysis.report.page import csv_link, render
 from analysis.report.tables import table
 from analysis.to_json import to_json
@@ -47,20 +47,28 @@ def write_page(paper: Paper, figures: tuple[Figure, ...], sweeps: Mapping[str, P
 
     laws = paper.laws(evidence_of)
     shown = [_shown(paper.key, figure, evidence_of) for figure in figures]
+    beside = [_beside(each, evidence_of) for each in paper.tables]
     read = {name: str(path) for name, path in sweeps.items()}
     document = {"paper": paper.key, "laws": to_json(laws), "sweeps": read}
     document["figures"] = [{name: each.get(name) for name in ("name", "found", "reason")} for each in shown]
+    document["tables"] = [{name: each.get(name) for name in ("title", "reason")} for each in beside]
     html = render(
         "paper.html.j2",
         document,
         title=paper.title,
         question="Which of its laws hold at our scale, and how far can they be compared?",
-        sections=(("figures", "Figures"), ("effects", "What will show"), ("sweeps", "Sweeps")),
+        sections=(
+            ("figures", "Figures"),
+            *((("tables", "Tables"),) if beside else ()),
+            ("effects", "What will show"),
+            ("sweeps", "Sweeps"),
+        ),
         laws=table(
             ("law", "published", "ours (95 %)", "comparable or not, and why"),
             [(row.law, row.published, row.ours, row.comparable) for row in laws],
         ),
         figures=shown,
+        tables=beside,
         effects=table(
             ("figure", "what is to be seen", "what makes it visible here", "seen"),
             [(f.name, f.see, f.visible, s.get("found") or s["reason"]) for f, s in zip(figures, shown, strict=True)],
@@ -72,6 +80,16 @@ def write_page(paper: Paper, figures: tuple[Figure, ...], sweeps: Mapping[str, P
     return directory / PAGE
 
 
+def _beside(each: PaperTable, evidence_of: Any) -> dict[str, Any]:
+    """A table as the template takes it; of runs that do not feed it, why there is none."""
+    words = {"title": f"Table {each.name}: {each.title}", "see": each.see}
+    try:
+        cells = each.table(evidence_of(each.needs))
+    except HarnessError as error:
+        return words | {"reason": sentence(error)}
+    return words | {"rows": table(tuple(cells.columns), cells.astype(str).to_numpy().tolist()), "csv": csv_link(cells)}
+
+
 def _shown(key: str, figure: Figure, evidence_of: Any) -> dict[str, Any]:
     """A figure as the templates take it; without a drawing, why there is none."""
     name = file_name(key, figure)
@@ -79,10 +97,15 @@ def _shown(key: str, figure: Figure, evidence_of: Any) -> dict[str, Any]:
     try:
         rows = figure.table(evidence_of(figure.needs))
     except HarnessError as error:  # runs that do not feed it, or a sweep of which none has finished
-        return words | {"reason": f"{str(error)[:1].upper()}{str(error)[1:]}."}
+        return words | {"reason": sentence(error)}
     return words | {
         "svg": Markup(inline_svg(drawn(figure, rows), name)),
         "csv": csv_link(rows),
         "found": figure.found(rows),
         "command": f"scaling-harness reproduce {key} --figure {figure.name}",
     }
+
+
+def sentence(error: Exception) -> str:
+    """An error's message with a capital and a full stop."""
+    return f"{str(error)[:1].upper()}{str(error)[1:]}."

@@ -27,6 +27,7 @@ class Panel:
     y: str
     x_as: Callable[[float], str] = style.short
     y_as: Callable[[float], str] = style.plain
+    log_x: bool = True
     log_y: bool = True
     within: str | None = None
     """Kind of the series whose ends are those of the axes; what lies beyond is in the legend and the table alone."""
@@ -105,7 +106,8 @@ def _limit(ax: Axes, inside: pd.DataFrame) -> None:
 def _finish(ax: Axes, panel: Panel, unit: str) -> None:
     ax.set(xlabel=panel.x.replace("{unit}", unit), ylabel=panel.y.replace("{unit}", unit))
     ax.set_title(panel.title, fontsize=9)
-    style.log_axis(ax, "x", panel.x_as, most=5)
+    if panel.log_x:
+        style.log_axis(ax, "x", panel.x_as, most=5)
     if panel.log_y:
         ax.set_yscale("log")
         style.make_room(ax, 0.2)

@@ -79,10 +79,13 @@ def add_words(parser: argparse.ArgumentParser, name: str, **options: Any) -> Non
     parser.set_defaults(more=name)
 
 
-def add_overrides(parser: argparse.ArgumentParser) -> None:
-    """Add the overrides and the folder that a configuration is composed from."""
+def add_overrides(parser: argparse.ArgumentParser, before: str = "") -> None:
+    """Add the overrides and the folder that a configuration is composed from; ``before`` says what may precede them."""
     add_words(
-        parser, "overrides", metavar="KEY=VALUE", help="Hydra overrides, such as model.d_model=64 runtime.workers=1"
+        parser,
+        "overrides",
+        metavar="[PAPER] KEY=VALUE" if before else "KEY=VALUE",
+        help=f"{before}Hydra overrides, such as model.d_model=64 runtime.workers=1",
     )
     parser.add_argument(
         "--config-dir",

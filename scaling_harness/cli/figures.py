@@ -89,12 +89,17 @@ def _of_paper(args: Namespace) -> int:
     paper = paper_named(args.paper)
     wanted = paper.figures_named(args.figure.split(",") if args.figure else ())
     if args.list:
-        rows = [{"figure": f.name, "title": f.title, "needs": ", ".join(f.needs), "shows": f.see} for f in wanted]
+        rows = [
+            {"figure": f.name, "title": f.title, "needs": ", ".join(f.needs + f.public) or "no runs", "shows": f.see}
+            for f in wanted
+        ]
         _list(rows, args.json)
         return 0
     if args.runs is None:
-        raise UserError(f"name runs to draw, as in `scaling-harness figures RUNS --paper {paper.key} --figure 2`")
-    evidence = paper.read([find_runs(args.runs, args.runs_dir)])
+        wanted = tuple(figure for figure in wanted if not figure.needs)
+        if not wanted:
+            raise UserError(f"name runs to draw, as in `scaling-harness figures RUNS --paper {paper.key} --figure 2`")
+    evidence = paper.read([find_runs(args.runs, args.runs_dir)] if args.runs else [])
     drawn = write_figures(paper.key, wanted, evidence, args.out, args.format.split(","))
     return _print(drawn, args)
 

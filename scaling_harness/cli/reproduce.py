@@ -27,7 +27,7 @@ def add_options(parser: ArgumentParser) -> None:
         help="its size (default: %(default)s); of a paper quick, standard, or the paper's own",
     )
     parser.add_argument("--figure", metavar="N,...", help="of a paper: which figures (default: all)")
-    add_overrides(parser)
+    add_overrides(parser, "a paper, such as kaplan2020; ")
     add_composed_runs_dir(parser)
     add_tuned(parser)
     add_mix_versions(parser)
