@@ -27,8 +27,7 @@ from scaling_harness.config.schema import (
     Warmup,
     WsdSchedule,
 )
-from scaling_harness.data.batches import n_unique_tokens
-from scaling_harness.data.token_cache import DataInfo
+from scaling_harness.data.source_info import PreparedData
 from scaling_harness.errors import UserError
 from scaling_harness.models import param_flop_counts, registry
 from scaling_harness.plan.lr_schedule import DecayShape, lr_multiplier
@@ -43,7 +42,7 @@ class Plan:
     """One resolved run: all that training needs, frozen and printable."""
 
     config: RunConfig
-    data: DataInfo
+    data: PreparedData
     batch_tokens: int
     """Tokens per step."""
     n_steps: int
@@ -194,15 +193,15 @@ class Job:
         return dataclasses.replace(self, runs=rest, planned_as=self.job_id) if rest else None
 
 
-def resolve(config: RunConfig, data: DataInfo) -> Plan:
+def resolve(config: RunConfig, data: PreparedData) -> Plan:
     """Derive a plan from a configuration and its prepared data.
 
     Parameters
     ----------
     config : RunConfig
         Configuration of the run.
-    data : DataInfo
-        Result of `token_cache.prepare`.
+    data : DataInfo or SourceInfo
+        Result of `prepare.prepare`.
 
     Returns
     -------
@@ -222,7 +221,7 @@ def resolve(config: RunConfig, data: DataInfo) -> Plan:
     batch = batch_tokens(config.budget.batch_tokens, at)
     n_steps = _n_steps(at.n_tokens, batch, model.n_ctx)
     n_tokens = n_steps * batch
-    n_unique = n_unique_tokens(data.n_train_tokens, model.n_ctx)
+    n_unique = data.n_unique_tokens(model.n_ctx) or n_tokens  # tokens that never repeat are as many as are used
     warmup_steps = _warmup_steps(config.schedule.warmup, n_steps, batch)
     peak_at = warmup_steps * batch if fall_exponent_of(config.schedule) else n_tokens
     _check_unique(n_tokens, n_unique, config.data.max_epochs)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from scaling_harness.errors import HarnessError
 from scaling_harness.record.atomic_files import parse_json, write_json
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Increased by hand whenever a field of `RunRecord` changes its name, unit or meaning."""
 
 RECORD_FILE = "record.json"
@@ -33,6 +33,9 @@ class EvalLoss:
     n_tokens: int
     block_losses_nats: list[float] = field(default_factory=list)
     """Means over equal blocks of consecutive windows, in order of the text; none in records of earlier versions."""
+    entropy_nats: float | None = None
+    """Exact entropy of the tokens, if their law is known: what lies above is the mean divergence from it, and the
+    standard error is that of the divergence. None for text, and in records of earlier versions."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,7 @@ class RunRecord:
 _MISSING_FIELDS: dict[int, dict[str, None]] = {
     1: {"noise": None, "architecture_source": None},
     2: {"architecture_source": None},
+    3: {},
 }
 """Fields that records of an earlier schema version do not have; nothing else differs."""
 

@@ -51,7 +51,7 @@ def test_round_trip(tmp_path):
     ("change", "sentence"),
     [
         (lambda text: text[: len(text) // 2], "not JSON"),
-        (lambda text: text.replace('"schema_version": 3', '"schema_version": 99'), "schema version 99"),
+        (lambda text: text.replace('"schema_version": 4', '"schema_version": 99'), "schema version 99"),
         (lambda text: text.replace('"epochs"', '"epoch"'), "epoch, epochs"),
         (lambda text: "[]", "schema version None"),
     ],
