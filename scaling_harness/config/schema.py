@@ -18,6 +18,10 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
+from scaling_harness.config.known_entropy import BackOffData, GeneratedData, GrammarData, QuantaData, WalkData
+
+__all__ = ["BackOffData", "GrammarData", "QuantaData", "WalkData"]  # messages look here for the kinds of data
+
 _STRICT = ConfigDict(extra="forbid")
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Literal["non_embedding", "with_head", "total"]
@@ -173,7 +177,29 @@ class HfData(_Data):
     kind: Literal["hf"] = "hf"
 
 
-DataConfig = Annotated[SotuData | FilesData | HfData, Field(discriminator="kind")]
+TextData = SotuData | FilesData | HfData
+_Source = TextData | GeneratedData
+
+
+@dataclass(frozen=True, config=_STRICT)
+class NoiseData:
+    """Noise tokens mixed into any other data, which move its loss by a known amount (Kaplan et al. 2020, 6.3)."""
+
+    source: Annotated[_Source, Field(discriminator="kind")]
+    rate: Fraction
+    """Probability that a token is noise."""
+    n_noise_tokens: PositiveInt = 16
+    """Tokens of the noise, beside those of the source; all as probable."""
+    structure_seed: NonNegativeInt = 0
+    kind: Literal["noise"] = "noise"
+
+    @property
+    def max_epochs(self) -> float:
+        """Largest number of passes over the tokens of the source."""
+        return self.source.max_epochs
+
+
+DataConfig = Annotated[_Source | NoiseData, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, config=_STRICT, kw_only=True)

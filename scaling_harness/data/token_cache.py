@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scaling_harness.data.batches import n_unique_tokens
 from scaling_harness.data.corpus import Corpus, Document, choose_splits, open_corpus, open_evaluation_set
 from scaling_harness.data.progress import with_progress_bar
 from scaling_harness.errors import HarnessError, UserError
@@ -74,6 +75,34 @@ class DataInfo:
     """Token files of other evaluation sets, by name."""
     extra_ids: dict[str, str] = dataclasses.field(default_factory=dict)
     """SHA-256 of each of these files."""
+    train_tokens: int | None = None
+    """Size of the subset that is trained on, `data.train_tokens`; None for all training tokens."""
+
+    @property
+    def evaluation_sets(self) -> tuple[str, ...]:
+        """Names of the evaluation sets."""
+        return tuple(self.evaluation_paths)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Token files that must be on the machine that trains."""
+        return (self.train_path, *self.evaluation_paths.values())
+
+    def n_unique_tokens(self, n_ctx: int) -> int:
+        """Training tokens that an epoch visits; see `batches.n_unique_tokens`."""
+        return n_unique_tokens(self.n_train_tokens, n_ctx, self.train_tokens)
+
+    def for_record(self) -> dict[str, Any]:
+        """Identifiers of the tokens, for `RunRecord.data`."""
+        return {
+            "data_id": self.data_id,
+            "label": self.label,
+            "vocab_size": self.vocab_size,
+            "bytes_per_token": self.bytes_per_token,
+            "held_out": list(self.held_out),
+            "held_out_test": list(self.held_out_test),
+            "extra_ids": dict(self.extra_ids),
+        }
 
     @property
     def evaluation_paths(self) -> dict[str, Path]:
@@ -150,6 +179,7 @@ def prepare(data: "SotuData | FilesData | HfData", extra_sets: Iterable[str], da
         _info(entry),
         extra={name: made.path("all") for name, made in extra.items()},
         extra_ids={name: made.sha256("all") for name, made in extra.items()},
+        train_tokens=data.train_tokens,
     )
 
 
