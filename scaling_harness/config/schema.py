@@ -377,7 +377,8 @@ class EvaluationConfig:
     final_n_tokens: PositiveInt
     """Tokens of every evaluation set evaluated at the end."""
     extra_sets: tuple[str, ...] = ()
-    """Other distributions: `code` (the Python standard library), or paths of text files."""
+    """Other distributions: `code` (the Python standard library), `manual` (the texts of Python's help), `shuffled` (the
+    words of the corpus's own test text in a random order), or paths of text files."""
     noise_every: NonNegativeInt = 512
     """Steps between measurements of the gradient noise scale; 0 for no measurements."""
     noise_seqs: Annotated[int, Field(ge=2)] = 8
