@@ -76,6 +76,20 @@ def drawing(panels: Mapping[str, Panel]) -> Callable[[Axes, pd.DataFrame], Axes]
     return draw
 
 
+def with_room_below(panels: Mapping[str, Panel], share: float = 0.35) -> Callable[[Axes, pd.DataFrame], Axes]:
+    """The same with even y axes lowered by a share of their range, where the legend stands."""
+    plain = drawing(panels)
+
+    def draw(ax: Axes, frame: pd.DataFrame) -> Axes:
+        ax = plain(ax, frame)
+        low, high = ax.get_ylim()
+        ax.set_ylim(low - share * (high - low), high)
+        ax.legend(loc="lower left")
+        return ax
+
+    return draw
+
+
 def _draw_series(ax: Axes, kind: str, at: int, part: pd.DataFrame, shades: Shades | None, label: str | None) -> None:
     """One line or one set of points; ``at`` is the place of its series among those of the kind."""
     size, x, y = float(part["n_params"].iloc[0]), part["x"].to_numpy(float), part["y"].to_numpy(float)
