@@ -1,8 +1,8 @@
-"""What leaving the vocabulary out of N and C does to the exponent of the best size, in closed form (Pearce and Song 2024).
+"""What leaving the vocabulary out of N and C does to the exponent of the best size (Pearce and Song 2024).
 
-The law holds for N_total = N + omega N^power, where N leaves the vocabulary out; compute is counted as 6 N D. Symbols: s is
-the elasticity d ln N_total / d ln N, g the exponent d ln N_opt / d ln C at one N. Where alpha A N_total^-alpha s =
-beta B D^-beta, the loss is lowest at a C; one derivative of its logarithm gives g.
+The law holds for N_total = N + omega N^power, where N leaves the vocabulary out; compute is counted as 6 N D.
+Symbols: s is the elasticity d ln N_total / d ln N, g the exponent d ln N_opt / d ln C at one N. Where alpha A
+N_total^-alpha s = beta B D^-beta, the loss is lowest at a C; one derivative of its logarithm gives g.
 """
 
 from collections.abc import Mapping
@@ -66,6 +66,7 @@ def fit_vocabulary(n_params: ArrayLike, n_total: ArrayLike, power: float | None 
     n_params, n_total : array_like (n,)
         Sizes without and with the vocabulary.
     power : float or None
+        Held, unless it is None.
 
     Returns
     -------
@@ -79,10 +80,7 @@ def fit_vocabulary(n_params: ArrayLike, n_total: ArrayLike, power: float | None 
         fitted = np.logaddexp(log_n, z[0] + (z[1] if power is None else power) * log_n)
         return float(((fitted - log_total) ** 2).sum())
 
-    if power is None:
-        start = np.polyfit(log_n, log_extra, 1)[::-1]
-    else:
-        start = np.array([(log_extra - power * log_n).mean()])
+    start = np.polyfit(log_n, log_extra, 1)[::-1] if power is None else [(log_extra - power * log_n).mean()]
     z = minimize(misfit, start, method="Nelder-Mead", options={"xatol": 1e-10, "fatol": 1e-16, "maxiter": 5000}).x
     return Vocabulary(float(np.exp(z[0])), float(z[1]) if power is None else power)
 
@@ -91,7 +89,8 @@ def local_exponent(vocabulary: Vocabulary, alpha: ArrayLike, beta: ArrayLike, n_
     """G = d ln N_opt / d ln C where the best size is N, neither counting the vocabulary.
 
     1/g = 1 + (alpha s - d ln s / d ln N) / beta, which is Pearce and Song's formula at a power of 1/3. It depends on
-    omega, the power, alpha and beta alone, and is beta / (alpha + beta) without a vocabulary. Draws of alpha and beta broadcast.
+    omega, the power, alpha and beta alone, and is beta / (alpha + beta) without a vocabulary. Draws of alpha and beta
+    broadcast.
     """
     push = np.asarray(alpha) * vocabulary.elasticity(n_params) - vocabulary.bend(n_params)
     return 1 / (1 + push / np.asarray(beta))
@@ -108,9 +107,7 @@ def compute_of_best(vocabulary: Vocabulary, params: Mapping[str, ArrayLike], n_p
     return FLOPS_PER_PARAM_TOKEN * N * (beta * B / gain) ** (1 / beta)
 
 
-def mean_exponent(
-    vocabulary: Vocabulary, params: Mapping[str, ArrayLike], n_low: float, n_high: float
-) -> Array:
+def mean_exponent(vocabulary: Vocabulary, params: Mapping[str, ArrayLike], n_low: float, n_high: float) -> Array:
     """Mean of g between two best sizes, over ln C: d ln N_opt over d ln C from end to end."""
     C = [compute_of_best(vocabulary, params, n) for n in (n_low, n_high)]
     return np.log(n_high / n_low) / (np.log(C[1]) - np.log(C[0]))

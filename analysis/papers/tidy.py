@@ -76,15 +76,17 @@ def drawing(panels: Mapping[str, Panel]) -> Callable[[Axes, pd.DataFrame], Axes]
     return draw
 
 
-def with_room_below(panels: Mapping[str, Panel], share: float = 0.35) -> Callable[[Axes, pd.DataFrame], Axes]:
-    """The same with even y axes lowered by a share of their range, where the legend stands."""
+def with_room(
+    panels: Mapping[str, Panel], below: float = 0.0, above: float = 0.0
+) -> Callable[[Axes, pd.DataFrame], Axes]:
+    """The same with even y axes longer by shares of their range, where the legend stands."""
     plain = drawing(panels)
 
     def draw(ax: Axes, frame: pd.DataFrame) -> Axes:
         ax = plain(ax, frame)
         low, high = ax.get_ylim()
-        ax.set_ylim(low - share * (high - low), high)
-        ax.legend(loc="lower left")
+        ax.set_ylim(low - below * (high - low), high + above * (high - low))
+        ax.legend(loc="lower left" if below else "upper left")
         return ax
 
     return draw

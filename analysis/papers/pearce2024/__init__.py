@@ -1,4 +1,4 @@
-"""Pearce and Song 2024, Reconciling Kaplan and Chinchilla Scaling Laws: closed forms, synthetic runs and our own ladder.
+"""Pearce and Song 2024: closed forms, synthetic runs and our own ladder by both counts.
 
 For a reconciliation: `synthetic.predicted_exponents` and `measured.measured_exponents`.
 """

@@ -1,4 +1,4 @@
-"""Figures 1 to 4: the two counts of Hoffmann's sizes, the exponent in closed form, the synthetic frontier, the slope of the loss."""
+"""Figures 1 to 4: Hoffmann's sizes by two counts, the exponent in closed form, synthetic frontiers, the loss."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from analysis.laws.vocabulary import CUBE_ROOT, Vocabulary, compute_of_best, fit
 from analysis.laws.vocabulary import PUBLISHED as VOCABULARY
 from analysis.papers.figure import Figure, public_table
 from analysis.papers.pearce2024.synthetic import SIZES, TRUTHS, synthetic_frontier
-from analysis.papers.tidy import Panel, drawing, rows, tidy, with_room_below
+from analysis.papers.tidy import Panel, drawing, rows, tidy, with_room
 
 SHAPES = "hoffmann2022_shapes"
 HOFFMANN_VOCABULARY = 32000
@@ -75,7 +75,8 @@ def _found_2(table: pd.DataFrame) -> str:
     ends = curve["y"].to_numpy(float)
     at_largest = float(np.interp(np.log(1.5e9), np.log(curve["x"].to_numpy(float)), ends))
     return (
-        f"With Besiroglu's constants g goes from {ends[0]:.2f} up to {peak['y']:.2f} at {peak['x']:.2g} parameters, and "
+        f"With Besiroglu's constants g goes from {ends[0]:.2f} up to {peak['y']:.2f} at {peak['x']:.2g} "
+        "parameters, and "
         f"down to {ends[-1]:.2f}: it is not monotone, and at Kaplan's largest size it is {at_largest:.2f} already."
     )
 
@@ -122,8 +123,8 @@ def _figure_4(_: object) -> pd.DataFrame:
             slope = -synthetic_frontier(truth, count).loss
             words = f"line through the frontier, {WORDS[truth].split(chr(39))[0]}: {slope:.3f}"
             parts.append(rows(panel, words, "paper", ends, [slope] * 2))
-    for panel in ("without", "with"):
-        parts.append(rows(panel, "Kaplan: .057 (fixed batch)", "paper", [1e13, 10**20.7], [0.057] * 2))
+    ends, kaplan = [1e13, 10**20.7], [0.057] * 2
+    parts += [rows(panel, "Kaplan: .057 (fixed batch)", "paper", ends, kaplan) for panel in ("without", "with")]
     return tidy(parts, "token")
 
 
@@ -131,9 +132,11 @@ def _found_4(_: pd.DataFrame) -> str:
     slopes = [synthetic_frontier(t, c) for c in ("non_embedding", "total") for t in TRUTHS]
     without, other, total, other_total = slopes
     return (
-        f"ln L falls by {-without.loss:.3f} and {-other.loss:.3f} for ln C without the vocabulary (Kaplan: .050 to .057), by "
+        f"ln L falls by {-without.loss:.3f} and {-other.loss:.3f} for ln C without the vocabulary (Kaplan: "
+        ".050 to .057), by "
         f"{-total.loss:.3f} and {-other_total.loss:.3f} with it; ln(L - E) by {-without.reducible:.3f} and "
-        f"{-other.reducible:.3f}, {-total.reducible:.3f} and {-other_total.reducible:.3f}: no power law without E is one."
+        f"{-other.reducible:.3f}, {-total.reducible:.3f} and {-other_total.reducible:.3f}: no power law "
+        "without E is one."
     )
 
 
@@ -158,7 +161,8 @@ FIGURE_1 = Figure(
 FIGURE_2 = Figure(
     "2",
     "The local exponent of the best size without the vocabulary",
-    "g starts at beta / (beta + alpha/3), rises to a peak where the vocabulary is lost, and ends at beta / (alpha + beta).",
+    "g starts at beta / (beta + alpha/3), rises to a peak where the vocabulary is lost, and ends at beta "
+    "/ (alpha + beta).",
     "closed form: omega, alpha and beta alone.",
     (),
     _figure_2,
@@ -192,11 +196,12 @@ FIGURE_4 = Figure(
     "closed form (envelope theorem).",
     (),
     _figure_4,
-    with_room_below(
+    with_room(
         {
             "without": Panel(_WITHOUT, r"$C_{\backslash E}$, FLOP", "$-$d ln L / d ln C", log_y=False),
             "with": Panel(_WITH, "$C_T$, FLOP", "$-$d ln L / d ln C", log_y=False),
-        }
+        },
+        below=0.35,
     ),
     _found_4,
 )

@@ -11,7 +11,7 @@ from analysis.laws.vocabulary import local_exponent
 from analysis.papers.figure import Figure, LackingRunsError, LawRow, PaperTable
 from analysis.papers.pearce2024.measured import COUNTS, Exponent, Ladder, measured_exponents
 from analysis.papers.pearce2024.synthetic import synthetic_frontier
-from analysis.papers.tidy import Panel, drawing, rows, tidy, with_room_below
+from analysis.papers.tidy import Panel, drawing, rows, tidy, with_room
 from scaling_harness.errors import HarnessError
 
 SWEEP = "pearce/ladder"
@@ -62,7 +62,10 @@ def _figure_6(ladder: Ladder) -> pd.DataFrame:
     ]
     without = ladder.exponent("non_embedding")
     middle = float(np.exp(np.log(without.N).mean()))
-    for words, found in (("measured without the vocabulary", without), ("measured with it", ladder.exponent("with_head"))):
+    for words, found in (
+        ("measured without the vocabulary", without),
+        ("measured with it", ladder.exponent("with_head")),
+    ):
         ends = found.measured.ci95 or (np.nan, np.nan)
         parts.append(rows("exponent", words, "points", [middle], [found.measured.value], low=[ends[0]], high=[ends[1]]))
     return tidy(parts, "token")
@@ -131,7 +134,8 @@ def _measured_row(evidence_of: Callable[[tuple[str, ...]], Ladder], count: str) 
         law,
         f"closed form of this ladder's law: {found.predicted:.3f}",
         f"{found.measured:.3f}",
-        f"measured minus predicted {found.difference:.3f}: the formula, not the paper's number, which is of 32,000 tokens",
+        f"measured minus predicted {found.difference:.3f}: the formula, not the paper's number, which is of "
+        "32,000 tokens",
     )
 
 
@@ -148,7 +152,8 @@ FIGURE_5 = Figure(
     "5",
     "The best size against compute, measured by three counts",
     "the slope without the vocabulary is steeper than with it, by as much as the closed form says.",
-    "1,024 tokens and two layers: N_total is 5 to 1.7 times N; the exponents should differ by .15 to .20, their intervals "
+    "1,024 tokens and two layers: N_total is 5 to 1.7 times N; the exponents should differ by .15 to "
+    ".20, their intervals "
     "are about .03 wide on either side.",
     (SWEEP,),
     _ladder_needed(_figure_5),
@@ -164,11 +169,12 @@ FIGURE_5 = Figure(
 FIGURE_6 = Figure(
     "6",
     "Measured exponents on the local exponent of the ladder's own law",
-    "the measured exponent without the vocabulary lies on g at its sizes, the one with it on the value at infinite size.",
+    "the measured exponent without the vocabulary lies on g at its sizes, the one with it on the value "
+    "at infinite size.",
     "two layers throughout: the vocabulary grows as the square root of N, and g peaks at .70 rather than .98.",
     (SWEEP,),
     _ladder_needed(_figure_6),
-    with_room_below({"exponent": Panel("", "best N without the vocabulary", "d ln N / d ln C", log_y=False)}),
+    with_room({"exponent": Panel("", "best N without the vocabulary", "d ln N / d ln C", log_y=False)}, below=0.35),
     _found_6,
 )
 TABLE_1 = PaperTable(

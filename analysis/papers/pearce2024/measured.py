@@ -1,4 +1,4 @@
-"""The measured ladder: exponents of the best size with and without the vocabulary, and those that its own law predicts."""
+"""The measured ladder: exponents of the best size by each count, and those that its own law predicts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,12 +23,11 @@ from analysis.papers.figure import LackingRunsError
 from analysis.runs.from_records import is_sweep
 from analysis.runs.load import load_runs
 from analysis.runs.replicates import design_cells, seed_noise
-from analysis.runs.selection import Runs, Selection
-from scaling_harness.config.schema import Count
+from analysis.runs.selection import Count, Runs, Selection
 from scaling_harness.errors import UserError
 
 COUNTS: tuple[Count, ...] = ("non_embedding", "with_head", "total")
-"""Without the vocabulary; with one matrix of it, as Pearce and Song's N_T; with embedding and head, which are two here."""
+"""Without the vocabulary; with one matrix of it, as Pearce and Song's N_T; with embedding and head."""
 RESAMPLES = 500
 STEPS_PER_OCTAVE = 2  # budgets at which sizes are compared
 SEED = 0
@@ -103,7 +102,7 @@ class Ladder:
 
     @cached_property
     def drawn(self) -> Array:
-        """Ln L of every cell with other noise, (resamples, cells): of the seeds, or of the law's misfit if that is larger."""
+        """Ln L of every cell, (resamples, cells), with noise of the seeds, or of the law's misfit if larger."""
         noise = seed_noise(self.cells)
         sd = cell_sd(self.cells, noise, self.laws["with_head"].run_scatter)
         units = unit_draws(len(sd), RESAMPLES, noise.dof if noise else 0, np.random.default_rng(SEED))
@@ -166,14 +165,15 @@ class Ladder:
     def _at(self, count: str, C: float) -> tuple[float, Array, Array, Array] | None:
         """C, and ln of the best size there: measured (1,), of the law's own losses (1,), of every draw (resamples,).
 
-        Each size's distance to the law is interpolated along ln D between its own cells, so that no size is extrapolated
-        and a curved L(D) adds no error. None if the best size is not between sizes.
+        Each size's distance to the law is interpolated along ln D between its own cells, so that no size is
+        extrapolated and a curved L(D) adds no error. None if the best size is not between sizes.
         """
         sizes, weights, D = [], [], []
-        for size, rows in self.cells.groupby(count).indices.items():
-            log_d, target = np.log(self.cells.D.to_numpy()[rows]), np.log(C / (FLOPS_PER_PARAM_TOKEN * float(size)))
+        for size in np.unique(self.cells[count].to_numpy(float)):
+            rows = np.flatnonzero(self.cells[count] == size)
+            log_d, target = np.log(self.cells.D.to_numpy(float)[rows]), np.log(C / (FLOPS_PER_PARAM_TOKEN * size))
             if len(rows) > 1 and log_d.min() - 0.01 <= target <= log_d.max() + 0.01:
-                sizes.append(float(size))
+                sizes.append(size)
                 weights.append(np.zeros(len(self.cells)))
                 weights[-1][rows] = line_weights(log_d, np.array([target]))[:, 0]
                 D.append(np.exp(target))

@@ -1,7 +1,7 @@
 """Pearce and Song's synthetic experiment: Chinchilla's law at Kaplan's sizes, read with both counts.
 
-Twenty sizes of 10^2.9 to 10^9.2 parameters without the vocabulary, one aspect, 1,000 lengths; at each of 100 budgets the size
-of lowest loss, and a line through ln N and ln L against ln C, as their script does.
+Twenty sizes of 10^2.9 to 10^9.2 parameters without the vocabulary, one aspect, 1,000 lengths; at each of 100 budgets
+the size of lowest loss, and a line through ln N and ln L against ln C, as their script does.
 """
 
 from collections.abc import Mapping
@@ -20,14 +20,14 @@ from analysis.laws.vocabulary import PUBLISHED as VOCABULARY
 SIZES = np.logspace(2.9, 9.2, 20)
 LENGTHS = np.logspace(6, 25, 1000)
 BUDGETS: Mapping[str, tuple[float, float]] = MappingProxyType({"non_embedding": (12.95, 20.7), "total": (14, 20.7)})
-"""By what N and C count: decades of C. One version of their script starts at 13.4, where the smallest size is the best at many budgets."""
+"""Decades of C by what N and C count; a version of their script starts at 13.4, below the smallest size's best."""
 TRUTHS = ("besiroglu2024", "hoffmann2022")
 """Chinchilla's law as refitted, from which .78 comes, and as Hoffmann et al. print it, which gives .73 to .74."""
 
 
 @dataclass(frozen=True)
 class Frontier:
-    """The best of the synthetic runs at each budget: arrays (budgets,), and slopes of ln N, ln L and ln(L - E) in ln C."""
+    """The best of the synthetic runs at each budget, arrays; slopes of ln N, ln L and ln(L - E) in ln C."""
 
     C: Array
     N: Array
@@ -62,9 +62,7 @@ def synthetic_frontier(truth: str, count: str) -> Frontier:
     loss_NC = chinchilla.predict(params, N=total[:, None], D=LENGTHS[at])
     best = loss_NC.argmin(axis=0)
     L = loss_NC.min(axis=0)
-    size, loss, reducible = (
-        float(np.polyfit(np.log(C), np.log(y), 1)[0]) for y in (counted[best], L, L - params["E"])
-    )
+    size, loss, reducible = (float(np.polyfit(np.log(C), np.log(y), 1)[0]) for y in (counted[best], L, L - params["E"]))
     return Frontier(C, counted[best], L, size, loss, reducible)
 
 
