@@ -45,6 +45,14 @@ def corpus(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def published_dir():
+    root = os.environ.get("SCALING_HARNESS_DATA")
+    if not root or not (Path(root) / "published").is_dir():
+        pytest.skip("SCALING_HARNESS_DATA does not name a directory with published/*.csv")
+    return Path(root) / "published"
+
+
 @pytest.fixture
 def tiny(corpus, tmp_path):
     """Overrides that make a run take well under a second."""
