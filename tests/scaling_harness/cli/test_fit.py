@@ -92,6 +92,7 @@ def test_the_effect_of_the_objective_is_a_table_of_a_fit(attempt, published_dir)
     code, out, _ = attempt(*command, "--resamples", 20, "--objectives", "--json")
     assert code == 0
     document = json.loads(out)
+    assert 0 < document["holdout"]["coverage"]["mixture"]["mean_abs_rel_error"] < 0.02
     rows = {row["objective"]: row for row in document["objectives"]}
     assert rows["log_huber"]["E"] == pytest.approx(document["params"]["E"]["value"])
     assert rows["raw_squares"]["alpha"] == pytest.approx(0.3577, abs=1e-3)

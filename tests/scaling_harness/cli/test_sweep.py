@@ -60,7 +60,7 @@ def test_a_sweep_is_planned_run_looked_at_and_extended(own_sweep, call, capsys, 
     assert call("sweep", "run", *wider) == 2
     assert "sweep extend" in capsys.readouterr().err
     assert call("sweep", "extend", *wider) == 0
-    assert call("sweep", "run", *own_sweep) == 0
+    assert call("sweep", "run", *own_sweep, "runtime.workers=1") == 0
     after = {path: path.read_bytes() for path in (tmp_path / "runs" / "store").glob("*/record.json")}
     assert len(after) == 6
     assert {path: after[path] for path in records} == records

@@ -13,7 +13,7 @@ from scaling_harness.plan.plan import Job
 from scaling_harness.record.store import Store
 from scaling_harness.training.trainer import train
 
-TOKENS = 32_000
+TOKENS = 16_000
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def command(tiny, tmp_path):
     folder.mkdir(parents=True)
     grid = f"{{shapes: [[1, 16]], budgets: {{n_tokens: [{TOKENS}]}}, seeds: [0]}}"
     (folder / "mine.yaml").write_text(f'question: "?"\nname: mine\ngrids: [{grid}]\n')
-    more = ["runtime.checkpoint_every_s=0.2", "runtime.workers=1", "runtime.max_attempts=9"]
+    more = ["runtime.checkpoint_every_s=0.05", "runtime.workers=1", "runtime.max_attempts=9"]
     return [
         sys.executable,
         "-m",
