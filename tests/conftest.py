@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 os.environ["SCALING_HARNESS_POLL_S"] = "0.05"  # read when a module is first imported, here and in worker processes
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests run side by side
 
 from scaling_harness.config.compose import compose, run_config
 from scaling_harness.config.schema import RunConfig
