@@ -1,12 +1,17 @@
 """Every paper by its key: where a new one is entered."""
 
+from analysis.papers.besiroglu2024 import besiroglu2024
+from analysis.papers.czech2026 import czech2026
 from analysis.papers.figure import Paper
 from analysis.papers.hagele2024 import hagele2024
 from analysis.papers.hoffmann2022 import hoffmann2022
 from analysis.papers.kaplan2020 import kaplan2020
+from analysis.papers.pearce2024 import pearce2024
 from scaling_harness.errors import UserError
 
-PAPERS: dict[str, Paper] = {paper.key: paper for paper in (kaplan2020, hoffmann2022, hagele2024)}
+PAPERS: dict[str, Paper] = {
+    paper.key: paper for paper in (kaplan2020, hoffmann2022, hagele2024, pearce2024, besiroglu2024, czech2026)
+}
 
 
 def paper_named(key: str) -> Paper:

@@ -79,6 +79,22 @@ def drawing(panels: Mapping[str, Panel]) -> Callable[[Axes, pd.DataFrame], Axes]
     return draw
 
 
+def with_room(
+    panels: Mapping[str, Panel], below: float = 0.0, above: float = 0.0
+) -> Callable[[Axes, pd.DataFrame], Axes]:
+    """The same with even y axes longer by shares of their range, where the legend stands."""
+    plain = drawing(panels)
+
+    def draw(ax: Axes, frame: pd.DataFrame) -> Axes:
+        ax = plain(ax, frame)
+        low, high = ax.get_ylim()
+        ax.set_ylim(low - below * (high - low), high + above * (high - low))
+        ax.legend(loc="lower left" if below else "upper left")
+        return ax
+
+    return draw
+
+
 def _draw_series(ax: Axes, kind: str, at: int, part: pd.DataFrame, shades: Shades | None, label: str | None) -> None:
     """One line or one set of points; ``at`` is the place of its series among those of the kind."""
     size, x, y = float(part["n_params"].iloc[0]), part["x"].to_numpy(float), part["y"].to_numpy(float)
