@@ -2,9 +2,10 @@
 
 from analysis.papers.figure import Paper
 from analysis.papers.kaplan2020 import kaplan2020
+from analysis.papers.porian2024 import porian2024
 from scaling_harness.errors import UserError
 
-PAPERS: dict[str, Paper] = {paper.key: paper for paper in (kaplan2020,)}
+PAPERS: dict[str, Paper] = {paper.key: paper for paper in (kaplan2020, porian2024)}
 
 
 def paper_named(key: str) -> Paper:
