@@ -12,8 +12,8 @@ from analysis.figures import style
 from analysis.figures.style import ACCENT, GREY, SECOND, Shades
 
 COLUMNS = ("panel", "series", "kind", "x", "y", "low", "high", "n_params", "unit")
-COLOURS = (ACCENT, SECOND, "#009E73", "#CC79A7")
-MARKERS, DASHES = ("o", "s", "^", "D"), ("--", ":", "-.")
+COLOURS = (ACCENT, SECOND, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A4FBF", "#8C5A2B", "#B2BD2E", "#444444")
+MARKERS, DASHES = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*"), ("--", ":", "-.")
 KINDS = ("curve", "points", "fit", "paper")
 """A curve or a fit is a line by its size's colour, if it has a size; a paper's line is grey and dashed."""
 

@@ -132,6 +132,9 @@ class _Data:
     """Share of the text that fits and reports read, and that nothing is chosen on; 0 for no such text."""
     max_epochs: Annotated[float, Field(ge=1.0)] = 1.0
     """Largest number of passes over the training tokens; 1 is the infinite-data regime."""
+    train_tokens: PositiveInt | None = None
+    """Train on a random subset of so many tokens, in whole contexts: the same one for every seed, inside every larger
+    one. Null for all of them."""
 
     def __post_init__(self) -> None:
         if self.valid_fraction + self.test_fraction >= 1:
@@ -364,6 +367,11 @@ class EvaluationConfig:
     """Steps between measurements of the gradient noise scale; 0 for no measurements."""
     noise_seqs: Annotated[int, Field(ge=2)] = 8
     """Sequences per measurement: with one every 512 steps it costs at most 8/512 of the training."""
+    best_checkpoint: bool = False
+    """Whether the lowest of the validation losses during training is recorded, with the losses on every evaluation set
+    at that step: where early stopping would have ended the run. It costs a final evaluation at every new lowest."""
+    by_position: bool = False
+    """Whether every loss is also recorded by position in the context."""
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -31,7 +31,8 @@ def run_bytes(plan: Plan, batch_seqs: int | None = None) -> float:
     at_once = batch_seqs or runtime.micro_batch or plan.batch_seqs
     tokens = min(plan.batch_seqs, at_once) * n_ctx
     block = 16 * d_model + 3 * model.d_ff + 2 * model.heads * n_ctx
-    activations = tokens * (model.n_layer * block + 4 * d_model + 3 * plan.data.vocab_size)
+    n_layer = model.n_layer * int(model.options.get("passes", 1))
+    activations = tokens * (n_layer * block + 4 * d_model + 3 * plan.data.vocab_size)
     return _FLOAT * (5 * sum(plan.params.values()) + activations)
 
 

@@ -16,6 +16,7 @@ from pydantic_core import to_jsonable_python
 from scaling_harness.config.schema import (
     PRESETS,
     CosineSchedule,
+    DataConfig,
     EvaluationConfig,
     FlopsBudget,
     ModelConfig,
@@ -34,6 +35,7 @@ from scaling_harness.models import param_flop_counts, registry
 from scaling_harness.plan.lr_schedule import DecayShape, lr_multiplier
 from scaling_harness.plan.scale_rules import Scale, batch_tokens, learning_rate
 
+_LATER_EVALUATION = ("noise_every", "noise_seqs", "best_checkpoint", "by_position")
 NUMERICS_VERSION = 2
 """Increased by hand whenever the same configuration would train to other numbers."""
 
@@ -124,7 +126,7 @@ class Plan:
         return {
             "numerics_version": NUMERICS_VERSION,
             "model": _model_science(self.config.model),
-            "data": {"data_id": self.data.data_id, "kind": self.config.data.kind},
+            "data": _data_science(self.config.data, self.data),
             "optim": _plain(self.config.optim) | {"lr": _rule_science(self.config.optim.lr)},
             "schedule": _schedule_science(self.config.schedule),
             "budget": self._budget_science,
@@ -223,7 +225,7 @@ def resolve(config: RunConfig, data: DataInfo) -> Plan:
     batch = batch_tokens(config.budget.batch_tokens, at)
     n_steps = _n_steps(at.n_tokens, batch, model.n_ctx)
     n_tokens = n_steps * batch
-    n_unique = n_unique_tokens(data.n_train_tokens, model.n_ctx)
+    n_unique = n_unique_tokens(data.n_train_tokens, model.n_ctx, config.data.train_tokens)
     warmup_steps = _warmup_steps(config.schedule.warmup, n_steps, batch)
     peak_at = warmup_steps * batch if fall_exponent_of(config.schedule) else n_tokens
     _check_unique(n_tokens, n_unique, config.data.max_epochs)
@@ -314,6 +316,12 @@ def _model_science(model: ModelConfig) -> dict[str, Any]:
     return kept | {"n_head": model.heads, "target": registry.recorded_target(model.target)}
 
 
+def _data_science(config: DataConfig, data: DataInfo) -> dict[str, Any]:
+    """The tokens, and how many of them are trained on if not all."""
+    subset = {} if config.train_tokens is None else {"train_tokens": config.train_tokens}
+    return {"data_id": data.data_id, "kind": config.kind} | subset
+
+
 def _rule_science(setting: float | Rule) -> Any:
     """Plain form of a number or a rule, without the horizon if that is null."""
     plain = _plain(setting)
@@ -328,8 +336,8 @@ def _schedule_science(schedule: Any) -> dict[str, Any]:
 
 def _evaluation_science(evaluation: EvaluationConfig) -> dict[str, Any]:
     """Fields of the evaluation, without later ones that change no number and have their default."""
-    later = {"noise_every": EvaluationConfig.noise_every, "noise_seqs": EvaluationConfig.noise_seqs}
-    return {key: value for key, value in _plain(evaluation).items() if later.get(key) != value}
+    later = {name: getattr(EvaluationConfig, name) for name in _LATER_EVALUATION}
+    return {key: value for key, value in _plain(evaluation).items() if key not in later or later[key] != value}
 
 
 def _plain(config: Any) -> dict[str, Any]:
