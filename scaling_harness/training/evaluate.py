@@ -16,7 +16,9 @@ N_BLOCKS = 64
 
 
 @torch.no_grad()
-def evaluate(model: LanguageModel, windows: np.ndarray, vocab_size: int, device: str) -> EvalLoss:
+def evaluate(
+    model: LanguageModel, windows: np.ndarray, vocab_size: int, device: str, by_position: bool = False
+) -> EvalLoss:
     """Compute the mean loss of a run over windows, with the model in `eval()`: no dropout, norms by running averages.
 
     Parameters
@@ -29,6 +31,8 @@ def evaluate(model: LanguageModel, windows: np.ndarray, vocab_size: int, device:
         Size of the vocabulary, which decides how many windows are computed at once.
     device : str
         Device of the model.
+    by_position : bool
+        Whether to keep the means by position in the context too.
 
     Returns
     -------
@@ -37,17 +41,21 @@ def evaluate(model: LanguageModel, windows: np.ndarray, vocab_size: int, device:
     """
     n_ctx = windows.shape[1] - 1
     at_once = max(1, _LOGITS_AT_ONCE // (vocab_size * n_ctx))
-    parts = []
+    parts: list[torch.Tensor] = []
+    total_T = torch.zeros(n_ctx, dtype=torch.double)
     with _evaluating(model, device):
         for start in range(0, len(windows), at_once):
             tokens_1BT = torch.from_numpy(windows[start : start + at_once]).to(device)[None]
             losses_1BT = model.token_losses(tokens_1BT[:, :, :-1], tokens_1BT[:, :, 1:])
             parts.append(losses_1BT.double().mean(-1).cpu())
+            if by_position:
+                total_T += losses_1BT.double().sum((0, 1)).cpu()
     losses_B = torch.cat(parts, dim=1).numpy()[0]
     stderr = losses_B.std(ddof=min(1, len(windows) - 1)) / len(windows) ** 0.5
     blocks = np.array_split(losses_B, N_BLOCKS) if len(windows) >= N_BLOCKS else []
     means = [round(float(block.mean()), 5) for block in blocks]
-    return EvalLoss(float(losses_B.mean()), float(stderr), len(windows) * n_ctx, means)
+    positions = [round(loss, 5) for loss in (total_T / len(windows)).tolist()] if by_position else []
+    return EvalLoss(float(losses_B.mean()), float(stderr), len(windows) * n_ctx, means, positions)
 
 
 @contextlib.contextmanager
