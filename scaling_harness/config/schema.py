@@ -177,7 +177,16 @@ class HfData(_Data):
     kind: Literal["hf"] = "hf"
 
 
-TextData = SotuData | FilesData | HfData
+@dataclass(frozen=True, config=_STRICT)
+class InstalledData(_Data):
+    """Text that Python itself and the packages here bring: nothing to download, but it differs between versions."""
+
+    part: Literal["code", "docstrings"]
+    """`code`: source of the standard library without its tests; `docstrings`: those of NumPy, SciPy and pandas."""
+    kind: Literal["installed"] = "installed"
+
+
+TextData = SotuData | FilesData | HfData | InstalledData
 _Source = TextData | GeneratedData
 
 
@@ -290,10 +299,12 @@ def _check_fall(warmup: Warmup, fall_exponent: float) -> None:
 
 @dataclass(frozen=True, config=_STRICT)
 class CosineSchedule:
-    """Cosine from the end of the warm-up to `final_fraction` of the peak at the last step."""
+    """Cosine from the end of the warm-up to `final_fraction` of the peak, at its last step if `cycle` is 1."""
 
     warmup: Warmup
     final_fraction: Fraction
+    cycle: Annotated[float, Field(ge=1.0)] = 1.0
+    """Length of the cosine in lengths of the run, which ends before its decay (Hoffmann et al. 2022, figure A1)."""
     kind: Literal["cosine"] = "cosine"
 
 

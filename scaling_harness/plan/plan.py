@@ -103,7 +103,8 @@ class Plan:
         """Learning rate at a 0-based step."""
         shape, start, final = _decay(self.config, self.n_steps, self.warmup_steps)
         fall = fall_exponent_of(self.config.schedule)
-        factor = lr_multiplier(step, self.n_steps, self.warmup_steps, start, shape, final, fall)
+        end = _decay_end(self.config.schedule, self.n_steps)
+        factor = lr_multiplier(step, end, self.warmup_steps, start, shape, final, fall)
         return self.learning_rate * factor
 
     @cached_property
@@ -250,6 +251,11 @@ def fall_exponent_of(schedule: ScheduleConfig) -> float:
     return 0.0 if isinstance(schedule, CosineSchedule) else schedule.fall_exponent
 
 
+def _decay_end(schedule: ScheduleConfig, n_steps: int) -> int:
+    """Step at which the decay ends, after the last one for a cosine longer than the run."""
+    return round(schedule.cycle * n_steps) if isinstance(schedule, CosineSchedule) else n_steps
+
+
 def _n_steps(n_tokens: float, batch: int, n_ctx: int) -> int:
     if batch % n_ctx:
         lower = max(1, batch // n_ctx) * n_ctx
@@ -322,8 +328,9 @@ def _rule_science(setting: float | Rule) -> Any:
 
 
 def _schedule_science(schedule: Any) -> dict[str, Any]:
-    """Fields of the schedule, without a later one that changes no number at its default."""
-    return {key: value for key, value in _plain(schedule).items() if (key, value) != ("fall_exponent", 0.0)}
+    """Fields of the schedule, without later ones that change no number at their defaults."""
+    later = {"fall_exponent": 0.0, "cycle": 1.0}
+    return {key: value for key, value in _plain(schedule).items() if later.get(key) != value}
 
 
 def _evaluation_science(evaluation: EvaluationConfig) -> dict[str, Any]:
