@@ -4,10 +4,13 @@ from analysis.papers.figure import Paper
 from analysis.papers.kaplan2020 import kaplan2020
 from analysis.papers.mccandlish2018 import mccandlish2018
 from analysis.papers.merrill2025 import merrill2025
+from analysis.papers.muennighoff2023 import muennighoff2023
 from analysis.papers.porian2024 import porian2024
 from scaling_harness.errors import UserError
 
-PAPERS: dict[str, Paper] = {paper.key: paper for paper in (kaplan2020, porian2024, mccandlish2018, merrill2025)}
+PAPERS: dict[str, Paper] = {
+    paper.key: paper for paper in (kaplan2020, porian2024, mccandlish2018, merrill2025, muennighoff2023)
+}
 
 
 def paper_named(key: str) -> Paper:
