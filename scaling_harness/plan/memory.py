@@ -44,6 +44,17 @@ def machine_bytes() -> float:
     return machine
 
 
+def lacking_bytes(plan: Plan) -> float | None:
+    """Memory that a run takes with one context at a time, in bytes, if its worker or GPU has less; None if it fits.
+
+    Every process of a run holds the whole model: no launcher here divides one.
+    """
+    runtime = plan.config.runtime
+    there = 1e9 * runtime.memory_gb if runtime.memory_gb else machine_bytes()
+    least = PROCESS_BYTES + run_bytes(plan, batch_seqs=1)
+    return least if least > there else None
+
+
 def refuse_too_large(plan: Plan) -> None:
     """Refuse a run that this machine cannot hold even with one context at a time.
 
