@@ -26,7 +26,7 @@ from scaling_harness.data import installed
 from scaling_harness.errors import UserError
 
 if TYPE_CHECKING:
-    from scaling_harness.config.schema import TextData, HfData
+    from scaling_harness.config.schema import HfData, TextData
 
 SUFFIXES = (".txt", ".jsonl", ".parquet")
 """Suffixes of the files that are read from a directory; any other file given by name is read as text."""
