@@ -399,7 +399,7 @@ besiroglu2024 = Paper(
                     "histogram": Panel("", "ln L minus the law, %", "points", log_x=False, log_y=False),
                     "compute": Panel("", "C, FLOP", "ln L minus the law, %", x_as=style.power, log_y=False),
                 },
-                above=0.15,
+                above=0.3,
             ),
             _found_1,
             _PUBLIC,

@@ -18,6 +18,10 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
+from scaling_harness.config.known_entropy import BackOffData, GeneratedData, GrammarData, QuantaData, WalkData
+
+__all__ = ["BackOffData", "GrammarData", "QuantaData", "WalkData"]  # messages look here for the kinds of data
+
 _STRICT = ConfigDict(extra="forbid")
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Literal["non_embedding", "with_head", "total"]
@@ -182,7 +186,29 @@ class InstalledData(_Data):
     kind: Literal["installed"] = "installed"
 
 
-DataConfig = Annotated[SotuData | FilesData | HfData | InstalledData, Field(discriminator="kind")]
+TextData = SotuData | FilesData | HfData | InstalledData
+_Source = TextData | GeneratedData
+
+
+@dataclass(frozen=True, config=_STRICT)
+class NoiseData:
+    """Noise tokens mixed into any other data, which move its loss by a known amount (Kaplan et al. 2020, 6.3)."""
+
+    source: Annotated[_Source, Field(discriminator="kind")]
+    rate: Fraction
+    """Probability that a token is noise."""
+    n_noise_tokens: PositiveInt = 16
+    """Tokens of the noise, beside those of the source; all as probable."""
+    structure_seed: NonNegativeInt = 0
+    kind: Literal["noise"] = "noise"
+
+    @property
+    def max_epochs(self) -> float:
+        """Largest number of passes over the tokens of the source."""
+        return self.source.max_epochs
+
+
+DataConfig = Annotated[_Source | NoiseData, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, config=_STRICT, kw_only=True)
@@ -362,7 +388,8 @@ class EvaluationConfig:
     final_n_tokens: PositiveInt
     """Tokens of every evaluation set evaluated at the end."""
     extra_sets: tuple[str, ...] = ()
-    """Other distributions: `code` (the Python standard library), or paths of text files."""
+    """Other distributions: `code` (the Python standard library), `manual` (the texts of Python's help), `shuffled` (the
+    words of the corpus's own test text in a random order), or paths of text files."""
     noise_every: NonNegativeInt = 512
     """Steps between measurements of the gradient noise scale; 0 for no measurements."""
     noise_seqs: Annotated[int, Field(ge=2)] = 8

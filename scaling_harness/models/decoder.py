@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from scaling_harness.config.schema import Activation, ModelConfig
 from scaling_harness.models.fused_ops import linear_cross_entropy, rms_norm, rotary_attention, squared_relu, token_shift
-from scaling_harness.models.language_model import LanguageModel, UpdateRule, cross_entropies
+from scaling_harness.models.language_model import LanguageModel, UpdateRule
 
 
 @dataclass(frozen=True)
@@ -204,9 +204,6 @@ class Decoder(LanguageModel):
 
     def loss(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:  # noqa: D102
         return linear_cross_entropy(self.hidden(tokens_RBT), self.head_RDV(), targets_RBT.flatten(1))
-
-    def token_losses(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:  # noqa: D102
-        return cross_entropies(self(tokens_RBT), targets_RBT)
 
 
 class Block(nn.Module):

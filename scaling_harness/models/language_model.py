@@ -47,9 +47,13 @@ class LanguageModel(nn.Module):
         """
         raise NotImplementedError
 
+    def forward(self, tokens_RBT: Tensor) -> Tensor:
+        """Compute logits_RBTV."""
+        raise NotImplementedError
+
     def token_losses(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:
         """Compute the loss of each token, losses_RBT in nats, for evaluation."""
-        raise NotImplementedError
+        return cross_entropies(self(tokens_RBT), targets_RBT)
 
     def update_rules(self) -> dict[str, UpdateRule]:
         """Learning rate and decay by parameter name."""
@@ -120,8 +124,8 @@ class UserModule(LanguageModel):
     def loss(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:  # noqa: D102
         return self.token_losses(tokens_RBT, targets_RBT).mean((1, 2))
 
-    def token_losses(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:  # noqa: D102
-        return cross_entropies(self.module(tokens_RBT[0])[None], targets_RBT)
+    def forward(self, tokens_RBT: Tensor) -> Tensor:  # noqa: D102
+        return self.module(tokens_RBT[0])[None]
 
 
 def cross_entropies(logits_RBTV: Tensor, targets_RBT: Tensor) -> Tensor:

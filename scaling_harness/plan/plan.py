@@ -28,8 +28,7 @@ from scaling_harness.config.schema import (
     Warmup,
     WsdSchedule,
 )
-from scaling_harness.data.batches import n_unique_tokens
-from scaling_harness.data.token_cache import DataInfo
+from scaling_harness.data.source_info import PreparedData
 from scaling_harness.errors import UserError
 from scaling_harness.models import param_flop_counts, registry
 from scaling_harness.plan.lr_schedule import DecayShape, lr_multiplier
@@ -45,7 +44,7 @@ class Plan:
     """One resolved run: all that training needs, frozen and printable."""
 
     config: RunConfig
-    data: DataInfo
+    data: PreparedData
     batch_tokens: int
     """Tokens per step."""
     n_steps: int
@@ -197,15 +196,15 @@ class Job:
         return dataclasses.replace(self, runs=rest, planned_as=self.job_id) if rest else None
 
 
-def resolve(config: RunConfig, data: DataInfo) -> Plan:
+def resolve(config: RunConfig, data: PreparedData) -> Plan:
     """Derive a plan from a configuration and its prepared data.
 
     Parameters
     ----------
     config : RunConfig
         Configuration of the run.
-    data : DataInfo
-        Result of `token_cache.prepare`.
+    data : DataInfo or SourceInfo
+        Result of `prepare.prepare`.
 
     Returns
     -------
@@ -225,7 +224,7 @@ def resolve(config: RunConfig, data: DataInfo) -> Plan:
     batch = batch_tokens(config.budget.batch_tokens, at)
     n_steps = _n_steps(at.n_tokens, batch, model.n_ctx)
     n_tokens = n_steps * batch
-    n_unique = n_unique_tokens(data.n_train_tokens, model.n_ctx, config.data.train_tokens)
+    n_unique = data.n_unique_tokens(model.n_ctx) or n_tokens  # tokens that never repeat are as many as are used
     warmup_steps = _warmup_steps(config.schedule.warmup, n_steps, batch)
     peak_at = warmup_steps * batch if fall_exponent_of(config.schedule) else n_tokens
     _check_unique(n_tokens, n_unique, config.data.max_epochs)
@@ -316,9 +315,9 @@ def _model_science(model: ModelConfig) -> dict[str, Any]:
     return kept | {"n_head": model.heads, "target": registry.recorded_target(model.target)}
 
 
-def _data_science(config: DataConfig, data: DataInfo) -> dict[str, Any]:
+def _data_science(config: DataConfig, data: PreparedData) -> dict[str, Any]:
     """The tokens, and how many of them are trained on if not all."""
-    subset = {} if config.train_tokens is None else {"train_tokens": config.train_tokens}
+    subset = {} if data.train_tokens is None else {"train_tokens": data.train_tokens}
     return {"data_id": data.data_id, "kind": config.kind} | subset
 
 

@@ -35,6 +35,9 @@ class EvalLoss:
     """Means over equal blocks of consecutive windows, in order of the text; none in records of earlier versions."""
     position_losses_nats: list[float] = field(default_factory=list)
     """Means by position in the context, that of the first target first; none unless `evaluation.by_position`."""
+    entropy_nats: float | None = None
+    """Exact entropy of the tokens, if their law is known: what lies above is the mean divergence from it, and the
+    standard error is that of the divergence. None for text, and in records of earlier versions."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from pydantic_core import to_jsonable_python
 
 from scaling_harness.config.compose import run_config
 from scaling_harness.config.schema import DataConfig, RunConfig
-from scaling_harness.data.token_cache import DataInfo, prepare
+from scaling_harness.data.prepare import prepare
+from scaling_harness.data.source_info import PreparedData
 from scaling_harness.errors import UserError
 from scaling_harness.plan.plan import Job, Plan, resolve
 from sweeps.compose import sweep_config
@@ -60,7 +61,7 @@ def data_key(config: RunConfig) -> DataKey:
 
 
 def resolve_all(
-    configs: Iterable[RunConfig], prepared: Mapping[DataKey, DataInfo] = MappingProxyType({})
+    configs: Iterable[RunConfig], prepared: Mapping[DataKey, PreparedData] = MappingProxyType({})
 ) -> tuple[Plan, ...]:
     """Resolve configurations, keeping one plan per fingerprint.
 
@@ -68,7 +69,7 @@ def resolve_all(
     ----------
     configs : iterable of RunConfig
         Runs.
-    prepared : mapping of DataKey to DataInfo, optional
+    prepared : mapping of DataKey to PreparedData, optional
         Data sets that are prepared already; the rest are prepared here.
 
     Returns
@@ -93,11 +94,11 @@ class Resolver:
 
     Parameters
     ----------
-    prepared : mapping of DataKey to DataInfo, optional
+    prepared : mapping of DataKey to PreparedData, optional
         Data sets that are prepared already.
     """
 
-    def __init__(self, prepared: Mapping[DataKey, DataInfo] = MappingProxyType({})) -> None:
+    def __init__(self, prepared: Mapping[DataKey, PreparedData] = MappingProxyType({})) -> None:
         self._known = dict(prepared)
 
     def __call__(self, config: RunConfig) -> Plan:

@@ -5,6 +5,7 @@ from analysis.papers.kaplan2020.architectures import FIGURE_7, FIGURE_17, FIGURE
 from analysis.papers.kaplan2020.compute import FIGURE_3, FIGURE_4, FIGURE_12, FIGURE_13, FIGURE_14
 from analysis.papers.kaplan2020.critical import FIGURE_10, FIGURE_18
 from analysis.papers.kaplan2020.crossing import FIGURE_15
+from analysis.papers.kaplan2020.distributions import FIGURE_8
 from analysis.papers.kaplan2020.embeddings import FIGURE_6
 from analysis.papers.kaplan2020.evidence import Evidence
 from analysis.papers.kaplan2020.fixed_budget import FIGURE_11, FIGURE_19
@@ -16,7 +17,16 @@ from analysis.papers.kaplan2020.shape import FIGURE_5, FIGURE_24
 
 OURS = tuple(
     f"kaplan/{name}"
-    for name in ("critical-batch", "sizes", "shape", "schedules", "embeddings", "data-limited", "architectures")
+    for name in (
+        "critical-batch",
+        "sizes",
+        "shape",
+        "schedules",
+        "embeddings",
+        "data-limited",
+        "architectures",
+        "distributions",
+    )
 )
 kaplan2020 = Paper(
     "kaplan2020",
@@ -29,6 +39,7 @@ kaplan2020 = Paper(
         FIGURE_5,
         FIGURE_6,
         FIGURE_7,
+        FIGURE_8,
         FIGURE_9,
         FIGURE_10,
         FIGURE_11,

@@ -82,7 +82,7 @@ class Evidence:
         dropped = tuple(row for part in parts for row in part.dropped)
         runs = Runs(frame, dropped, parts[0].count)
         whole = np.asarray(frame["train_tokens"].isna())
-        return cls(clean(runs.where(whole)), curves_of(runs), frame[~whole])
+        return cls(clean(runs.where(whole)), curves_of(runs), runs.where(~whole).frame)
 
     @cached_property
     def unit(self) -> str:

@@ -1,5 +1,7 @@
 """Figures 9 and 16: what too few distinct tokens do, and when runs on them are to be stopped."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -58,8 +60,8 @@ def _figure_9(evidence: Evidence) -> pd.DataFrame:
     return tidy(parts, evidence.unit)
 
 
-def _rms(fitted: np.ndarray, loss: pd.Series) -> float:
-    return float(np.sqrt((np.log(fitted / loss.to_numpy(float)) ** 2).mean()))
+def _rms(fitted: np.ndarray, loss: Any) -> float:
+    return float(np.sqrt((np.log(fitted / np.asarray(loss, float)) ** 2).mean()))
 
 
 def _found_9(table: pd.DataFrame) -> str:
@@ -86,7 +88,8 @@ def _figure_16(evidence: Evidence) -> pd.DataFrame:
     at = style.span(gap[shown], beyond=0.2, n=40)
     bound = earliest_stop(evidence.steps_law_at_least.values, at, 0.0)
     parts.append(rows(STOP, r"bound 5.7, $S_c / [L(N, D) - L(N, \infty)]^{1/\alpha_S}$", "fit", at, bound))
-    middle = float(np.sort(cells["N"].unique())[cells["N"].nunique() // 2])
+    sizes = np.unique(cells["N"].to_numpy(float))
+    middle = float(sizes[len(sizes) // 2])
     for index, run in cells.loc[cells["N"] == middle].sort_values("D").iterrows():
         if index in evidence.curves:
             tokens, loss = evidence.curves[index]

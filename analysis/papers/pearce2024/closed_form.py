@@ -50,8 +50,8 @@ def _found_1(table: pd.DataFrame) -> str:
     worst = {kind: float(part["y"].abs().max()) for kind, part in beside.groupby("kind")}
     said = "; ".join(text.replace("$", "").replace("{", "").replace("}", "") for text in fits)
     return (
-        f"Omega N^power is {said}. The published 47,491 belongs to the free power, and was printed with 1/3: so "
-        f"1/3 it misses N_total by up to {worst['paper']:.1f} %, the fits by up to {worst['fit']:.1f} %."
+        f"Omega N^power is {said}. The published 47,491 belongs to the free power and is printed with 1/3: as "
+        f"printed it misses N_total by up to {worst['paper']:.1f} %, the fits by up to {worst['fit']:.1f} %."
     )
 
 
@@ -192,7 +192,8 @@ FIGURE_3 = Figure(
 FIGURE_4 = Figure(
     "4",
     "The slope of the lowest loss against compute",
-    "k is no constant: the loss is no power of C without E, and its mean over Kaplan's range is near his .057.",
+    "k is no constant: the loss is no power of C without E, and over Kaplan's range it is nearer his "
+    ".057 without the vocabulary.",
     "closed form (envelope theorem).",
     (),
     _figure_4,

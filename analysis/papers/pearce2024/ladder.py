@@ -117,8 +117,8 @@ def law_rows(evidence_of: Callable[[tuple[str, ...]], Ladder]) -> list[LawRow]:
         for truth, count, kind, published in (
             ("besiroglu2024", "non_embedding", "non_embedding", ".78"),
             ("hoffmann2022", "non_embedding", "non_embedding", ".73 to .74"),
-            ("besiroglu2024", "with_head", "total", ".51"),
-            ("hoffmann2022", "with_head", "total", ".46"),
+            ("besiroglu2024", "with_head", "total", ".51, beta / (alpha + beta)"),
+            ("hoffmann2022", "with_head", "total", ".46, beta / (alpha + beta)"),
         )
     ]
     return [*synthetic, *[_measured_row(evidence_of, count) for count in COUNTS]]

@@ -18,7 +18,7 @@ from tests.analysis.kaplan_truth import LAW, POWER
 
 ALPHA_C = 1 / (1 / LAW["beta"] + POWER + 1 / LAW["alpha"])
 NOT_FED = {"1", "15"}  # by six sizes of three lengths: L(D) wants four, and L(C) does not fall below L(D(C))
-OF_SETTINGS = {"5", "6", "22", "24", "9", "16", "7", "17", "20", "21"}  # other modules here
+OF_SETTINGS = {"5", "6", "8", "22", "24", "9", "16", "7", "17", "20", "21"}  # other modules here
 
 
 def figure(name):

@@ -188,7 +188,7 @@ def test_divergence_ends_one_run_and_leaves_its_stack_alone(make_plan, tmp_path)
 
 
 def test_gradient_accumulation_does_not_change_the_numbers(make_plan, tmp_path):
-    plan = make_plan("budget.batch_tokens=128", "budget.n_tokens=12800")
+    plan = make_plan("budget.batch_tokens=128", "budget.n_tokens=3200")
     (whole,) = train(tmp_path / "whole", plan)
     (parts,) = train(tmp_path / "parts", plan, micro_batch=3)
     assert parts.losses["valid"].loss_nats == pytest.approx(whole.losses["valid"].loss_nats, abs=1e-4)
@@ -225,9 +225,9 @@ def test_counts_that_do_not_add_up_are_refused(make_plan, tmp_path):
 
 def test_two_processes_train_what_one_does(make_plan, tmp_path, tiny):
     """torchrun with gloo: the same global batch, its halves on two processes."""
-    plan = make_plan("budget.batch_tokens=128", "budget.n_tokens=12800")
+    plan = make_plan("budget.batch_tokens=128", "budget.n_tokens=3200")
     (alone,) = train(tmp_path / "alone", plan)
-    overrides = [*tiny, "budget.batch_tokens=128", "budget.n_tokens=12800"]
+    overrides = [*tiny, "budget.batch_tokens=128", "budget.n_tokens=3200"]
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", "-m"]
     done = subprocess.run(
         [*launch, "scaling_harness.train", *overrides, f"runtime.runs_dir={tmp_path / 'two'}"],

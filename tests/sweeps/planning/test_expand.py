@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from scaling_harness.config.compose import CONF_DIR, compose
-from scaling_harness.data.token_cache import DataInfo, prepare
+from scaling_harness.config.schema import TextData
+from scaling_harness.data.prepare import prepare
+from scaling_harness.data.token_cache import DataInfo
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.plan.scale_rules import n_layer
 from sweeps.planning.expand import expand
@@ -133,7 +135,7 @@ def header_of(name):
 
 def prepared_or_stand_in(data, extra_sets, data_dir):
     """Bytes are prepared; a BPE of the embedded corpus takes a minute, and planning wants no more than its sizes."""
-    if data.tokenizer.kind == "bytes":
+    if not (isinstance(data, TextData) and data.tokenizer.kind == "bpe"):
         return prepare(data, extra_sets, data_dir)
     vocab_size, nowhere = data.tokenizer.vocab_size, data_dir
     return DataInfo("id", "sotu", vocab_size, 3 * 10**6, 10**5, nowhere, nowhere, nowhere, 236, (), 3.5, nowhere, 10**5)
