@@ -16,6 +16,7 @@ from scaling_harness.data.source_info import PreparedData
 from scaling_harness.data.token_cache import DataInfo
 from scaling_harness.errors import UserError
 from scaling_harness.plan.plan import Job, Plan, resolve
+from scaling_harness.plan.sized_run import vocab_size_of
 from sweeps.compose import sweep_config
 from sweeps.config import FlopsAxis, Grid, TokensAxis
 from sweeps.planning.stacking import group_into_jobs
@@ -116,8 +117,7 @@ def _resolve_without_text(config: RunConfig) -> Plan:
     data, nowhere = config.data, Path()
     if not isinstance(data, TextData):
         return resolve(config, prepare(data, (), nowhere))
-    vocab_size = data.tokenizer.vocab_size if data.tokenizer.kind == "bpe" else 256
-    info = DataInfo("", data.kind, vocab_size, 2**62, 0, nowhere, nowhere, None, 0, (), 1.0)
+    info = DataInfo("", data.kind, vocab_size_of(data), 2**62, 0, nowhere, nowhere, None, 0, (), 1.0)
     return resolve(config, dataclasses.replace(info, train_tokens=data.train_tokens))
 
 
