@@ -67,6 +67,7 @@ class PowerSum:
         self.designs = [design for design, _ in built]
         self._bases = [base for _, base in built]
         self._squares = [(U[:, :, None] * U[:, None, :]).reshape(len(U), -1) for U in self.designs]
+        self._columns = self._nonzero_columns()
 
     def subset(self, rows: Rows) -> Self:
         """The same function, same centre, on some of the rows."""
@@ -76,7 +77,16 @@ class PowerSum:
         part.designs = [U_nP[rows] for U_nP in self.designs]
         part._bases = [base_n[rows] for base_n in self._bases]
         part._squares = [squares_nQ[rows] for squares_nQ in self._squares]
+        part._columns = part._nonzero_columns()
         return part
+
+    def _nonzero_columns(self) -> list[tuple[int, int, Array | None]]:
+        """Term, parameter and column of the designs where it is not zero; None for one of ones, which scale nothing."""
+        return [
+            (t, p, None if (U_nP[:, p] == 1.0).all() else U_nP[:, p].copy())
+            for t, U_nP in enumerate(self.designs)
+            for p in np.flatnonzero(U_nP.any(axis=0)).tolist()
+        ]
 
     def _design(self, name: str, exponents: Mapping[str, str | float]) -> tuple[Array, Array]:
         """U_nP and base_n of one term's logarithm, u = U z + base."""
@@ -153,7 +163,7 @@ class PowerSum:
     def log_terms(self, z_KP: Array) -> list[Array]:
         """u_t of every term, each (K, n)."""
         return [
-            np.clip(z_KP @ U_nP.T + base_n, -LOG_LIMIT, LOG_LIMIT)
+            np.minimum(np.maximum(z_KP @ U_nP.T + base_n, -LOG_LIMIT), LOG_LIMIT)
             for U_nP, base_n in zip(self.designs, self._bases, strict=True)
         ]
 
@@ -172,9 +182,8 @@ class PowerSum:
     def _mean_design(self, shares: tuple[Array, ...] | list[Array]) -> Array:
         """Sum of share_t U_t, shape (K, P, n)."""
         J_KPn = np.zeros((len(shares[0]), self.n_params, self.n_rows))
-        for share_Kn, U_nP in zip(shares, self.designs, strict=True):
-            for p in np.flatnonzero(U_nP.any(axis=0)):
-                J_KPn[:, p] += share_Kn * U_nP[:, p]
+        for t, p, column_n in self._columns:
+            J_KPn[:, p] += shares[t] if column_n is None else shares[t] * column_n
         return J_KPn
 
     def curvature(self, at: Evaluation, J_KPn: Array, h_Kn: Array, v_Kn: Array) -> Array:
