@@ -66,8 +66,8 @@ class PowerSum:
             built.append(self._design(law.offset, {}))
         self.designs = [design for design, _ in built]
         self._bases = [base for _, base in built]
+        self._columns = [_columns(U) for U in self.designs]
         self._squares = [(U[:, :, None] * U[:, None, :]).reshape(len(U), -1) for U in self.designs]
-        self._columns = self._nonzero_columns()
 
     def subset(self, rows: Rows) -> Self:
         """The same function, same centre, on some of the rows."""
@@ -76,17 +76,9 @@ class PowerSum:
         part.n_rows = len(rows)
         part.designs = [U_nP[rows] for U_nP in self.designs]
         part._bases = [base_n[rows] for base_n in self._bases]
+        part._columns = [_columns(U_nP) for U_nP in part.designs]
         part._squares = [squares_nQ[rows] for squares_nQ in self._squares]
-        part._columns = part._nonzero_columns()
         return part
-
-    def _nonzero_columns(self) -> list[tuple[int, int, Array | None]]:
-        """Term, parameter and column of the designs where it is not zero; None for one of ones, which scale nothing."""
-        return [
-            (t, p, None if (U_nP[:, p] == 1.0).all() else U_nP[:, p].copy())
-            for t, U_nP in enumerate(self.designs)
-            for p in np.flatnonzero(U_nP.any(axis=0)).tolist()
-        ]
 
     def _design(self, name: str, exponents: Mapping[str, str | float]) -> tuple[Array, Array]:
         """U_nP and base_n of one term's logarithm, u = U z + base."""
@@ -162,10 +154,7 @@ class PowerSum:
 
     def log_terms(self, z_KP: Array) -> list[Array]:
         """u_t of every term, each (K, n)."""
-        return [
-            np.minimum(np.maximum(z_KP @ U_nP.T + base_n, -LOG_LIMIT), LOG_LIMIT)
-            for U_nP, base_n in zip(self.designs, self._bases, strict=True)
-        ]
+        return [_limited(z_KP @ U_nP.T + base_n) for U_nP, base_n in zip(self.designs, self._bases, strict=True)]
 
     def evaluate(self, z_KP: Array) -> Evaluation:
         """Ln L at each of the K internal vectors."""
@@ -182,8 +171,9 @@ class PowerSum:
     def _mean_design(self, shares: tuple[Array, ...] | list[Array]) -> Array:
         """Sum of share_t U_t, shape (K, P, n)."""
         J_KPn = np.zeros((len(shares[0]), self.n_params, self.n_rows))
-        for t, p, column_n in self._columns:
-            J_KPn[:, p] += shares[t] if column_n is None else shares[t] * column_n
+        for share_Kn, columns in zip(shares, self._columns, strict=True):
+            for p, column_n in columns:
+                J_KPn[:, p] += share_Kn if column_n is None else share_Kn * column_n
         return J_KPn
 
     def curvature(self, at: Evaluation, J_KPn: Array, h_Kn: Array, v_Kn: Array) -> Array:
@@ -199,6 +189,18 @@ class PowerSum:
         for share_Kn, squares_nQ in zip(shares, self._squares, strict=True):
             total += (v_Kn * share_Kn) @ squares_nQ
         return total.reshape(-1, self.n_params, self.n_params)
+
+
+def _columns(U_nP: Array) -> list[tuple[int, Array | None]]:
+    """Parameters that a term depends on, each with its column of the design; None if that is 1 in every row."""
+    return [
+        (int(p), None if (U_nP[:, p] == 1.0).all() else U_nP[:, p].copy()) for p in np.flatnonzero(U_nP.any(axis=0))
+    ]
+
+
+def _limited(u_Kn: Array) -> Array:
+    """The same array, cut at LOG_LIMIT: two ufuncs in place cost half of `np.clip`."""
+    return np.minimum(np.maximum(u_Kn, -LOG_LIMIT, out=u_Kn), LOG_LIMIT, out=u_Kn)
 
 
 def gram(J_KPn: Array, weights_Kn: Array) -> Array:
