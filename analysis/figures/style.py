@@ -112,6 +112,13 @@ def styled() -> Iterator[None]:
         yield
 
 
+def current_settings() -> dict[Any, Any]:
+    """Settings of matplotlib as the user has them, for figures that another process draws."""
+    settings = dict(mpl.rcParams.copy())
+    del settings["backend"]
+    return settings
+
+
 def short(value: float) -> str:
     """Write 28000 as 28k, 2.5e6 as 2.5M; from 1e12 on as a power of ten."""
     if value >= 1e12 or value < 1:
