@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from scaling_harness.data.batches import BatchSampler
+from scaling_harness.data.token_source import TokenSource
 from scaling_harness.models.language_model import LanguageModel
 from scaling_harness.record.gradient_noise_scale import unbiased
 
@@ -21,13 +21,15 @@ _FLOATS_AT_ONCE = 1 << 24
 """Number of floats in the gradients of sequences that are computed together: 64 MB."""
 
 
-def next_windows(sampler: BatchSampler, step: int, n_seqs: int) -> np.ndarray:
+def next_windows(source: TokenSource, seed: int, step: int, n_seqs: int) -> np.ndarray:
     """Take the next sequences of a run, from the batches of `step` and later.
 
     Parameters
     ----------
-    sampler : BatchSampler
-        Sampler of the run.
+    source : TokenSource
+        Tokens of the run.
+    seed : int
+        Its seed.
     step : int
         Number of steps done.
     n_seqs : int
@@ -37,10 +39,10 @@ def next_windows(sampler: BatchSampler, step: int, n_seqs: int) -> np.ndarray:
     -------
     ndarray of int64 and shape (n_seqs, n_ctx + 1)
     """
-    windows = sampler.batch(step)
+    windows = source.batch(seed, step)
     while len(windows) < n_seqs:
         step += 1
-        windows = np.concatenate([windows, sampler.batch(step)])
+        windows = np.concatenate([windows, source.batch(seed, step)])
     return windows[:n_seqs]
 
 
@@ -95,7 +97,10 @@ def _sequence_gradients(model: LanguageModel, run: int, windows_BT: Tensor) -> I
     for part_BT in windows_BT.split(at_once):
         # Here the run axis holds sequences: each is treated as a run, all with the same parameters.
         copies = [(p.expand(len(part_BT), *p.shape[1:]) if stacked else p).requires_grad_() for p in own]
-        buffers = {f"model.{name}": buffer.clone() for name, buffer in model.named_buffers()}
+        buffers = {
+            f"model.{name}": (buffer[run : run + 1] if name in model.run_buffers else buffer).clone()
+            for name, buffer in model.named_buffers()
+        }
         loss_R = functional_call(loss, dict(zip(names, copies, strict=True)) | buffers, part_BT[:, None])
         gradients = torch.autograd.grad(loss_R.sum(), copies)
         yield list(gradients) if stacked else [g[None] for g in gradients]

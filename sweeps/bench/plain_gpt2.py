@@ -71,7 +71,7 @@ def _loop(run: Plan, curve: Curve, oversight: Oversight) -> EvalLoss | None:
     from torch.nn import functional as F
 
     from scaling_harness.data.batches import evaluation_windows
-    from scaling_harness.data.token_cache import open_tokens
+    from scaling_harness.data.token_cache import DataInfo, open_tokens
     from scaling_harness.models.language_model import UserModule
     from scaling_harness.models.registry import describe
     from scaling_harness.training.evaluate import evaluate
@@ -80,6 +80,7 @@ def _loop(run: Plan, curve: Curve, oversight: Oversight) -> EvalLoss | None:
     V, T = run.data.vocab_size, run.config.model.n_ctx
     model = describe(run.config.model, V).build()
     optimizer = _optimizer(model, run)
+    assert isinstance(run.data, DataInfo)
     tokens = open_tokens(run.data.train_path)
     for step in range(run.n_steps):
         for group in optimizer.param_groups:
