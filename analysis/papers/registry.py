@@ -2,9 +2,10 @@
 
 from analysis.papers.figure import Paper
 from analysis.papers.kaplan2020 import kaplan2020
+from analysis.papers.truth import truth
 from scaling_harness.errors import UserError
 
-PAPERS: dict[str, Paper] = {paper.key: paper for paper in (kaplan2020,)}
+PAPERS: dict[str, Paper] = {paper.key: paper for paper in (kaplan2020, truth)}
 
 
 def paper_named(key: str) -> Paper:
