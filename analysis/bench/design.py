@@ -1,8 +1,9 @@
 """What half-widths a planned grid will give, calculated before anything is trained.
 
-Losses of the planned cells are those of a law fitted to earlier runs; seeds differ by fixed amounts of the size of the
-noise of the earlier runs. The three approaches then give their intervals as they would for trained runs, and how far
-their exponents are from the law's own is the error of their form on this grid.
+Losses of the planned cells are those of a law fitted to earlier runs and what each of their budgets missed it by. Seeds
+differ by fixed amounts of the size of the noise of the earlier runs. The three approaches then give their intervals as
+they would for trained runs, widened by the misfit that they meet, and how far their exponents are from the law's own is
+the error of their form on this grid.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,6 +17,8 @@ from analysis.arrays import Array
 from analysis.fitting.result import FitResult
 from analysis.frontier.approaches import three_approaches
 from analysis.laws.chinchilla import skaling, tied
+from analysis.laws.law import FLOPS_PER_PARAM_TOKEN
+from analysis.runs.replicates import design_cells
 from analysis.runs.selection import Runs
 from analysis.runs.trunk_effect import trunk_effect
 
@@ -60,16 +63,53 @@ def grid_of(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame({name: list(branches[column]) for name, column in columns.items()})
 
 
-def earlier_runs(runs: Runs) -> tuple[list[FitResult], float | None, float]:
-    """Laws of earlier runs, the noise of one seed in ln L (None if unknown), and the share that trunks have of it."""
+@dataclass(frozen=True)
+class Earlier:
+    """What earlier runs tell of runs that are planned.
+
+    Attributes
+    ----------
+    laws : tuple of FitResult
+        Chinchilla's, Skaling's and the tied law.
+    misfits : tuple of (array, array)
+        Of each law, ln C of every budget and the mean of ln L minus the law's there.
+    noise : float or None
+        Standard deviation of ln L between seeds; None if no cell has two.
+    share : float
+        Of its variance, what branches of one trunk have in common.
+    """
+
+    laws: tuple[FitResult, ...]
+    misfits: tuple[tuple[Array, Array], ...]
+    noise: float | None
+    share: float
+
+
+def earlier_runs(runs: Runs) -> Earlier:
+    """Fit the laws of earlier runs, and measure their noise and what they miss the laws by."""
     found = three_approaches(runs, beside=(skaling, tied), curves={}, resamples=2)
     shared = trunk_effect(runs.frame)
-    laws = [found.parametric, *found.beside.values()]
-    return laws, found.noise.sd if found.noise else None, shared.share if shared else 0.0
+    laws = (found.parametric, *found.beside.values())
+    misfits = tuple(misfit_by_budget(runs.frame, law) for law in laws)
+    return Earlier(laws, misfits, found.noise.sd if found.noise else None, shared.share if shared else 0.0)
+
+
+def misfit_by_budget(frame: pd.DataFrame, law: FitResult) -> tuple[Array, Array]:
+    """Ln C of every budget of the runs, and the mean of ln L minus the law's over its cells."""
+    cells = design_cells(frame)
+    missed = np.log(cells["L"].to_numpy()) - np.log(law.law.predict(law.values, N=cells["N"], D=cells["D"]))
+    ln_c = np.log(cells["C"].to_numpy(float)).round(1)  # cells of one budget differ in C by less than a step
+    budgets, at = np.unique(ln_c, return_inverse=True)
+    return budgets, np.bincount(at, missed) / np.bincount(at)
 
 
 def predict_half_widths(
-    grid: pd.DataFrame, truth: FitResult, noise: float, share: float = 0.0, resamples: int = 500
+    grid: pd.DataFrame,
+    truth: FitResult,
+    noise: float,
+    share: float = 0.0,
+    resamples: int = 500,
+    misfit: tuple[Array, Array] | None = None,
 ) -> Predicted:
     """Calculate the intervals of a on a planned grid.
 
@@ -85,14 +125,17 @@ def predict_half_widths(
         Of its variance, what branches of one trunk have in common; see `trunk_effect.TrunkEffect`.
     resamples : int
         Noise draws.
+    misfit : (array, array), optional
+        Ln C and what ln L misses the law by there, taken as linear between and as constant beyond; see `Earlier`.
 
     Returns
     -------
     Predicted
     """
     inputs = {name: grid[name].to_numpy(float) for name in ("N", "D")}
-    frame = grid.assign(C=6 * inputs["N"] * inputs["D"])
-    frame["L"] = truth.law.predict(truth.values, **inputs) * np.exp(noise * seed_pattern(grid, share))
+    frame = grid.assign(C=FLOPS_PER_PARAM_TOKEN * inputs["N"] * inputs["D"])
+    missed = np.interp(np.log(frame["C"]), *misfit) if misfit else 0.0
+    frame["L"] = truth.law.predict(truth.values, **inputs) * np.exp(noise * seed_pattern(grid, share) + missed)
     found = three_approaches(Runs(frame, columns={"N": "N", "D": "D", "L": "L"}), curves={}, resamples=resamples)
     true_a = truth.derived["a"].value
     each = found.approaches.items()

@@ -27,6 +27,11 @@ class SourceInfo:
         return self.base.evaluation_sets if self.base else ("valid", "test")
 
     @property
+    def train_tokens(self) -> int | None:
+        """Size of the subset of a text that is trained on; None for all of it."""
+        return self.base.train_tokens if self.base else None
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """Token files that must be on the machine that trains."""
         return self.base.files if self.base else ()

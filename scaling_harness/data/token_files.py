@@ -12,12 +12,12 @@ class TokenFiles:
     def __init__(self, info: DataInfo, n_ctx: int, batch_seqs: int) -> None:
         self._tokens = open_tokens(info.train_path)
         self._paths = info.evaluation_paths
-        self._n_ctx, self._batch_seqs = n_ctx, batch_seqs
+        self._n_ctx, self._batch_seqs, self._train_tokens = n_ctx, batch_seqs, info.train_tokens
         self._samplers: dict[int, BatchSampler] = {}
 
     def batch(self, seed: int, i: int) -> np.ndarray:  # noqa: D102
         if seed not in self._samplers:
-            self._samplers[seed] = BatchSampler(self._tokens, self._n_ctx, self._batch_seqs, seed)
+            self._samplers[seed] = BatchSampler(self._tokens, self._n_ctx, self._batch_seqs, seed, self._train_tokens)
         return self._samplers[seed].batch(i)
 
     @property

@@ -3,7 +3,7 @@
 R run, B batch, T time, V vocabulary.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +29,8 @@ class LanguageModel(nn.Module):
     n_runs: int
     has_run_axis = True
     """Whether every parameter has the run axis first."""
+    run_buffers: Collection[str] = ()
+    """Names of the buffers that have it too."""
 
     def loss(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:
         """Compute the mean loss of each run, for training.

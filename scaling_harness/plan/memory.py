@@ -31,7 +31,8 @@ def run_bytes(plan: Plan, batch_seqs: int | None = None) -> float:
     at_once = batch_seqs or runtime.micro_batch or plan.batch_seqs
     tokens = min(plan.batch_seqs, at_once) * n_ctx
     block = 16 * d_model + 3 * model.d_ff + 2 * model.heads * n_ctx
-    activations = tokens * (model.n_layer * block + 4 * d_model + 3 * plan.data.vocab_size)
+    n_layer = model.n_layer * int(model.options.get("passes", 1))
+    activations = tokens * (n_layer * block + 4 * d_model + 3 * plan.data.vocab_size)
     return _FLOAT * (5 * sum(plan.params.values()) + activations)
 
 
@@ -41,6 +42,17 @@ def machine_bytes() -> float:
     with contextlib.suppress(OSError, ValueError):  # no such file, or the word "max"
         return min(machine, float(int(_CGROUP_LIMIT.read_text())))
     return machine
+
+
+def lacking_bytes(plan: Plan) -> float | None:
+    """Memory that a run takes with one context at a time, in bytes, if its worker or GPU has less; None if it fits.
+
+    Every process of a run holds the whole model: no launcher here divides one.
+    """
+    runtime = plan.config.runtime
+    there = 1e9 * runtime.memory_gb if runtime.memory_gb else machine_bytes()
+    least = PROCESS_BYTES + run_bytes(plan, batch_seqs=1)
+    return least if least > there else None
 
 
 def refuse_too_large(plan: Plan) -> None:

@@ -18,7 +18,12 @@ N_BLOCKS = 64
 
 @torch.no_grad()
 def evaluate(
-    model: LanguageModel, windows: np.ndarray, vocab_size: int, device: str, truth: Truth | None = None
+    model: LanguageModel,
+    windows: np.ndarray,
+    vocab_size: int,
+    device: str,
+    truth: Truth | None = None,
+    by_position: bool = False,
 ) -> EvalLoss:
     """Compute the mean loss of a run over windows, with the model in `eval()`: no dropout, norms by running averages.
 
@@ -37,6 +42,8 @@ def evaluate(
         Device of the model.
     truth : Truth, optional
         Law of the tokens.
+    by_position : bool
+        Whether to keep the means by position in the context too.
 
     Returns
     -------
@@ -45,7 +52,8 @@ def evaluate(
     """
     n_ctx = windows.shape[1] - 1
     at_once = max(1, _LOGITS_AT_ONCE // (vocab_size * n_ctx))
-    parts = []
+    parts: list[torch.Tensor] = []
+    total_T = torch.zeros(n_ctx, dtype=torch.double)
     with _evaluating(model, device):
         for start in range(0, len(windows), at_once):
             tokens_1BT = torch.from_numpy(windows[start : start + at_once]).to(device)[None]
@@ -55,12 +63,16 @@ def evaluate(
                 probs_BTV = torch.from_numpy(truth.probs(windows[start : start + at_once])).to(device)
                 losses_1BT = _divergences(model(tokens_1BT[:, :, :-1]), probs_BTV)
             parts.append(losses_1BT.double().mean(-1).cpu())
+            if by_position:
+                total_T += losses_1BT.double().sum((0, 1)).cpu()
     entropy = None if truth is None else float(truth.entropies_T.mean())
     losses_B = torch.cat(parts, dim=1).numpy()[0] + (entropy or 0.0)
     stderr = losses_B.std(ddof=min(1, len(windows) - 1)) / len(windows) ** 0.5
     blocks = np.array_split(losses_B, N_BLOCKS) if len(windows) >= N_BLOCKS else []
     means = [round(float(block.mean()), 5) for block in blocks]
-    return EvalLoss(float(losses_B.mean()), float(stderr), len(windows) * n_ctx, means, entropy)
+    positions_T = total_T.numpy() / len(windows) + (0.0 if truth is None else truth.entropies_T)
+    positions = [round(float(loss), 5) for loss in positions_T] if by_position else []
+    return EvalLoss(float(losses_B.mean()), float(stderr), len(windows) * n_ctx, means, positions, entropy)
 
 
 def _divergences(logits_1BTV: Tensor, probs_BTV: Tensor) -> Tensor:

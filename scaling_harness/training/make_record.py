@@ -9,7 +9,7 @@ from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.plan.plan import Plan
 from scaling_harness.record.atomic_files import read_jsonl
 from scaling_harness.record.gradient_noise_scale import summary
-from scaling_harness.record.metrics_log import last_tenth_loss, measurements
+from scaling_harness.record.metrics_log import best_checkpoint, last_tenth_loss, measurements
 from scaling_harness.record.provenance import now, provenance
 from scaling_harness.record.record import EvalLoss, RunRecord, Status
 from scaling_harness.record.store import Store
@@ -94,6 +94,7 @@ def record_of(
         train_flops=run.train_flops,
         spent_flops=spent_flops,
         losses=measured.losses,
+        best=best_checkpoint(path),
         train_loss_nats=last_tenth_loss(path, run.n_steps) if stopped is None else None,
         noise=_noise(path, run) if stopped is None else None,
         wall_s=measured.wall_s,

@@ -86,8 +86,9 @@ class Stack:
 
     def evaluate(self, row: int, windows: np.ndarray) -> EvalLoss:
         """Compute the loss of one run on windows of held-out tokens; see `evaluate.evaluate`."""
-        vocab_size = self.runs[row].data.vocab_size
-        return evaluate(self.model.alone(row), windows, vocab_size, self.device, self.source.truth)
+        run, truth = self.runs[row], self.source.truth
+        by_position = run.config.evaluation.by_position
+        return evaluate(self.model.alone(row), windows, run.data.vocab_size, self.device, truth, by_position)
 
     def measure_noise(self, row: int, step: int) -> tuple[float, float]:
         """Measure |G|^2 and tr(Sigma) of one run after a number of steps; see `gradient_noise.measure`."""

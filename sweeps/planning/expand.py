@@ -23,13 +23,15 @@ DataKey = tuple[DataConfig, tuple[str, ...]]
 _SCIENCE = ("model", "data", "optim", "schedule", "budget", "evaluation")
 
 
-def expand(document: Mapping[str, Any]) -> tuple[Job, ...]:
+def expand(document: Mapping[str, Any], *, with_text: bool = True) -> tuple[Job, ...]:
     """Plan every run of a sweep.
 
     Parameters
     ----------
     document : mapping
         A composed configuration with its `sweep` part.
+    with_text : bool
+        Whether the text is read; without it a sweep can be costed, not trained.
 
     Returns
     -------
@@ -44,7 +46,7 @@ def expand(document: Mapping[str, Any]) -> tuple[Job, ...]:
     sweep = sweep_config(document)
     base = {key: value for key, value in document.items() if key != "sweep"}
     plans: dict[str, Plan] = {}
-    resolve_here = Resolver()
+    resolve_here = Resolver() if with_text else _resolve_without_text
     for grid in sweep.grids:
         for points in _points(grid, base):
             configs = [run_config(point) for point in points]
@@ -105,6 +107,14 @@ class Resolver:
         if key not in self._known:
             self._known[key] = prepare(config.data, config.evaluation.extra_sets, Path(config.runtime.data_dir))
         return resolve(config, self._known[key])
+
+
+def _resolve_without_text(config: RunConfig) -> Plan:
+    """Resolve a configuration as if there were text enough, in the vocabulary of its tokenizer."""
+    tokenizer, nowhere = config.data.tokenizer, Path()
+    vocab_size = tokenizer.vocab_size if tokenizer.kind == "bpe" else 256
+    info = DataInfo("", config.data.kind, vocab_size, 2**62, 0, nowhere, nowhere, None, 0, (), 1.0)
+    return resolve(config, info)
 
 
 def _points(grid: Grid, base: Mapping[str, Any]) -> Iterator[list[dict[str, Any]]]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scaling_harness.plan.memory import PROCESS_BYTES, run_bytes
+from scaling_harness.plan.memory import PROCESS_BYTES, lacking_bytes, run_bytes
 from scaling_harness.plan.plan import Job, Plan
 from scaling_harness.text_table import print_columns
 from sweeps.planning.time_estimate import job_seconds
@@ -47,6 +47,11 @@ def print_plan(rows: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]) -> 
     columns = ("run", *counts, "D", "steps", "batch", "LR", *cost, "state")
     print_columns(columns, [_cells(row) for row in rows], right=columns[1:-1])
     print(cost_sentence(totals))
+    if n := sum(row["lacking_bytes"] is not None for row in rows):
+        print(
+            f"{n} of them do not fit in the memory of a worker (runtime.memory_gb), even with one context at a time: "
+            "the last column says what each needs, of every process, as no launcher here divides a model"
+        )
 
 
 def cost_sentence(totals: Mapping[str, Any]) -> str:
@@ -69,7 +74,7 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         f"{row['train_flops']:.2e}",
         f"{row['estimated_s']:.0f} s",
         f"{row['memory_bytes'] / 1e9:.2g} GB",
-        row["state"],
+        f"needs {row['lacking_bytes'] / 1e9:,.0f} GB" if row["lacking_bytes"] else row["state"],
     )
 
 
@@ -91,6 +96,7 @@ def _row(job: Job, run: Plan, state: str) -> dict[str, Any]:
         "own_flops": run.spent(run.own_steps)[1],
         "trunk": run.trunk,
         "memory_bytes": PROCESS_BYTES + sum(map(run_bytes, job.runs)),
+        "lacking_bytes": lacking_bytes(run),
         "estimated_s": job_seconds(job) * run.own_steps / sum(other.own_steps for other in job.runs),
         "state": state,
     }

@@ -16,6 +16,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--like", required=True, metavar="RUNS", help="a trained sweep or archive: its laws and noise")
     parser.add_argument("--noise", type=float, metavar="SD", help="of ln L between seeds (default: that of --like)")
     parser.add_argument("--share", type=float, metavar="P", help="of it, what branches of one trunk share")
+    parser.add_argument("--no-misfit", action="store_true", help="assume the laws exact: leave out what --like misses")
     parser.add_argument("--resamples", type=int, default=500, metavar="K", help="(default: %(default)s)")
     add_json(parser)
 
@@ -31,11 +32,15 @@ def run(args: Namespace) -> int:
     manifest, store = planned(args, args.name)
     rows, totals = planned_cost(manifest, store)
     grid = grid_of(rows)
-    truths, noise, share = earlier_runs(load_runs(locate(args.like)))
-    noise, share = args.noise or noise, share if args.share is None else args.share
+    earlier = earlier_runs(load_runs(locate(args.like)))
+    noise, share = args.noise or earlier.noise, earlier.share if args.share is None else args.share
     if noise is None:
         raise UserError(f"{args.like} has no (N, D) with two seeds, so that its noise is unknown: give --noise")
-    found = [predict_half_widths(grid, truth, noise, share, args.resamples) for truth in truths]
+    misfits = [None] * len(earlier.laws) if args.no_misfit else earlier.misfits
+    found = [
+        predict_half_widths(grid, truth, noise, share, args.resamples, misfit)
+        for truth, misfit in zip(earlier.laws, misfits, strict=True)
+    ]
     if args.json:
         print(json.dumps(to_json({"noise": noise, "share": share, "totals": totals, "predicted": found})))
         return 0

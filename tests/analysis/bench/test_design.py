@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.bench.design import earlier_runs, grid_of, predict_half_widths, seed_pattern
+from analysis.bench.design import earlier_runs, grid_of, misfit_by_budget, predict_half_widths, seed_pattern
 from analysis.laws.chinchilla import chinchilla
 from analysis.runs.replicates import design_cells, seed_noise
 from analysis.runs.selection import Runs
@@ -33,7 +33,7 @@ def test_the_pattern_has_the_noise_and_the_share_it_is_to_have(ladder):
 
 
 def test_a_predicted_interval_of_approach_3_is_that_of_the_fits_curvature(ladder, isoflop):
-    law = earlier_runs(Runs(isoflop))[0][0]
+    law = earlier_runs(Runs(isoflop)).laws[0]
     predicted = predict_half_widths(ladder, law, 0.004, resamples=400)
     names = list(law.values)
 
@@ -62,7 +62,20 @@ def test_a_planned_trunk_is_no_run_of_the_grid():
 
 
 def test_earlier_runs_tell_their_noise(isoflop):
-    laws, noise, share = earlier_runs(Runs(isoflop))
-    assert [law.law.name for law in laws] == ["chinchilla", "skaling", "tied"]
-    assert noise == pytest.approx(0.005, rel=0.2)
-    assert share == 0.0
+    earlier = earlier_runs(Runs(isoflop))
+    assert [law.law.name for law in earlier.laws] == ["chinchilla", "skaling", "tied"]
+    assert earlier.noise == pytest.approx(0.005, rel=0.2)
+    assert earlier.share == 0.0
+
+
+def test_a_wave_along_compute_is_measured_and_widens_approach_3(ladder, truth, isoflop):
+    law = earlier_runs(Runs(isoflop)).laws[0]
+    budgets = np.log(4e10 * 2.0 ** np.arange(6))
+    wave = 0.01 * np.array([1, -1, -1, 1, 1, -1.0])
+    frame = ladder.assign(C=6 * ladder.N * ladder.D, L=law.law.predict(law.values, N=ladder.N, D=ladder.D))
+    frame["L"] *= np.exp(np.interp(np.log(frame.C), budgets, wave))
+    ln_c, missed = misfit_by_budget(frame, law)
+    np.testing.assert_allclose(ln_c, budgets, atol=0.06)
+    np.testing.assert_allclose(missed, wave, atol=1e-9)
+    exact, waved = (predict_half_widths(ladder, law, 0.003, resamples=100, misfit=m) for m in (None, (ln_c, missed)))
+    assert waved.half_widths["3"] > 2 * exact.half_widths["3"]

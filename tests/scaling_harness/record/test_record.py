@@ -92,3 +92,6 @@ def test_records_of_earlier_versions_are_read(tmp_path):
     noise = '{"noise_scale_seqs": 3.5}'
     path.write_text(VERSION_1.replace('"schema_version": 1', f'"noise": {noise}, "schema_version": 2'))
     assert read_record(tmp_path) == a_record(noise=json.loads(noise))
+    third = f'"noise": {noise}, "architecture_source": null, "schema_version": 3'
+    path.write_text(VERSION_1.replace('"schema_version": 1', third))
+    assert read_record(tmp_path) == a_record(noise=json.loads(noise))
