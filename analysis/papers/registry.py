@@ -12,6 +12,7 @@ from analysis.papers.muennighoff2023 import muennighoff2023
 from analysis.papers.pearce2024 import pearce2024
 from analysis.papers.porian2024 import porian2024
 from analysis.papers.reconciliation import reconciliation
+from analysis.papers.truth import truth
 from scaling_harness.errors import UserError
 
 PAPERS: dict[str, Paper] = {
@@ -28,6 +29,7 @@ PAPERS: dict[str, Paper] = {
         merrill2025,
         muennighoff2023,
         reconciliation,
+        truth,
     )
 }
 

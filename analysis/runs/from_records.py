@@ -131,6 +131,8 @@ def record_row(record: RunRecord, run_dir: Path) -> dict[str, Any]:
     row |= {f"train_flops_{name}": value for name, value in record.train_flops.items()}
     row |= {f"loss_nats_{name}": loss.loss_nats for name, loss in record.losses.items()}
     row |= {f"loss_blocks_{name}": loss.block_losses_nats for name, loss in record.losses.items()}
+    if record.loss and record.loss.entropy_nats is not None:
+        row["entropy_nats"] = record.loss.entropy_nats
     row |= {f"loss_positions_{name}": p for name, loss in record.losses.items() if (p := loss.position_losses_nats)}
     if record.best:
         row |= {"best_step": record.best.step, "best_n_tokens": record.best.n_tokens}
