@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from scaling_harness.data.batches import BatchSampler
+from scaling_harness.data.token_source import TokenSource
 from scaling_harness.models.language_model import LanguageModel
 from scaling_harness.record.gradient_noise_scale import unbiased
 
@@ -21,13 +21,15 @@ _FLOATS_AT_ONCE = 1 << 24
 """Number of floats in the gradients of sequences that are computed together: 64 MB."""
 
 
-def next_windows(sampler: BatchSampler, step: int, n_seqs: int) -> np.ndarray:
+def next_windows(source: TokenSource, seed: int, step: int, n_seqs: int) -> np.ndarray:
     """Take the next sequences of a run, from the batches of `step` and later.
 
     Parameters
     ----------
-    sampler : BatchSampler
-        Sampler of the run.
+    source : TokenSource
+        Tokens of the run.
+    seed : int
+        Its seed.
     step : int
         Number of steps done.
     n_seqs : int
@@ -37,10 +39,10 @@ def next_windows(sampler: BatchSampler, step: int, n_seqs: int) -> np.ndarray:
     -------
     ndarray of int64 and shape (n_seqs, n_ctx + 1)
     """
-    windows = sampler.batch(step)
+    windows = source.batch(seed, step)
     while len(windows) < n_seqs:
         step += 1
-        windows = np.concatenate([windows, sampler.batch(step)])
+        windows = np.concatenate([windows, source.batch(seed, step)])
     return windows[:n_seqs]
 
 

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from scaling_harness.config.schema import RuntimeConfig
-from scaling_harness.data.batches import BatchSampler
-from scaling_harness.data.token_cache import open_tokens
+from scaling_harness.data.token_source import open_source
 from scaling_harness.errors import CannotTrainHereError
 from scaling_harness.models.language_model import RANDOM_GPU, LanguageModel, UserModule
 from scaling_harness.models.registry import describe
@@ -42,7 +41,7 @@ class Stack:
 
     def __init__(self, runs: Sequence[Plan], runtime: RuntimeConfig, ranks: Ranks, device: str) -> None:
         self.runtime, self.ranks, self.device = runtime, ranks, device
-        self._tokens = open_tokens(runs[0].data.train_path)
+        self.source = open_source(runs[0].data, runs[0].config.model.n_ctx, runs[0].batch_seqs)
         self._build(runs)
 
     def _build(self, runs: Sequence[Plan]) -> None:
@@ -50,8 +49,6 @@ class Stack:
         self.model = build_model(self.runs).to(self.device)
         self.optimizer = build_optimizer(self.model, self.runs[0])
         self._loss = torch.compile(self.model.loss) if self.runtime.compile else self.model.loss
-        n_ctx = self.runs[0].config.model.n_ctx
-        self._samplers = [BatchSampler(self._tokens, n_ctx, run.batch_seqs, run.config.seed) for run in self.runs]
 
     def step(self, step: int) -> tuple[Tensor, Tensor]:
         """Train every run on its batch of a 0-based step.
@@ -61,7 +58,7 @@ class Stack:
         tuple of Tensor
             loss_R, nats per token, and norm_R, gradient norms before clipping; on the device.
         """
-        batch = np.stack([sampler.batch(step) for sampler in self._samplers])
+        batch = np.stack([self.source.batch(run.config.seed, step) for run in self.runs])
         own_part = batch[:, self.ranks.rank :: self.ranks.size]
         loss_R = self._accumulate(torch.from_numpy(own_part).to(self.device, non_blocking=True))
         self.ranks.average_(self.optimizer.gradients_RP)
@@ -92,7 +89,8 @@ class Stack:
 
     def measure_noise(self, row: int, step: int) -> tuple[float, float]:
         """Measure |G|^2 and tr(Sigma) of one run after a number of steps; see `gradient_noise.measure`."""
-        windows = next_windows(self._samplers[row], step, self.runs[row].config.evaluation.noise_seqs)
+        config = self.runs[row].config
+        windows = next_windows(self.source, config.seed, step, config.evaluation.noise_seqs)
         with self._autocast():
             return measure(self.model, row, torch.from_numpy(windows).to(self.device))
 

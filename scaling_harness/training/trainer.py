@@ -14,8 +14,6 @@ import torch
 from torch import Tensor
 
 from scaling_harness.config.schema import RuntimeConfig
-from scaling_harness.data.batches import evaluation_windows
-from scaling_harness.data.token_cache import open_tokens
 from scaling_harness.plan.memory import refuse_too_large
 from scaling_harness.plan.plan import Job, Plan
 from scaling_harness.record.gradient_noise_scale import Measurement
@@ -213,17 +211,13 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
     @functools.cached_property
     def _windows(self) -> np.ndarray:
         """Windows for the validation losses of the curves."""
-        first = self.job.runs[0]
-        n_tokens = first.config.evaluation.n_tokens
-        return evaluation_windows(open_tokens(first.data.valid_path), first.config.model.n_ctx, n_tokens)
+        return self.stack.source.evaluation_windows("valid", self.job.runs[0].config.evaluation.n_tokens)
 
     @functools.cached_property
     def _final_windows(self) -> dict[str, np.ndarray]:
         """Windows for the final losses, by evaluation set."""
-        first = self.job.runs[0]
-        n_ctx, n_tokens = first.config.model.n_ctx, first.config.evaluation.final_n_tokens
-        paths = first.data.evaluation_paths
-        return {name: evaluation_windows(open_tokens(path), n_ctx, n_tokens, name) for name, path in paths.items()}
+        source, n_tokens = self.stack.source, self.job.runs[0].config.evaluation.final_n_tokens
+        return {name: source.evaluation_windows(name, n_tokens) for name in source.evaluation_sets}
 
     def _measure(self, r: int, run: Plan, curve: Curve) -> None:
         """Add the validation loss and the gradient noise scale to a curve, if they are due."""
