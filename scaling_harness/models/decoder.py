@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from scaling_harness.config.schema import Activation, ModelConfig
 from scaling_harness.models.fused_ops import linear_cross_entropy, rms_norm, rotary_attention, squared_relu, token_shift
@@ -133,8 +134,8 @@ class Decoder(LanguageModel):
             for name, parameter in self.named_parameters()
         }
 
-    def hidden(self, tokens_RBT: Tensor) -> Tensor:
-        """Compute the states before the head, x_RND."""
+    def hidden(self, tokens_RBT: Tensor, recompute: bool = False) -> Tensor:
+        """Compute the states before the head, x_RND; the backward pass may `recompute` each block's activations."""
         R, B, T = tokens_RBT.shape
         D = self.embedding.shape[-1]
         rows_R11 = torch.arange(R, device=tokens_RBT.device).view(R, 1, 1) * self.embedding.shape[1]
@@ -145,7 +146,9 @@ class Decoder(LanguageModel):
             x_RND = (x_RND.view(R, B, T, D) + self.position[:, None, :T]).view(R, B * T, D)
         rotation = None if self.rotation_Tk is None else self.rotation_Tk[:T]
         for block in self.blocks:
-            x_RND = block(x_RND, T, rotation)
+            x_RND = (
+                checkpoint(block, x_RND, T, rotation, use_reentrant=False) if recompute else block(x_RND, T, rotation)
+            )
         return _norm(x_RND, self.final_gain)
 
     def head_RDV(self) -> Tensor:
@@ -159,6 +162,9 @@ class Decoder(LanguageModel):
 
     def loss(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:  # noqa: D102
         return linear_cross_entropy(self.hidden(tokens_RBT), self.head_RDV(), targets_RBT.flatten(1))
+
+    def loss_recomputing(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:  # noqa: D102
+        return linear_cross_entropy(self.hidden(tokens_RBT, recompute=True), self.head_RDV(), targets_RBT.flatten(1))
 
     def token_losses(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:  # noqa: D102
         return cross_entropies(self(tokens_RBT), targets_RBT)
@@ -182,9 +188,9 @@ class Block(nn.Module):
     def forward(self, x_RND: Tensor, T: int, rotation_Tk: Tensor | None) -> Tensor:
         """Compute the states after the block; N consists of sequences of T positions."""
         mixed_RND = self._attend(_norm(x_RND, self.attention_gain), T, rotation_Tk)
-        x_RND = torch.baddbmm(x_RND, mixed_RND, self.out)
+        x_RND = _add_product(x_RND, mixed_RND, self.out)
         hidden_RNF = torch.bmm(_norm(x_RND, self.mlp_gain), self.up)
-        return torch.baddbmm(x_RND, self._activation(hidden_RNF), self.down)
+        return _add_product(x_RND, self._activation(hidden_RNF), self.down)
 
     def _attend(self, x_RND: Tensor, T: int, rotation_Tk: Tensor | None) -> Tensor:
         K = x_RND.shape[-1] // self.heads
@@ -204,8 +210,10 @@ def fused_rotary_attention(qkv_ST3HK: Tensor, rotation_Tk: Tensor, scale: float)
     """Compute `fused_ops.rotary_attention` by PyTorch's fused kernel, for GPUs and long contexts."""
     qk_ST2HK, v_ST1HK = qkv_ST3HK.split((2, 1), 2)
     at_least_fp32 = qk_ST2HK.to(torch.promote_types(qk_ST2HK.dtype, torch.float32))
-    pairs = torch.view_as_complex(rms_norm(at_least_fp32).unflatten(-1, (-1, 2)))
-    rotated_ST2HK = torch.view_as_real(pairs * rotation_Tk[:, None, None]).flatten(-2).to(v_ST1HK.dtype)
+    # In real numbers, of which a compiler makes one operation; the bits are those of the complex product.
+    even, odd = rms_norm(at_least_fp32).unflatten(-1, (-1, 2)).unbind(-1)
+    cos, sin = torch.view_as_real(rotation_Tk)[:, None, None].unbind(-1)
+    rotated_ST2HK = torch.stack((even * cos - odd * sin, odd * cos + even * sin), -1).flatten(-2).to(v_ST1HK.dtype)
     q_STHK, k_STHK = rotated_ST2HK.unbind(2)
     return _causal(q_STHK, k_STHK, v_ST1HK.squeeze(2), scale)
 
@@ -213,6 +221,13 @@ def fused_rotary_attention(qkv_ST3HK: Tensor, rotation_Tk: Tensor, scale: float)
 def _causal(q_STHK: Tensor, k_STHK: Tensor, v_STHK: Tensor, scale: float) -> Tensor:
     q, k, v = q_STHK.transpose(1, 2), k_STHK.transpose(1, 2), v_STHK.transpose(1, 2)
     return F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale).transpose(1, 2)
+
+
+def _add_product(x_RND: Tensor, hidden_RNF: Tensor, weight_RFD: Tensor) -> Tensor:
+    """Add to the residual stream; under autocast baddbmm would round all of the stream, at every block."""
+    if hidden_RNF.dtype != x_RND.dtype:
+        return x_RND + torch.bmm(hidden_RNF, weight_RFD)
+    return torch.baddbmm(x_RND, hidden_RNF, weight_RFD)
 
 
 def _norm(x_RND: Tensor, gain_RD: Tensor | None) -> Tensor:
