@@ -42,8 +42,8 @@ def evaluate(model: LanguageModel, windows: np.ndarray, vocab_size: int, device:
         for start in range(0, len(windows), at_once):
             tokens_1BT = torch.from_numpy(windows[start : start + at_once]).to(device)[None]
             losses_1BT = model.token_losses(tokens_1BT[:, :, :-1], tokens_1BT[:, :, 1:])
-            parts.append(losses_1BT.double().mean(-1).cpu())
-    losses_B = torch.cat(parts, dim=1).numpy()[0]
+            parts.append(losses_1BT.double().mean(-1))
+    losses_B = torch.cat(parts, dim=1)[0].cpu().numpy()
     stderr = losses_B.std(ddof=min(1, len(windows) - 1)) / len(windows) ** 0.5
     blocks = np.array_split(losses_B, N_BLOCKS) if len(windows) >= N_BLOCKS else []
     means = [round(float(block.mean()), 5) for block in blocks]
