@@ -9,7 +9,7 @@ from scaling_harness.text_table import print_columns
 from sweeps.planning.time_estimate import job_seconds
 
 
-def plan_rows(jobs: Sequence[Job], states: Mapping[str, str]) -> list[dict[str, Any]]:
+def plan_rows(jobs: Sequence[Job], states: Mapping[str, str], n_processes: int = 1) -> list[dict[str, Any]]:
     """Describe every planned run.
 
     Parameters
@@ -18,14 +18,17 @@ def plan_rows(jobs: Sequence[Job], states: Mapping[str, str]) -> list[dict[str, 
         In the order they will start.
     states : mapping of str to str
         State of each run_id: done, running, waiting and so on.
+    n_processes : int
+        Number of processes that train a run together.
 
     Returns
     -------
     list of dict
         Keys name their units; the seconds of a run are its share of its job's, the memory is that of its whole job, at
-        most.
+        most, on each device. `memory_least_bytes` is the run's with one context at a time; `too_large` whether a device
+        of `runtime.memory_gb` cannot hold even that.
     """
-    return [_row(job, run, states.get(run.run_id, "waiting")) for job in jobs for run in job.runs]
+    return [_row(job, run, states.get(run.run_id, "waiting"), n_processes) for job in jobs for run in job.runs]
 
 
 def plan_totals(rows: Sequence[Mapping[str, Any]], workers: int) -> dict[str, Any]:
@@ -47,6 +50,8 @@ def print_plan(rows: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]) -> 
     columns = ("run", *counts, "D", "steps", "batch", "LR", *cost, "state")
     print_columns(columns, [_cells(row) for row in rows], right=columns[1:-1])
     print(cost_sentence(totals))
+    if too_large := [row for row in rows if row["too_large"]]:
+        print(_too_large_sentence(too_large))
 
 
 def cost_sentence(totals: Mapping[str, Any]) -> str:
@@ -55,6 +60,16 @@ def cost_sentence(totals: Mapping[str, Any]) -> str:
         f"{totals['n_runs']} runs, {totals['n_left']} left to train; {totals['train_flops']:.2e} FLOPs, "
         f"{totals['train_flops_left']:.2e} left: about {totals['estimated_s_left'] / 60:.1f} minutes "
         f"with {totals['workers']} workers"
+    )
+
+
+def _too_large_sentence(rows: Sequence[Mapping[str, Any]]) -> str:
+    most = max(row["memory_least_bytes"] for row in rows) / 1e9
+    return (
+        f"{len(rows)} runs need up to {most:,.0f} GB of a device with one context at a time, which is more than "
+        "runtime.memory_gb says that it has: set that to what your largest card has, or use "
+        "runtime.recompute_activations=true, or several GPUs a run (launcher.gpus_per_run) with "
+        "runtime.shard_optimizer=true"
     )
 
 
@@ -68,13 +83,14 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         f"{row['learning_rate']:.3g}",
         f"{row['train_flops']:.2e}",
         f"{row['estimated_s']:.0f} s",
-        f"{row['memory_bytes'] / 1e9:.2g} GB",
+        f"{row['memory_bytes'] / 1e9:.2g} GB{', too large' if row['too_large'] else ''}",
         row["state"],
     )
 
 
-def _row(job: Job, run: Plan, state: str) -> dict[str, Any]:
-    model = run.config.model
+def _row(job: Job, run: Plan, state: str, n_processes: int) -> dict[str, Any]:
+    model, memory_gb = run.config.model, run.config.runtime.memory_gb
+    least = PROCESS_BYTES + run_bytes(run, 1, n_processes=n_processes)
     return {
         "run_id": run.run_id,
         "job_id": job.job_id,
@@ -90,7 +106,9 @@ def _row(job: Job, run: Plan, state: str) -> dict[str, Any]:
         "train_flops": run.train_flops["6nd_with_head"],
         "own_flops": run.spent(run.own_steps)[1],
         "trunk": run.trunk,
-        "memory_bytes": PROCESS_BYTES + sum(map(run_bytes, job.runs)),
+        "memory_bytes": PROCESS_BYTES + sum(run_bytes(one, n_processes=n_processes) for one in job.runs),
+        "memory_least_bytes": least,
+        "too_large": memory_gb is not None and least > memory_gb * 1e9,
         "estimated_s": job_seconds(job) * run.own_steps / sum(other.own_steps for other in job.runs),
         "state": state,
     }
