@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 
 from scaling_harness.execution.execute import execute
 from scaling_harness.execution.signals import Stop
@@ -238,7 +239,8 @@ def several_processes(rig: Rig) -> Finding:
     """A process per GPU (NCCL), or two on a CPU (gloo), train together what one does, through torchrun."""
     plan, batch, n = _plan_for_several(rig)
     store = Store(rig.folder / "several")
-    with _process([*_torchrun(rig, n), *rig.command(store.runs_dir, *batch)]) as process:
+    _add_up_alone(rig)
+    with _process([*_torchrun(n), *rig.command(store.runs_dir, *batch)]) as process:
         _succeed(process)
     _, (alone,) = rig.train(plan)
     return Finding(difference(losses(store, plan), alone), 1e-3, f"largest relative difference, {n} processes from one")
@@ -249,7 +251,7 @@ def sharded_optimizer(rig: Rig) -> Finding:
     plan, batch, n = _plan_for_several(rig, n_steps=500)
     store = Store(rig.folder / "sharded")
     options = (*batch, "runtime.shard_optimizer=true", "runtime.checkpoint_every_s=1e-9")
-    with _process([*_torchrun(rig, n), *rig.command(store.runs_dir, *options)]) as process:
+    with _process([*_torchrun(n), *rig.command(store.runs_dir, *options)]) as process:
         metrics = store.metrics_path(plan.run_id)
         while process.poll() is None and not (metrics.exists() and metrics.read_text().count("loss") > 50):
             time.sleep(0.01)
@@ -270,9 +272,20 @@ def _plan_for_several(rig: Rig, n_steps: int = 100) -> tuple[Plan, tuple[str, ..
     return rig.resolve(*batch), batch, n
 
 
-def _torchrun(rig: Rig, n: int) -> list[str]:
-    launch = ["-m", "torch.distributed.run", f"--nproc-per-node={n}", "--standalone"]
-    return [*launch, str(Path(__file__).with_name("all_reduce.py")), rig.device]
+def _add_up_alone(rig: Rig) -> None:
+    """Call NCCL, or gloo on a CPU, in this process: on a single GPU training never does."""
+    store = dist.FileStore(str(rig.folder / "rendezvous"), 1)
+    dist.init_process_group("gloo" if rig.device == "cpu" else "nccl", store=store, rank=0, world_size=1)
+    try:
+        ones = torch.ones(1024, device=rig.device)
+        dist.all_reduce(ones)
+        assert ones.eq(1).all(), "the sum over one process is not its own number"
+    finally:
+        dist.destroy_process_group()
+
+
+def _torchrun(n: int) -> list[str]:
+    return ["-m", "torch.distributed.run", f"--nproc-per-node={n}", "--standalone", "-m"]
 
 
 def _succeed(process: subprocess.Popen[str]) -> None:
@@ -290,7 +303,7 @@ def _process(arguments: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 CHECKS = (
