@@ -13,9 +13,9 @@ export OMP_NUM_THREADS ?= 1
 reproduce: setup
 	$(BIN)/scaling-harness reproduce --tier $(or $(TIER),quick)
 
-# The longest test first, so that no process waits for it at the end.
+# Each process takes a stretch of the tests in their order: those of one room share fits and fixtures.
 test: setup lint
-	$(BIN)/python -m pytest -q --numprocesses auto --dist loadscope --no-loadscope-reorder tests/test_*.py tests/*/
+	$(BIN)/python -m pytest -q --numprocesses auto --dist worksteal tests/test_*.py tests/*/
 
 # Most of a fault's time is waiting: three at once, each with a SLURM of its own.
 test-cluster: setup

@@ -77,7 +77,7 @@ def train_run(config: RunConfig, retry: bool = False) -> "RunRecord | None":
     RunRecord or None
         None on a process of torchrun other than the first.
     """
-    from scaling_harness.data.token_cache import prepare
+    from scaling_harness.data.prepare import prepare
     from scaling_harness.execution.execute import execute_alone
     from scaling_harness.plan.plan import Job, resolve
     from scaling_harness.record.store import Store

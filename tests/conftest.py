@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 os.environ["SCALING_HARNESS_POLL_S"] = "0.05"  # read when a module is first imported, here and in worker processes
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests run side by side
 
 from scaling_harness.config.compose import compose, run_config
 from scaling_harness.config.schema import RunConfig
@@ -43,6 +44,14 @@ def corpus(tmp_path_factory) -> Path:
     ]
     path.write_text("\n<|end|>\n".join(documents))
     return path
+
+
+@pytest.fixture(scope="session")
+def published_dir():
+    root = os.environ.get("SCALING_HARNESS_DATA")
+    if not root or not (Path(root) / "published").is_dir():
+        pytest.skip("SCALING_HARNESS_DATA does not name a directory with published/*.csv")
+    return Path(root) / "published"
 
 
 @pytest.fixture

@@ -174,12 +174,12 @@ class Shades:
         """Colour of a value."""
         return SIZE_MAP(self.norm(value))
 
-    def bar(self, ax: Axes, label: str) -> None:
+    def bar(self, ax: Axes, label: str, write: Callable[[float], str] = short) -> None:
         """Colour bar beside an Axes, with written-out ticks."""
         bar = ax.figure.colorbar(ScalarMappable(self.norm, SIZE_MAP), ax=ax, pad=0.02, aspect=30)
         ticks = nice_ticks(float(self.norm.vmin or 1), float(self.norm.vmax or 1), 8)
         bar.ax.yaxis.set_major_locator(ticker.FixedLocator(ticks))
-        bar.ax.yaxis.set_major_formatter(ticker.FixedFormatter([short(t) for t in ticks]))
+        bar.ax.yaxis.set_major_formatter(ticker.FixedFormatter([write(t) for t in ticks]))
         bar.ax.yaxis.set_minor_locator(ticker.NullLocator())
         bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
         bar.set_label(label)

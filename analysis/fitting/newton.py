@@ -5,7 +5,10 @@ Gauss-Newton stalls at its kinks. Here the threshold is lowered in stages from t
 residuals, and each stage takes Newton steps with the full second derivative.
 """
 
+import pickle
 from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +25,8 @@ DECREMENT_TOLERANCE = 1e-13  # predicted relative decrease at which a problem is
 CONVERGED_DECREMENT = 1e-9  # ... and at which it counts as converged
 EXACT_RESIDUAL = 1e-9  # residuals this small are rounding: the rows lie on the law
 MAX_DAMPING = 1e12  # no step of any size helps: rounding, or a kink
+REMEMBERED = 400  # solutions: the checks of a fit, its report and its ranking ask for the same ones again
+_solutions: dict[bytes, tuple[Any, "Solution"]] = {}
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class Problem:
 
 
 def solve(problem: Problem, objective: Objective, start_KP: Array) -> Solution:
-    """Minimise the objective from each start.
+    """Minimise the objective from each start; the same problem is solved once a process.
 
     Parameters
     ----------
@@ -75,6 +80,23 @@ def solve(problem: Problem, objective: Objective, start_KP: Array) -> Solution:
     -------
     Solution
     """
+    key = _key(problem, objective, start_KP)
+    if key not in _solutions:
+        while len(_solutions) >= REMEMBERED:
+            del _solutions[next(iter(_solutions))]
+        _solutions[key] = problem.model.law, _solve(problem, objective, start_KP)
+    solution = _solutions[key][1]
+    return Solution(*(getattr(solution, name).copy() for name in Solution.__dataclass_fields__))
+
+
+def _key(problem: Problem, objective: Objective, start_KP: Array) -> bytes:
+    """Everything a solution depends on; a law by its identity, as it holds functions: it is kept as long as the key."""
+    function = {**vars(problem.model), "law": id(problem.model.law)}
+    rows = [problem.log_loss, problem.weights, problem.low, problem.high]
+    return blake2b(pickle.dumps([function, rows, objective, start_KP])).digest()
+
+
+def _solve(problem: Problem, objective: Objective, start_KP: Array) -> Solution:
     size = max(1, CHUNK_ELEMENTS // problem.model.n_rows)
     starts = np.clip(start_KP, problem.low, problem.high)
     parts = [
@@ -164,7 +186,8 @@ def _newton_step(state: _State, objective: Objective) -> tuple[Array, Array]:
     """Damped step of each problem, and the decrease the undamped quadratic model promises."""
     gradient_KP, H_KPP, scale_KP, held_KP = _derivatives(state.problem, objective, state)
     H_KPP = H_KPP / (scale_KP[:, :, None] * scale_KP[:, None, :])
-    H_KPP[held_KP[:, :, None] | held_KP[:, None, :]] = 0.0
+    if held_KP.any():
+        H_KPP[held_KP[:, :, None] | held_KP[:, None, :]] = 0.0
     eigen_KP, Q_KPP = np.linalg.eigh(H_KPP)
     size_KP = np.abs(eigen_KP)
     size_KP = np.maximum(size_KP, 1e-12 * size_KP.max(axis=1, keepdims=True) + 1e-300)
@@ -185,7 +208,7 @@ def _derivatives(problem: Problem, objective: Objective, state: _State) -> tuple
     J_KPn = problem.model.jacobian(at)
     gradient_KP = (J_KPn @ slope_Kn[:, :, None])[:, :, 0]
     H_KPP = problem.model.curvature(at, J_KPn, bend_Kn, slope_Kn)
-    scale_KP = np.sqrt((J_KPn**2).mean(axis=2) * problem.weights.sum(axis=-1, keepdims=True))
+    scale_KP = np.sqrt((J_KPn**2).sum(axis=2) / J_KPn.shape[2] * problem.weights.sum(axis=-1, keepdims=True))
     held_KP = ((state.z_KP <= problem.low) & (gradient_KP > 0)) | ((state.z_KP >= problem.high) & (gradient_KP < 0))
     gradient_KP[held_KP | (scale_KP < 1e-150)] = 0.0
     return gradient_KP, H_KPP, np.maximum(scale_KP, 1e-150), held_KP
@@ -197,6 +220,10 @@ def _try_step(state: _State, objective: Objective, step_KP: Array) -> None:
     at = state.problem.model.evaluate(trial_KP)
     value_K = _value(state.problem, objective, at)
     better = value_K < state.value_K
+    if better.all():
+        state.z_KP, state.value_K, state.at = trial_KP, value_K, at
+        state.damping_K = state.damping_K / 8
+        return
     state.z_KP[better] = trial_KP[better]
     state.value_K[better] = value_K[better]
     state.at.replace(better, at)

@@ -53,6 +53,32 @@ class ParabolaBias:
         )
 
 
+def parabola_shift(alpha: float, beta: float, reach: float, n_sizes: int = 15, off_centre: float = 1.0) -> float:
+    """Ln vertex minus ln optimum in N of a parabola through noise-free losses at one C.
+
+    With x = ln N - ln N_opt the loss is E + k (exp(-alpha x)/alpha + exp(beta x)/beta) whatever E, A, B and C are, so
+    that the exponents and the sizes decide the shift alone.
+
+    Parameters
+    ----------
+    alpha, beta : float
+        Exponents of Chinchilla's law.
+    reach : float
+        Sizes are log-spaced from the centre / reach to the centre * reach.
+    n_sizes : int
+        Sizes at the budget.
+    off_centre : float
+        Centre over N_opt.
+
+    Returns
+    -------
+    float
+        The same for D, with the other sign, as D = C / 6N.
+    """
+    x = np.log(off_centre) + np.linspace(-1, 1, n_sizes) * np.log(reach)
+    return float(vertex_of(x, (np.exp(-alpha * x) / alpha + np.exp(beta * x) / beta)[None])[0][0])
+
+
 def vertex_shifts(
     pieces: Sequence[Slice], cells: pd.DataFrame, law_fit: FitResult, params: Mapping[str, ArrayLike]
 ) -> tuple[Array, Array]:

@@ -66,6 +66,7 @@ class PowerSum:
             built.append(self._design(law.offset, {}))
         self.designs = [design for design, _ in built]
         self._bases = [base for _, base in built]
+        self._columns = [_columns(U) for U in self.designs]
         self._squares = [(U[:, :, None] * U[:, None, :]).reshape(len(U), -1) for U in self.designs]
 
     def subset(self, rows: Rows) -> Self:
@@ -75,6 +76,7 @@ class PowerSum:
         part.n_rows = len(rows)
         part.designs = [U_nP[rows] for U_nP in self.designs]
         part._bases = [base_n[rows] for base_n in self._bases]
+        part._columns = [_columns(U_nP) for U_nP in part.designs]
         part._squares = [squares_nQ[rows] for squares_nQ in self._squares]
         return part
 
@@ -152,10 +154,7 @@ class PowerSum:
 
     def log_terms(self, z_KP: Array) -> list[Array]:
         """u_t of every term, each (K, n)."""
-        return [
-            np.clip(z_KP @ U_nP.T + base_n, -LOG_LIMIT, LOG_LIMIT)
-            for U_nP, base_n in zip(self.designs, self._bases, strict=True)
-        ]
+        return [_limited(z_KP @ U_nP.T + base_n) for U_nP, base_n in zip(self.designs, self._bases, strict=True)]
 
     def evaluate(self, z_KP: Array) -> Evaluation:
         """Ln L at each of the K internal vectors."""
@@ -172,9 +171,9 @@ class PowerSum:
     def _mean_design(self, shares: tuple[Array, ...] | list[Array]) -> Array:
         """Sum of share_t U_t, shape (K, P, n)."""
         J_KPn = np.zeros((len(shares[0]), self.n_params, self.n_rows))
-        for share_Kn, U_nP in zip(shares, self.designs, strict=True):
-            for p in np.flatnonzero(U_nP.any(axis=0)):
-                J_KPn[:, p] += share_Kn * U_nP[:, p]
+        for share_Kn, columns in zip(shares, self._columns, strict=True):
+            for p, column_n in columns:
+                J_KPn[:, p] += share_Kn if column_n is None else share_Kn * column_n
         return J_KPn
 
     def curvature(self, at: Evaluation, J_KPn: Array, h_Kn: Array, v_Kn: Array) -> Array:
@@ -190,6 +189,16 @@ class PowerSum:
         for share_Kn, squares_nQ in zip(shares, self._squares, strict=True):
             total += (v_Kn * share_Kn) @ squares_nQ
         return total.reshape(-1, self.n_params, self.n_params)
+
+
+def _columns(U_nP: Array) -> list[tuple[int, Array | None]]:
+    """Parameters that a term depends on, each with its column of the design; None if that is 1 in every row."""
+    return [(p, None if (U_nP[:, p] == 1.0).all() else U_nP[:, p].copy()) for p in np.flatnonzero(U_nP.any(axis=0))]
+
+
+def _limited(u_Kn: Array) -> Array:
+    """The same array, cut at LOG_LIMIT: two ufuncs in place cost half of `np.clip`."""
+    return np.minimum(np.maximum(u_Kn, -LOG_LIMIT, out=u_Kn), LOG_LIMIT, out=u_Kn)
 
 
 def gram(J_KPn: Array, weights_Kn: Array) -> Array:

@@ -83,3 +83,45 @@ def batch_of_overhead(critical_tokens: ArrayLike, best_batch: ArrayLike, overhea
     ndarray
     """
     return overhead * np.asarray(critical_tokens, float) + (1 + overhead) * np.asarray(best_batch, float)
+
+
+def adaptive_gain(min_steps_each: ArrayLike, noise_tokens: ArrayLike) -> float:
+    """Gamma of (S/S_min - 1)(E/E_min - 1) = gamma if the batch follows the noise scale; of a fixed batch it is 1.
+
+    With a batch of sqrt(r B_noise) both cost integrals differ from their least by the integral of sqrt(B_noise), so
+    that gamma is its square over S_min E_min (McCandlish et al. 2018, appendix D); 1 if the noise scale stays the same.
+
+    Parameters
+    ----------
+    min_steps_each : array_like
+        Least steps of each stretch of training.
+    noise_tokens : array_like
+        Noise scale, or local critical batch, of each.
+    """
+    steps, noise = np.asarray(min_steps_each, float), np.asarray(noise_tokens, float)
+    return float((np.sqrt(noise) * steps).sum() ** 2 / (steps.sum() * (noise * steps).sum()))
+
+
+def doubled_batches(critical_tokens: ArrayLike, first: float) -> Array:
+    """Double the batch as soon as the local critical one is above twice it (Merrill et al. 2025, batch warm-up).
+
+    Parameters
+    ----------
+    critical_tokens : array_like
+        Local critical batch along training, in order.
+    first : float
+        Batch at the start.
+
+    Returns
+    -------
+    ndarray
+        The batch along training: the first times a power of 2, never falling.
+
+    Examples
+    --------
+    >>> doubled_batches([100, 600, 300, 1000, 4100], first=256).tolist()
+    [256.0, 512.0, 512.0, 512.0, 4096.0]
+    """
+    highest = np.maximum.accumulate(np.asarray(critical_tokens, float))
+    n_doublings = np.ceil(np.log2(np.maximum(highest / first, 1.0))) - 1
+    return first * 2 ** np.maximum(n_doublings, 0.0)

@@ -15,6 +15,7 @@ from analysis.laws.law import FLOPS_PER_PARAM_TOKEN
 
 TABLE_6 = {"N": (1.3e9, 0.73), "B": (2.0e6, 0.24), "S": (5.4e3, 0.03), "D": (2e10, 0.27)}
 """Printed optima: factor and exponent of C_min in PF-days; S is S_min."""
+N_BISECTIONS = 60
 EQUATION_6_7 = (4e10, 0.26)
 """D of C_min as eq. 6.7 prints it, which is not Table 6's."""
 
@@ -53,6 +54,43 @@ def compute_scale(params: Mapping[str, ArrayLike], batch: Batch) -> Array:
     ratio = _ratio(params)
     factor = (1 + ratio) ** (1 / alpha_s + 1 / alpha_n) * (1 / ratio) ** (1 / alpha_s)
     return FLOPS_PER_PARAM_TOKEN * n_c * batch.scale * s_c * factor
+
+
+def loss_of_compute(
+    params: Mapping[str, ArrayLike], batch: Batch, n_params: ArrayLike, train_flops: ArrayLike
+) -> Array:
+    """Loss of a size after so much compute at the critical batch, L(N, C_min) (B.3).
+
+    Parameters
+    ----------
+    params : mapping
+        Of L(N, S_min).
+    batch : Batch
+        The critical one.
+    n_params, train_flops : array_like
+        N and C_min, FLOP.
+
+    Returns
+    -------
+    ndarray
+        The critical batch depends on the loss itself: bisected in its logarithm, to the last digit.
+    """
+    n_params, train_flops = np.broadcast_arrays(np.asarray(n_params, float), np.asarray(train_flops, float))
+    A, B = np.asarray(params["A"], float), np.asarray(params["B"], float)
+    alpha_n, alpha_s = _exponents(params)
+    converged = A * n_params**-alpha_n
+
+    def excess(loss: Array) -> Array:
+        steps = train_flops / (FLOPS_PER_PARAM_TOKEN * n_params * batch.tokens(loss))
+        return loss - converged - B * steps**-alpha_s
+
+    low, high = np.log(converged), np.log(converged)
+    while (below := excess(np.exp(high)) < 0).any():
+        high = high + below
+    for _ in range(N_BISECTIONS):
+        middle = (low + high) / 2
+        low, high = (np.where(excess(np.exp(middle)) < 0, a, b) for a, b in ((middle, low), (high, middle)))
+    return np.exp(high)
 
 
 def size_ratio(alpha_n: ArrayLike, above: ArrayLike, instead_of: ArrayLike) -> Array:

@@ -1,10 +1,33 @@
 """Every paper by its key: where a new one is entered."""
 
+from analysis.papers.besiroglu2024 import besiroglu2024
+from analysis.papers.czech2026 import czech2026
 from analysis.papers.figure import Paper
+from analysis.papers.hagele2024 import hagele2024
+from analysis.papers.hoffmann2022 import hoffmann2022
 from analysis.papers.kaplan2020 import kaplan2020
+from analysis.papers.mccandlish2018 import mccandlish2018
+from analysis.papers.merrill2025 import merrill2025
+from analysis.papers.pearce2024 import pearce2024
+from analysis.papers.porian2024 import porian2024
+from analysis.papers.reconciliation import reconciliation
 from scaling_harness.errors import UserError
 
-PAPERS: dict[str, Paper] = {paper.key: paper for paper in (kaplan2020,)}
+PAPERS: dict[str, Paper] = {
+    paper.key: paper
+    for paper in (
+        kaplan2020,
+        hoffmann2022,
+        pearce2024,
+        porian2024,
+        besiroglu2024,
+        czech2026,
+        hagele2024,
+        mccandlish2018,
+        merrill2025,
+        reconciliation,
+    )
+}
 
 
 def paper_named(key: str) -> Paper:

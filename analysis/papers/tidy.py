@@ -12,8 +12,8 @@ from analysis.figures import style
 from analysis.figures.style import ACCENT, GREY, SECOND, Shades
 
 COLUMNS = ("panel", "series", "kind", "x", "y", "low", "high", "n_params", "unit")
-COLOURS = (ACCENT, SECOND, "#009E73", "#CC79A7")
-MARKERS, DASHES = ("o", "s", "^", "D"), ("--", ":", "-.")
+COLOURS = (ACCENT, SECOND, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A4FBF", "#8C5A2B", "#B2BD2E", "#444444")
+MARKERS, DASHES = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*"), ("--", ":", "-.")
 KINDS = ("curve", "points", "fit", "paper")
 """A curve or a fit is a line by its size's colour, if it has a size; a paper's line is grey and dashed."""
 
@@ -29,6 +29,9 @@ class Panel:
     y_as: Callable[[float], str] = style.plain
     log_x: bool = True
     log_y: bool = True
+    shade: str = "N (non-embedding), parameters"
+    """What colours the series that have a value of it, the column `n_params`."""
+    shade_as: Callable[[float], str] = style.short
     within: str | None = None
     """Kind of the series whose ends are those of the axes; what lies beyond is in the legend and the table alone."""
 
@@ -70,7 +73,23 @@ def drawing(panels: Mapping[str, Panel]) -> Callable[[Axes, pd.DataFrame], Axes]
             _limit(ax, frame.loc[frame["kind"] == panel.within])
         _finish(ax, panel, str(frame["unit"].iloc[0]))
         if shades and sized.nunique() > 1:
-            shades.bar(ax, "N (non-embedding), parameters")
+            shades.bar(ax, panel.shade, panel.shade_as)
+        return ax
+
+    return draw
+
+
+def with_room(
+    panels: Mapping[str, Panel], below: float = 0.0, above: float = 0.0
+) -> Callable[[Axes, pd.DataFrame], Axes]:
+    """The same with even y axes longer by shares of their range, where the legend stands."""
+    plain = drawing(panels)
+
+    def draw(ax: Axes, frame: pd.DataFrame) -> Axes:
+        ax = plain(ax, frame)
+        low, high = ax.get_ylim()
+        ax.set_ylim(low - below * (high - low), high + above * (high - low))
+        ax.legend(loc="lower left" if below else "upper left")
         return ax
 
     return draw

@@ -103,6 +103,9 @@ def record_row(record: RunRecord, run_dir: Path) -> dict[str, Any]:
         "reason": record.reason,
         "seed": record.config["seed"],
         **{name: model.get(name) for name in ("n_layer", "d_model", "n_head", "n_ctx", "parametrisation")},
+        **{name: model.get(name) for name in ("d_ff_ratio", "target")},
+        **{f"option_{name}": value for name, value in model.get("options", {}).items()},
+        "schedule": json.dumps(record.config.get("schedule"), sort_keys=True),
         "vocab_size": record.data.get("vocab_size"),
         "data_id": record.data.get("data_id"),
         "recipe": recipe(record.config),
@@ -111,6 +114,8 @@ def record_row(record: RunRecord, run_dir: Path) -> dict[str, Any]:
         "n_steps": record.n_steps,
         "n_tokens": record.n_tokens,
         "epochs": record.epochs,
+        "n_unique_tokens": record.n_unique_tokens,
+        "train_tokens": record.config.get("data", {}).get("train_tokens"),
         "spent_flops": record.spent_flops,
         "train_loss_nats": record.train_loss_nats,
         "n_params_stored": sum(record.params.values()),
@@ -126,6 +131,10 @@ def record_row(record: RunRecord, run_dir: Path) -> dict[str, Any]:
     row |= {f"train_flops_{name}": value for name, value in record.train_flops.items()}
     row |= {f"loss_nats_{name}": loss.loss_nats for name, loss in record.losses.items()}
     row |= {f"loss_blocks_{name}": loss.block_losses_nats for name, loss in record.losses.items()}
+    row |= {f"loss_positions_{name}": p for name, loss in record.losses.items() if (p := loss.position_losses_nats)}
+    if record.best:
+        row |= {"best_step": record.best.step, "best_n_tokens": record.best.n_tokens}
+        row |= {f"best_loss_{name}": loss.loss_nats for name, loss in record.best.losses.items()}
     row |= {"held_out_test": ", ".join(record.data.get("held_out_test", []))}
     return row | {"science": recipe_fields(record.config)}
 

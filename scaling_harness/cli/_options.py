@@ -221,7 +221,7 @@ def planned(args: argparse.Namespace, name: str) -> "tuple[Manifest, Store]":
     if args.tuned:
         settings = tuned_overrides(Path(document["runtime"]["runs_dir"]), args.tuned)
         document = composed(args, f"sweep={name}", *settings)
-    manifest = plan_sweep(document)
+    manifest = plan_sweep(document, with_text=not getattr(args, "without_text", False))
     return manifest, Store(Path(manifest.runtime.runs_dir))
 
 

@@ -18,6 +18,10 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
+from scaling_harness.config.known_entropy import BackOffData, GeneratedData, GrammarData, QuantaData, WalkData
+
+__all__ = ["BackOffData", "GrammarData", "QuantaData", "WalkData"]  # messages look here for the kinds of data
+
 _STRICT = ConfigDict(extra="forbid")
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Literal["non_embedding", "with_head", "total"]
@@ -132,6 +136,9 @@ class _Data:
     """Share of the text that fits and reports read, and that nothing is chosen on; 0 for no such text."""
     max_epochs: Annotated[float, Field(ge=1.0)] = 1.0
     """Largest number of passes over the training tokens; 1 is the infinite-data regime."""
+    train_tokens: PositiveInt | None = None
+    """Train on a random subset of so many tokens, in whole contexts: the same one for every seed, inside every larger
+    one. Null for all of them."""
 
     def __post_init__(self) -> None:
         if self.valid_fraction + self.test_fraction >= 1:
@@ -170,7 +177,38 @@ class HfData(_Data):
     kind: Literal["hf"] = "hf"
 
 
-DataConfig = Annotated[SotuData | FilesData | HfData, Field(discriminator="kind")]
+@dataclass(frozen=True, config=_STRICT)
+class InstalledData(_Data):
+    """Text that Python itself and the packages here bring: nothing to download, but it differs between versions."""
+
+    part: Literal["code", "docstrings"]
+    """`code`: source of the standard library without its tests; `docstrings`: those of NumPy, SciPy and pandas."""
+    kind: Literal["installed"] = "installed"
+
+
+TextData = SotuData | FilesData | HfData | InstalledData
+_Source = TextData | GeneratedData
+
+
+@dataclass(frozen=True, config=_STRICT)
+class NoiseData:
+    """Noise tokens mixed into any other data, which move its loss by a known amount (Kaplan et al. 2020, 6.3)."""
+
+    source: Annotated[_Source, Field(discriminator="kind")]
+    rate: Fraction
+    """Probability that a token is noise."""
+    n_noise_tokens: PositiveInt = 16
+    """Tokens of the noise, beside those of the source; all as probable."""
+    structure_seed: NonNegativeInt = 0
+    kind: Literal["noise"] = "noise"
+
+    @property
+    def max_epochs(self) -> float:
+        """Largest number of passes over the tokens of the source."""
+        return self.source.max_epochs
+
+
+DataConfig = Annotated[_Source | NoiseData, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, config=_STRICT, kw_only=True)
@@ -261,10 +299,12 @@ def _check_fall(warmup: Warmup, fall_exponent: float) -> None:
 
 @dataclass(frozen=True, config=_STRICT)
 class CosineSchedule:
-    """Cosine from the end of the warm-up to `final_fraction` of the peak at the last step."""
+    """Cosine from the end of the warm-up to `final_fraction` of the peak, at its last step if `cycle` is 1."""
 
     warmup: Warmup
     final_fraction: Fraction
+    cycle: Annotated[float, Field(ge=1.0)] = 1.0
+    """Length of the cosine in lengths of the run, which ends before its decay (Hoffmann et al. 2022, figure A1)."""
     kind: Literal["cosine"] = "cosine"
 
 
@@ -348,11 +388,17 @@ class EvaluationConfig:
     final_n_tokens: PositiveInt
     """Tokens of every evaluation set evaluated at the end."""
     extra_sets: tuple[str, ...] = ()
-    """Other distributions: `code` (the Python standard library), or paths of text files."""
+    """Other distributions: `code` (the Python standard library), `manual` (the texts of Python's help), `shuffled` (the
+    words of the corpus's own test text in a random order), or paths of text files."""
     noise_every: NonNegativeInt = 512
     """Steps between measurements of the gradient noise scale; 0 for no measurements."""
     noise_seqs: Annotated[int, Field(ge=2)] = 8
     """Sequences per measurement: with one every 512 steps it costs at most 8/512 of the training."""
+    best_checkpoint: bool = False
+    """Whether the lowest of the validation losses during training is recorded, with the losses on every evaluation set
+    at that step: where early stopping would have ended the run. It costs a final evaluation at every new lowest."""
+    by_position: bool = False
+    """Whether every loss is also recorded by position in the context."""
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -9,8 +9,11 @@ import numpy as np
 
 from scaling_harness.errors import UserError
 
+_SUBSET_KEY = 20200123
+"""Key of the order in which windows join a subset, apart from every seed's order of an epoch."""
 
-def n_unique_tokens(n_tokens: int, n_ctx: int) -> int:
+
+def n_unique_tokens(n_tokens: int, n_ctx: int, train_tokens: int | None = None) -> int:
     """Count the training tokens that an epoch visits: whole contexts, without the last target.
 
     Parameters
@@ -19,6 +22,8 @@ def n_unique_tokens(n_tokens: int, n_ctx: int) -> int:
         Length of the token file, in tokens.
     n_ctx : int
         Context length, in tokens.
+    train_tokens : int, optional
+        Size of the subset that is trained on, `data.train_tokens`.
 
     Returns
     -------
@@ -28,14 +33,24 @@ def n_unique_tokens(n_tokens: int, n_ctx: int) -> int:
     Raises
     ------
     UserError
-        There are too few tokens for one context.
+        There are too few tokens for one context, or for the subset.
 
     Examples
     --------
     >>> n_unique_tokens(1000, n_ctx=128)
     896
+    >>> n_unique_tokens(1000, n_ctx=128, train_tokens=300)
+    256
     """
-    return _n_windows(n_tokens, n_ctx, "the training split") * n_ctx
+    available = _n_windows(n_tokens, n_ctx, "the training split") * n_ctx
+    if train_tokens is None:
+        return available
+    if not n_ctx <= train_tokens <= available:
+        raise UserError(
+            f"data.train_tokens is {train_tokens}: a subset has at least one context of {n_ctx} tokens and at most the "
+            f"{available} of the training split"
+        )
+    return train_tokens // n_ctx * n_ctx
 
 
 def evaluation_windows(tokens: np.ndarray, n_ctx: int, n_tokens: int, name: str = "the validation split") -> np.ndarray:
@@ -80,15 +95,20 @@ class BatchSampler:
         Windows per batch.
     seed : int
         Seed of the order, not negative.
+    train_tokens : int, optional
+        Visit only a random subset of the windows, of so many tokens: the same one for every seed.
 
     Raises
     ------
     UserError
-        There are too few tokens for one context.
+        There are too few tokens for one context, or for the subset.
     """
 
-    def __init__(self, tokens: np.ndarray, n_ctx: int, batch_seqs: int, seed: int) -> None:
-        self._n_windows = _n_windows(len(tokens), n_ctx, "the training split")
+    def __init__(
+        self, tokens: np.ndarray, n_ctx: int, batch_seqs: int, seed: int, train_tokens: int | None = None
+    ) -> None:
+        self._n_windows = n_unique_tokens(len(tokens), n_ctx, train_tokens) // n_ctx
+        self._subset = None if train_tokens is None else _subset(len(tokens), n_ctx, self._n_windows)
         self._windows = _windows(tokens, n_ctx)
         self._n_ctx = n_ctx
         self._batch_seqs = batch_seqs
@@ -121,10 +141,20 @@ class BatchSampler:
         if epoch != self._epoch:
             # Sorted raw words instead of Generator.permutation: NumPy promises that only the former never changes.
             words = np.random.PCG64([self._seed, epoch]).random_raw(self._n_windows + 1)
-            offset = int(words[0] % np.uint64(self._slack + 1))
-            self._starts = offset + self._n_ctx * np.argsort(words[1:], kind="stable")
+            order = np.argsort(words[1:], kind="stable")
+            if self._subset is None:
+                offset = int(words[0] % np.uint64(self._slack + 1))
+                self._starts = offset + self._n_ctx * order
+            else:  # no offset: it would show tokens beside the subset
+                self._starts = self._subset[order]
             self._epoch = epoch
         return self._starts
+
+
+def _subset(n_tokens: int, n_ctx: int, n_windows: int) -> np.ndarray:
+    """Starts of the first windows of an order that depends on the corpus's length alone: smaller subsets are inside."""
+    words = np.random.PCG64(_SUBSET_KEY).random_raw(_n_windows(n_tokens, n_ctx, "the training split"))
+    return n_ctx * np.argsort(words, kind="stable")[:n_windows]
 
 
 def _windows(tokens: np.ndarray, n_ctx: int) -> np.ndarray:

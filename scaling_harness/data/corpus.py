@@ -22,10 +22,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from scaling_harness.data import installed
 from scaling_harness.errors import UserError
 
 if TYPE_CHECKING:
-    from scaling_harness.config.schema import FilesData, HfData, SotuData
+    from scaling_harness.config.schema import DataConfig, HfData
 
 SUFFIXES = (".txt", ".jsonl", ".parquet")
 """Suffixes of the files that are read from a directory; any other file given by name is read as text."""
@@ -60,12 +61,12 @@ class Corpus:
     """Whether groups are in order of time, and held-out ones spread over it."""
 
 
-def open_corpus(data: "SotuData | FilesData | HfData") -> Corpus:
+def open_corpus(data: "DataConfig") -> Corpus:
     """Find a source without reading it.
 
     Parameters
     ----------
-    data : SotuData, FilesData or HfData
+    data : DataConfig
         Location of the source, and of the text in its files.
 
     Returns
@@ -81,6 +82,8 @@ def open_corpus(data: "SotuData | FilesData | HfData") -> Corpus:
         return _open_sotu()
     if data.kind == "files":
         return _open_files(data.path, data.text_field, data.document_separator)
+    if data.kind == "installed":
+        return Corpus(data.part, installed.signature(data.part), partial(_read_installed, data.part))
     return _open_hf(data)
 
 
@@ -386,6 +389,16 @@ def _read_hf(data: "HfData") -> Iterator[Document]:
         text = _text_of(row, data.text_field, f"data set {data.dataset!r} row {number}")
         if text:
             yield _grouped_by_content(f"{data.dataset}:{number}", text)
+
+
+def _read_installed(part: installed.Part) -> Iterator[Document]:
+    for name, text in installed.texts(part):
+        try:
+            text.decode()
+        except UnicodeDecodeError:  # a few modules of the standard library are in another encoding
+            continue
+        if text:
+            yield _grouped_by_content(name, text)
 
 
 def _open_code() -> Corpus:

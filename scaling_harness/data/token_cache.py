@@ -26,13 +26,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scaling_harness.data.batches import n_unique_tokens
 from scaling_harness.data.corpus import Corpus, Document, choose_splits, open_corpus, open_evaluation_set
+from scaling_harness.data.other_texts import MANUAL, SHUFFLED, open_manual, shuffled_words
 from scaling_harness.data.progress import with_progress_bar
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.record.atomic_files import explain_os_errors, parse_json, write_json
 
 if TYPE_CHECKING:
-    from scaling_harness.config.schema import Bpe, Bytes, FilesData, HfData, SotuData
+    from scaling_harness.config.schema import Bpe, Bytes, DataConfig
 
 FORMAT = 1
 """Increased by hand whenever the same corpus would give other tokens or another folder layout."""
@@ -74,6 +76,34 @@ class DataInfo:
     """Token files of other evaluation sets, by name."""
     extra_ids: dict[str, str] = dataclasses.field(default_factory=dict)
     """SHA-256 of each of these files."""
+    train_tokens: int | None = None
+    """Size of the subset that is trained on, `data.train_tokens`; None for all training tokens."""
+
+    @property
+    def evaluation_sets(self) -> tuple[str, ...]:
+        """Names of the evaluation sets."""
+        return tuple(self.evaluation_paths)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Token files that must be on the machine that trains."""
+        return (self.train_path, *self.evaluation_paths.values())
+
+    def n_unique_tokens(self, n_ctx: int) -> int:
+        """Training tokens that an epoch visits; see `batches.n_unique_tokens`."""
+        return n_unique_tokens(self.n_train_tokens, n_ctx, self.train_tokens)
+
+    def for_record(self) -> dict[str, Any]:
+        """Identifiers of the tokens, for `RunRecord.data`."""
+        return {
+            "data_id": self.data_id,
+            "label": self.label,
+            "vocab_size": self.vocab_size,
+            "bytes_per_token": self.bytes_per_token,
+            "held_out": list(self.held_out),
+            "held_out_test": list(self.held_out_test),
+            "extra_ids": dict(self.extra_ids),
+        }
 
     @property
     def evaluation_paths(self) -> dict[str, Path]:
@@ -104,7 +134,7 @@ class _Entry:
         return self.meta["files"].get(TOKENIZER_FILE, {}).get("sha256")
 
 
-def prepare(data: "SotuData | FilesData | HfData", extra_sets: Iterable[str], data_dir: Path) -> DataInfo:
+def prepare(data: "DataConfig", extra_sets: Iterable[str], data_dir: Path) -> DataInfo:
     """Tokenise a corpus and evaluation sets, or find them in the cache.
 
     Any number of processes may call this at once. A source is read again only if its path, size, time of change or
@@ -112,7 +142,7 @@ def prepare(data: "SotuData | FilesData | HfData", extra_sets: Iterable[str], da
 
     Parameters
     ----------
-    data : SotuData, FilesData or HfData
+    data : DataConfig
         Corpus, tokenizer and validation fraction.
     extra_sets : iterable of str
         Names as in `corpus.open_evaluation_set`; keys of the result are `code` or the file's name without suffix.
@@ -145,11 +175,15 @@ def prepare(data: "SotuData | FilesData | HfData", extra_sets: Iterable[str], da
     evaluation_sets = _evaluation_sets(extra_sets)
     with explain_os_errors(data_dir):
         entry = _find_or_make(data_dir, corpus, recipe, fill)
-        extra = {name: _prepare_extra(source, entry, data_dir) for name, source in evaluation_sets.items()}
+        extra = {
+            name: _prepare_extra(source or _shuffled(entry), entry, data_dir)
+            for name, source in evaluation_sets.items()
+        }
     return dataclasses.replace(
         _info(entry),
         extra={name: made.path("all") for name, made in extra.items()},
         extra_ids={name: made.sha256("all") for name, made in extra.items()},
+        train_tokens=data.train_tokens,
     )
 
 
@@ -200,14 +234,31 @@ def open_tokens(path: Path) -> np.ndarray:
         ) from error
 
 
-def _evaluation_sets(names: Iterable[str]) -> dict[str, Corpus]:
-    sets: dict[str, Corpus] = {}
+def _evaluation_sets(names: Iterable[str]) -> dict[str, Corpus | None]:
+    """Find evaluation sets by their names; None for the one that is made of the corpus itself."""
+    sets: dict[str, Corpus | None] = {}
     for name in names:
-        corpus = open_evaluation_set(name)
-        if corpus.label in sets or corpus.label in ("valid", "test"):
-            raise UserError(f"two evaluation sets are called {corpus.label!r}: rename the file {name}")
-        sets[corpus.label] = corpus
+        corpus = None if name == SHUFFLED else open_manual() if name == MANUAL else open_evaluation_set(name)
+        label = corpus.label if corpus else name
+        if label in sets or label in ("valid", "test"):
+            raise UserError(f"two evaluation sets are called {label!r}: rename the file {name}")
+        sets[label] = corpus
     return sets
+
+
+def _shuffled(entry: _Entry) -> Corpus:
+    """The words of the text that losses are reported on, in a random order."""
+    split = "test" if "test" in entry.meta["streams"] else "valid"
+
+    def read_text() -> str:
+        tokens = open_tokens(entry.path(split))
+        if entry.tokenizer_path is None:
+            return tokens.tobytes().decode(errors="replace")
+        from tokenizers import Tokenizer
+
+        return Tokenizer.from_file(str(entry.tokenizer_path)).decode(tokens.tolist())
+
+    return shuffled_words(entry.sha256(split), read_text)
 
 
 def _prepare_extra(corpus: Corpus, trained: _Entry, data_dir: Path) -> _Entry:

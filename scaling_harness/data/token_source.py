@@ -4,12 +4,21 @@ A source is opened once for a job, whose runs have one context length and one ba
 what it gave before.
 """
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from scaling_harness.data.token_cache import DataInfo
+
+@dataclass(frozen=True)
+class Truth:
+    """What is known of a source whose law is known; T targets of a window."""
+
+    entropies_T: np.ndarray
+    """Exact entropy of each target given the tokens before it in its window, nats."""
+    probs: Callable[[np.ndarray], np.ndarray]
+    """Windows (W, T + 1) -> the true probabilities (W, T, V) of each target given those tokens."""
 
 
 class TokenSource(Protocol):
@@ -52,28 +61,7 @@ class TokenSource(Protocol):
         """
         ...
 
-
-def open_source(info: "DataInfo", n_ctx: int, batch_seqs: int) -> TokenSource:
-    """Open the tokens of prepared data.
-
-    Parameters
-    ----------
-    info : DataInfo
-        Result of `token_cache.prepare`.
-    n_ctx : int
-        Context length, in tokens.
-    batch_seqs : int
-        Windows per batch.
-
-    Returns
-    -------
-    TokenSource
-
-    Raises
-    ------
-    UserError
-        A file of tokens is missing, or too short for one context.
-    """
-    from scaling_harness.data.token_files import TokenFiles
-
-    return TokenFiles(info, n_ctx, batch_seqs)
+    @property
+    def truth(self) -> Truth | None:
+        """The law of the tokens, if it is known."""
+        ...

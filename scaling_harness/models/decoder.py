@@ -5,7 +5,8 @@ R run, B batch, T time, N = B T positions, D d_model, H head, K d_head, F d_ff, 
 """
 
 import copy
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,8 +15,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from scaling_harness.config.schema import Activation, ModelConfig
+from scaling_harness.errors import CannotTrainHereError
 from scaling_harness.models.fused_ops import linear_cross_entropy, rms_norm, rotary_attention, squared_relu, token_shift
-from scaling_harness.models.language_model import LanguageModel, UpdateRule, cross_entropies
+from scaling_harness.models.language_model import LanguageModel, UpdateRule
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class _Role:
     lr_multiplier: float = 1.0
 
 
+Drop = Callable[[Tensor], Tensor]
+"""Sets a share of the states to zero and scales up the rest."""
 _GAIN = "gain"
 _BASE_WIDTH = 64
 _MAX_LOGIT = 8.0
@@ -76,7 +80,9 @@ class Decoder(LanguageModel):
     """The built-in architecture: attention and MLP behind norms, no biases.
 
     `shape.parametrisation` decides initial scales, learning rates, and whether the head has its own weights (`mup`) or
-    is tied (`standard`); `shape.parts` decides the norm, the positions and the activation.
+    is tied (`standard`); `shape.parts` decides the norm, the positions and the activation. Of `shape.options`,
+    `dropout` is of the embedding and of what each block adds to the residual stream, and `passes` is how often the
+    blocks are applied one after another (see `registry`).
 
     Parameters
     ----------
@@ -89,10 +95,14 @@ class Decoder(LanguageModel):
     """
 
     rotation_Tk: Tensor | None
+    dropout_key_R: Tensor
+    n_forwards: Tensor
 
     def __init__(self, shape: ModelConfig, vocab_size: int, seeds: Sequence[int]) -> None:
         super().__init__()
         self.n_runs, self._roles, self._token_shift = len(seeds), _roles(shape), shape.token_shift
+        self._n_passes = int(shape.options.get("passes", 1))
+        self._dropout = float(shape.options.get("dropout", 0.0))
         width = (self.n_runs, shape.d_model)
         norm, positions, _ = shape.parts
         self.embedding = nn.Parameter(torch.empty(self.n_runs, vocab_size, shape.d_model))
@@ -104,6 +114,10 @@ class Decoder(LanguageModel):
         self.head = nn.Parameter(torch.empty(*width, vocab_size)) if own_head else None
         rotation = None if learned else _rotation(shape.n_ctx, shape.d_model // shape.heads)
         self.register_buffer("rotation_Tk", rotation, persistent=False)
+        if self._dropout:
+            self.run_buffers = ("dropout_key_R",)
+            self.register_buffer("dropout_key_R", torch.tensor([seed % 2**63 for seed in seeds]), persistent=False)
+            self.register_buffer("n_forwards", torch.zeros((), dtype=torch.int64), persistent=False)
         self._initialise(seeds)
 
     @torch.no_grad()
@@ -121,7 +135,35 @@ class Decoder(LanguageModel):
         own = {id(p): nn.Parameter(p.detach()[run : run + 1], requires_grad=False) for p in self.parameters()}
         one = copy.deepcopy(self, own)  # parameters in the memo are not copied
         one.n_runs = 1
+        if self._dropout:
+            one.dropout_key_R = self.dropout_key_R[run : run + 1]
         return one
+
+    def running_state(self) -> dict[str, Tensor]:
+        """Number of forward passes so far, from which dropout draws."""
+        return {"n_forwards": self.n_forwards} if self._dropout else {}
+
+    def load_running_state(self, state: Mapping[str, Tensor]) -> None:  # noqa: D102
+        if self._dropout:
+            self.n_forwards.copy_(state["n_forwards"])
+
+    def _drop(self, n_rows: int) -> Drop | None:
+        """Dropout of one forward pass in training; a row's draws depend on its run's seed and on the pass alone."""
+        if not (self._dropout and self.training):
+            return None
+        keys, n_forwards = self.dropout_key_R.tolist(), int(self.n_forwards)
+        self.n_forwards += 1  # in place: what measures gradients gives a copy
+        device = self.dropout_key_R.device
+        generators = [
+            torch.Generator(device).manual_seed(_hash(keys[row % len(keys)], n_forwards, row // len(keys)))
+            for row in range(n_rows)
+        ]
+
+        def drop(x_RND: Tensor) -> Tensor:
+            kept = [torch.rand(x.shape, generator=g, device=device) for x, g in zip(x_RND, generators, strict=True)]
+            return x_RND * (torch.stack(kept) >= self._dropout) / (1 - self._dropout)
+
+        return drop
 
     def group_of(self, name: str) -> str:
         """Group of a parameter, one of `param_flop_counts.GROUPS`."""
@@ -145,10 +187,15 @@ class Decoder(LanguageModel):
         if self.position is not None:
             x_RND = (x_RND.view(R, B, T, D) + self.position[:, None, :T]).view(R, B * T, D)
         rotation = None if self.rotation_Tk is None else self.rotation_Tk[:T]
-        for block in self.blocks:
-            x_RND = (
-                checkpoint(block, x_RND, T, rotation, use_reentrant=False) if recompute else block(x_RND, T, rotation)
-            )
+        drop = self._drop(R)
+        if drop:
+            x_RND = drop(x_RND)
+        for _ in range(self._n_passes):
+            for block in self.blocks:
+                if recompute:
+                    x_RND = checkpoint(block, x_RND, T, rotation, use_reentrant=False)
+                else:
+                    x_RND = block(x_RND, T, rotation, drop)
         return _norm(x_RND, self.final_gain)
 
     def head_RDV(self) -> Tensor:
@@ -164,10 +211,11 @@ class Decoder(LanguageModel):
         return linear_cross_entropy(self.hidden(tokens_RBT), self.head_RDV(), targets_RBT.flatten(1))
 
     def loss_recomputing(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:  # noqa: D102
+        if self._dropout:
+            raise CannotTrainHereError(
+                "runtime.recompute_activations would draw model.options.dropout anew: leave one of them out"
+            )
         return linear_cross_entropy(self.hidden(tokens_RBT, recompute=True), self.head_RDV(), targets_RBT.flatten(1))
-
-    def token_losses(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:  # noqa: D102
-        return cross_entropies(self(tokens_RBT), targets_RBT)
 
 
 class Block(nn.Module):
@@ -185,12 +233,12 @@ class Block(nn.Module):
         self.attention_gain = nn.Parameter(torch.empty(R, D)) if norm == "layer" else None
         self.mlp_gain = nn.Parameter(torch.empty(R, D)) if norm == "layer" else None
 
-    def forward(self, x_RND: Tensor, T: int, rotation_Tk: Tensor | None) -> Tensor:
+    def forward(self, x_RND: Tensor, T: int, rotation_Tk: Tensor | None, drop: Drop | None = None) -> Tensor:
         """Compute the states after the block; N consists of sequences of T positions."""
         mixed_RND = self._attend(_norm(x_RND, self.attention_gain), T, rotation_Tk)
-        x_RND = _add_product(x_RND, mixed_RND, self.out)
+        x_RND = _add(x_RND, mixed_RND, self.out, drop)
         hidden_RNF = torch.bmm(_norm(x_RND, self.mlp_gain), self.up)
-        return _add_product(x_RND, self._activation(hidden_RNF), self.down)
+        return _add(x_RND, self._activation(hidden_RNF), self.down, drop)
 
     def _attend(self, x_RND: Tensor, T: int, rotation_Tk: Tensor | None) -> Tensor:
         K = x_RND.shape[-1] // self.heads
@@ -223,11 +271,17 @@ def _causal(q_STHK: Tensor, k_STHK: Tensor, v_STHK: Tensor, scale: float) -> Ten
     return F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale).transpose(1, 2)
 
 
-def _add_product(x_RND: Tensor, hidden_RNF: Tensor, weight_RFD: Tensor) -> Tensor:
-    """Add to the residual stream; under autocast baddbmm would round all of the stream, at every block."""
-    if hidden_RNF.dtype != x_RND.dtype:
-        return x_RND + torch.bmm(hidden_RNF, weight_RFD)
-    return torch.baddbmm(x_RND, hidden_RNF, weight_RFD)
+def _add(x_RND: Tensor, states_RNF: Tensor, weights_RFD: Tensor, drop: Drop | None) -> Tensor:
+    """Add a projection to the residual stream; under autocast baddbmm would round all of the stream, at every block."""
+    if drop is None and states_RNF.dtype == x_RND.dtype:
+        return torch.baddbmm(x_RND, states_RNF, weights_RFD)
+    added_RND = torch.bmm(states_RNF, weights_RFD)
+    return x_RND + (drop(added_RND) if drop else added_RND)
+
+
+def _hash(*numbers: int) -> int:
+    """Mix numbers into a seed."""
+    return int.from_bytes(hashlib.blake2b(repr(numbers).encode(), digest_size=7).digest())
 
 
 def _norm(x_RND: Tensor, gain_RD: Tensor | None) -> Tensor:

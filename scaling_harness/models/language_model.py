@@ -3,7 +3,7 @@
 R run, B batch, T time, V vocabulary.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -31,6 +31,8 @@ class LanguageModel(nn.Module):
     n_runs: int
     has_run_axis = True
     """Whether every parameter has the run axis first."""
+    run_buffers: Collection[str] = ()
+    """Names of the buffers that have it too."""
 
     def loss(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:
         """Compute the mean loss of each run, for training.
@@ -54,9 +56,13 @@ class LanguageModel(nn.Module):
             "a smaller runtime.micro_batch"
         )
 
+    def forward(self, tokens_RBT: Tensor) -> Tensor:
+        """Compute logits_RBTV."""
+        raise NotImplementedError
+
     def token_losses(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:
         """Compute the loss of each token, losses_RBT in nats, for evaluation."""
-        raise NotImplementedError
+        return cross_entropies(self(tokens_RBT), targets_RBT)
 
     def update_rules(self) -> dict[str, UpdateRule]:
         """Learning rate and decay by parameter name."""
@@ -127,8 +133,8 @@ class UserModule(LanguageModel):
     def loss(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:  # noqa: D102
         return self.token_losses(tokens_RBT, targets_RBT).mean((1, 2))
 
-    def token_losses(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:  # noqa: D102
-        return cross_entropies(self.module(tokens_RBT[0])[None], targets_RBT)
+    def forward(self, tokens_RBT: Tensor) -> Tensor:  # noqa: D102
+        return self.module(tokens_RBT[0])[None]
 
 
 def cross_entropies(logits_RBTV: Tensor, targets_RBT: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Look up an architecture by its name: built in, or a user's own as `module:function`. Building one imports torch."""
 
+import dataclasses
 import functools
 import hashlib
 import importlib
@@ -37,7 +38,59 @@ def _decoder(model: ModelConfig, vocab_size: int) -> Architecture:
 
         return Decoder(model, vocab_size, seeds)
 
-    return _transformer(model, vocab_size, build, stackable=True)
+    _dropout(model)
+    return dataclasses.replace(_transformer(model, vocab_size, build, stackable=True), options=("dropout",))
+
+
+def _recurrent(model: ModelConfig, vocab_size: int) -> Architecture:
+    """Describe the decoder with its blocks applied `model.options.passes` times, one set of weights for all passes.
+
+    Dehghani et al. (2018, arXiv 1807.03819) without their embedding of the pass; Kaplan et al. (2020, D.2) compare such
+    models. N counts the weights once, `matmul` and the context-aware FLOPs every pass.
+    """
+    passes = model.options.get("passes")
+    if not (isinstance(passes, int) and passes >= 1):
+        raise UserError(
+            "the architecture recurrent applies its blocks model.options.passes times: give a whole number from 1 on, "
+            f"not {passes}"
+        )
+    once = _decoder(model, vocab_size)
+    unrolled = dataclasses.replace(model, n_layer=passes * model.n_layer)
+    every = _transformer(unrolled, vocab_size, once.build)
+    return dataclasses.replace(
+        once, flops_per_token=every.flops_per_token, other_flops=every.other_flops, options=("dropout", "passes")
+    )
+
+
+def _lstm(model: ModelConfig, vocab_size: int) -> Architecture:
+    """Describe the LSTM of `lstm`: n_layer layers of width d_model; heads and d_ff_ratio are not read."""
+    if model.parametrisation != "standard" or model.token_shift != 1:
+        raise UserError(
+            "the architecture lstm has one learning rate for all widths and no token shift: use model=standard, or "
+            "model.parametrisation=standard model.token_shift=1"
+        )
+    dropout = _dropout(model)
+
+    def build() -> "nn.Module":
+        from scaling_harness.models.lstm import LstmModel
+
+        return LstmModel(model.n_layer, model.d_model, vocab_size, dropout)
+
+    vocabulary, layers = vocab_size * model.d_model, 8 * model.n_layer * model.d_model**2
+    return Architecture(
+        params={"embedding": vocabulary, "mlp": layers, "head": vocabulary},
+        flops_per_token=6.0 * (layers + vocabulary),
+        build=build,
+        options=("dropout",),
+    )
+
+
+def _dropout(model: ModelConfig) -> float:
+    """Share of the states that is dropped in training."""
+    dropout = model.options.get("dropout", 0.0)
+    if not (isinstance(dropout, int | float) and 0 <= dropout < 1):
+        raise UserError(f"model.options.dropout is {dropout}: give a share from 0 up to, but not, 1")
+    return float(dropout)
 
 
 def _gpt2(model: ModelConfig, vocab_size: int) -> Architecture:
@@ -85,6 +138,8 @@ class _BuiltIn:
 BUILT_IN = {
     "decoder": _BuiltIn(_decoder, None),
     "gpt2": _BuiltIn(_gpt2, "scaling_harness.bench.gpt2:gpt2"),
+    "lstm": _BuiltIn(_lstm, "lstm"),
+    "recurrent": _BuiltIn(_recurrent, "recurrent"),
 }
 """Built-in architectures by `model.target`; null is `decoder`. Record a new one under its own name."""
 

@@ -8,7 +8,7 @@ DecayShape = Literal["cosine", "constant", "linear", "one_minus_sqrt"]
 
 def lr_multiplier(
     step: int,
-    n_steps: int,
+    decay_end: int,
     warmup_steps: int,
     decay_start: int,
     shape: DecayShape,
@@ -21,8 +21,8 @@ def lr_multiplier(
     ----------
     step : int
         0-based; the first step of a warm-up of w steps has the factor 1/w.
-    n_steps : int
-        Length of the run, at which the decay ends.
+    decay_end : int
+        Step at which the decay ends: the length of the run, or more for a cosine that is longer than it.
     warmup_steps : int
         Length of the linear warm-up.
     decay_start : int
@@ -44,7 +44,7 @@ def lr_multiplier(
     fallen = ((step + 1) / warmup_steps) ** -fall_exponent if fall_exponent else 1.0
     if shape == "constant" or step < decay_start:
         return fallen
-    done = (step - decay_start) / max(1, n_steps - decay_start)
+    done = (step - decay_start) / max(1, decay_end - decay_start)
     return fallen * (final_fraction + (1.0 - final_fraction) * _remaining(done, shape))
 
 

@@ -57,7 +57,8 @@ def _activations(plan: Plan, batch_seqs: int | None, runtime: RuntimeConfig, n_p
     tokens = min(own_seqs, batch_seqs or runtime.micro_batch or own_seqs) * model.n_ctx
     weights = 2 * model.heads * model.n_ctx if runtime.device == "cpu" else 0
     block = 16 * model.d_model + 3 * model.d_ff + weights
-    blocks = model.n_layer * model.d_model + block if runtime.recompute_activations else model.n_layer * block
+    n_layer = model.n_layer * int(model.options.get("passes", 1))
+    blocks = n_layer * model.d_model + block if runtime.recompute_activations else n_layer * block
     logits = 3 * plan.data.vocab_size * logit_rows(1, plan.data.vocab_size, tokens)
     return tokens * (blocks + 4 * model.d_model) + logits
 
@@ -96,6 +97,17 @@ def machine_bytes() -> float:
     with contextlib.suppress(OSError, ValueError):  # no such file, or the word "max"
         return min(machine, float(int(_CGROUP_LIMIT.read_text())))
     return machine
+
+
+def lacking_bytes(plan: Plan, n_processes: int = 1) -> float | None:
+    """Memory that a run takes with one context at a time, in bytes, if its worker or GPU has less; None if it fits.
+
+    Each of a run's processes holds the whole model; they may share its moments.
+    """
+    runtime = plan.config.runtime
+    there = 1e9 * runtime.memory_gb if runtime.memory_gb else machine_bytes()
+    least = PROCESS_BYTES + run_bytes(plan, 1, n_processes=n_processes)
+    return least if least > there else None
 
 
 def refuse_too_large(

@@ -16,6 +16,7 @@ from pydantic_core import to_jsonable_python
 from scaling_harness.config.schema import (
     PRESETS,
     CosineSchedule,
+    DataConfig,
     EvaluationConfig,
     FlopsBudget,
     ModelConfig,
@@ -27,13 +28,13 @@ from scaling_harness.config.schema import (
     Warmup,
     WsdSchedule,
 )
-from scaling_harness.data.batches import n_unique_tokens
-from scaling_harness.data.token_cache import DataInfo
+from scaling_harness.data.source_info import PreparedData
 from scaling_harness.errors import UserError
 from scaling_harness.models import param_flop_counts, registry
 from scaling_harness.plan.lr_schedule import DecayShape, lr_multiplier
 from scaling_harness.plan.scale_rules import Scale, batch_tokens, learning_rate
 
+_LATER_EVALUATION = ("noise_every", "noise_seqs", "best_checkpoint", "by_position")
 NUMERICS_VERSION = 2
 """Increased by hand whenever the same configuration would train to other numbers."""
 
@@ -43,7 +44,7 @@ class Plan:
     """One resolved run: all that training needs, frozen and printable."""
 
     config: RunConfig
-    data: DataInfo
+    data: PreparedData
     batch_tokens: int
     """Tokens per step."""
     n_steps: int
@@ -102,7 +103,8 @@ class Plan:
         """Learning rate at a 0-based step."""
         shape, start, final = _decay(self.config, self.n_steps, self.warmup_steps)
         fall = fall_exponent_of(self.config.schedule)
-        factor = lr_multiplier(step, self.n_steps, self.warmup_steps, start, shape, final, fall)
+        end = _decay_end(self.config.schedule, self.n_steps)
+        factor = lr_multiplier(step, end, self.warmup_steps, start, shape, final, fall)
         return self.learning_rate * factor
 
     @cached_property
@@ -123,7 +125,7 @@ class Plan:
         return {
             "numerics_version": NUMERICS_VERSION,
             "model": _model_science(self.config.model),
-            "data": {"data_id": self.data.data_id, "kind": self.config.data.kind},
+            "data": _data_science(self.config.data, self.data),
             "optim": _plain(self.config.optim) | {"lr": _rule_science(self.config.optim.lr)},
             "schedule": _schedule_science(self.config.schedule),
             "budget": self._budget_science,
@@ -194,15 +196,15 @@ class Job:
         return dataclasses.replace(self, runs=rest, planned_as=self.job_id) if rest else None
 
 
-def resolve(config: RunConfig, data: DataInfo) -> Plan:
+def resolve(config: RunConfig, data: PreparedData) -> Plan:
     """Derive a plan from a configuration and its prepared data.
 
     Parameters
     ----------
     config : RunConfig
         Configuration of the run.
-    data : DataInfo
-        Result of `token_cache.prepare`.
+    data : DataInfo or SourceInfo
+        Result of `prepare.prepare`.
 
     Returns
     -------
@@ -222,7 +224,7 @@ def resolve(config: RunConfig, data: DataInfo) -> Plan:
     batch = batch_tokens(config.budget.batch_tokens, at)
     n_steps = _n_steps(at.n_tokens, batch, model.n_ctx)
     n_tokens = n_steps * batch
-    n_unique = n_unique_tokens(data.n_train_tokens, model.n_ctx)
+    n_unique = data.n_unique_tokens(model.n_ctx) or n_tokens  # tokens that never repeat are as many as are used
     warmup_steps = _warmup_steps(config.schedule.warmup, n_steps, batch)
     peak_at = warmup_steps * batch if fall_exponent_of(config.schedule) else n_tokens
     _check_unique(n_tokens, n_unique, config.data.max_epochs)
@@ -247,6 +249,11 @@ def resolve(config: RunConfig, data: DataInfo) -> Plan:
 def fall_exponent_of(schedule: ScheduleConfig) -> float:
     """Power of the tokens with which a rate falls before its decay; 0 for a schedule that has none."""
     return 0.0 if isinstance(schedule, CosineSchedule) else schedule.fall_exponent
+
+
+def _decay_end(schedule: ScheduleConfig, n_steps: int) -> int:
+    """Step at which the decay ends, after the last one for a cosine longer than the run."""
+    return round(schedule.cycle * n_steps) if isinstance(schedule, CosineSchedule) else n_steps
 
 
 def _n_steps(n_tokens: float, batch: int, n_ctx: int) -> int:
@@ -308,6 +315,12 @@ def _model_science(model: ModelConfig) -> dict[str, Any]:
     return kept | {"n_head": model.heads, "target": registry.recorded_target(model.target)}
 
 
+def _data_science(config: DataConfig, data: PreparedData) -> dict[str, Any]:
+    """The tokens, and how many of them are trained on if not all."""
+    subset = {} if data.train_tokens is None else {"train_tokens": data.train_tokens}
+    return {"data_id": data.data_id, "kind": config.kind} | subset
+
+
 def _rule_science(setting: float | Rule) -> Any:
     """Plain form of a number or a rule, without the horizon if that is null."""
     plain = _plain(setting)
@@ -315,14 +328,15 @@ def _rule_science(setting: float | Rule) -> Any:
 
 
 def _schedule_science(schedule: Any) -> dict[str, Any]:
-    """Fields of the schedule, without a later one that changes no number at its default."""
-    return {key: value for key, value in _plain(schedule).items() if (key, value) != ("fall_exponent", 0.0)}
+    """Fields of the schedule, without later ones that change no number at their defaults."""
+    later = {"fall_exponent": 0.0, "cycle": 1.0}
+    return {key: value for key, value in _plain(schedule).items() if later.get(key) != value}
 
 
 def _evaluation_science(evaluation: EvaluationConfig) -> dict[str, Any]:
     """Fields of the evaluation, without later ones that change no number and have their default."""
-    later = {"noise_every": EvaluationConfig.noise_every, "noise_seqs": EvaluationConfig.noise_seqs}
-    return {key: value for key, value in _plain(evaluation).items() if later.get(key) != value}
+    later = {name: getattr(EvaluationConfig, name) for name in _LATER_EVALUATION}
+    return {key: value for key, value in _plain(evaluation).items() if key not in later or later[key] != value}
 
 
 def _plain(config: Any) -> dict[str, Any]:

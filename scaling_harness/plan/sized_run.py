@@ -3,7 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 
-from scaling_harness.config.schema import Bpe, DataConfig, RunConfig, TokensBudget
+from scaling_harness.config.schema import Bpe, DataConfig, NoiseData, RunConfig, TextData, TokensBudget
 from scaling_harness.plan.scale_rules import Scale, batch_tokens, learning_rate
 from scaling_harness.plan.shape_for_size import Shape
 
@@ -60,4 +60,8 @@ def sized_run(config: RunConfig, shape: Shape, n_tokens: float) -> SizedRun:
 
 def vocab_size_of(data: DataConfig) -> int:
     """V that a data set will have, before it is prepared."""
-    return data.tokenizer.vocab_size if isinstance(data.tokenizer, Bpe) else BYTES
+    if isinstance(data, NoiseData):
+        return vocab_size_of(data.source) + data.n_noise_tokens
+    if isinstance(data, TextData):
+        return data.tokenizer.vocab_size if isinstance(data.tokenizer, Bpe) else BYTES
+    return data.vocab_size

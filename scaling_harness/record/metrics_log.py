@@ -1,12 +1,14 @@
 """`metrics.jsonl`: a run's curve, appended in order, cut back when the run resumes from a checkpoint."""
 
+import dataclasses
+import json
 import math
 import os
 from pathlib import Path
 
 from scaling_harness.record.atomic_files import explain_os_errors, read_jsonl, rows_until_damage
 from scaling_harness.record.gradient_noise_scale import Measurement, latest, noise_scale
-from scaling_harness.record.record import EvalLoss
+from scaling_harness.record.record import BestCheckpoint, EvalLoss, best_checkpoint_of
 from scaling_harness.record.row_times import TimesLog
 
 
@@ -28,6 +30,7 @@ class Curve:
             self._file.truncate(n_bytes)
         self._times = TimesLog(path, n_bytes)
         self._measurements = measurements(path) if n_bytes else []
+        self._lowest = _lowest(path) if n_bytes else math.inf
 
     def step(self, step: int, tokens: int, flops: float, loss: float, lr: float, grad_norm: float) -> None:
         """Add a training step; 9 digits determine a 32-bit float."""
@@ -36,12 +39,21 @@ class Curve:
             f'"lr": {lr:.9g}, "grad_norm": {_json(grad_norm)}}}\n'
         )
 
-    def evaluation(self, step: int, tokens: int, flops: float, valid: EvalLoss) -> None:
-        """Add a validation loss."""
+    def evaluation(self, step: int, tokens: int, flops: float, valid: EvalLoss) -> bool:
+        """Add a validation loss; return whether it is below all before."""
         self._write(
             f'{{"step": {step}, "tokens": {tokens}, "flops": {flops:.9g}, "valid_loss": {_json(valid.loss_nats)}, '
-            f'"valid_stderr": {_json(valid.stderr_nats)}}}\n'
+            f'"valid_stderr": {_json(valid.stderr_nats)}{_positions(valid)}}}\n'
         )
+        loss = float(_json(valid.loss_nats)) if math.isfinite(valid.loss_nats) else math.inf
+        is_lower = loss < self._lowest
+        self._lowest = min(loss, self._lowest)
+        return is_lower
+
+    def best(self, new: BestCheckpoint, flops: float) -> None:
+        """Add the losses of the checkpoint whose validation loss is below all before."""
+        row = {"step": new.step, "tokens": new.n_tokens, "flops": float(f"{flops:.9g}")}
+        self._write(json.dumps(row | {"best_losses": dataclasses.asdict(new)["losses"]}) + "\n")
 
     def noise(self, tokens: int, flops: float, new: Measurement, n_ctx: int) -> None:
         """Add a measurement, and B_simple with its 95 % interval over the last third of the steps so far."""
@@ -97,6 +109,27 @@ def measurements(path: Path) -> list[Measurement]:
     """Read the measurements of the gradient noise scale from a run's curve."""
     rows = [row for row in read_jsonl(path) if row.get("grad_sq") is not None and row["grad_trace"] is not None]
     return [Measurement(row["step"], row["grad_sq"], row["grad_trace"]) for row in rows]
+
+
+def best_checkpoint(path: Path) -> BestCheckpoint | None:
+    """Read the checkpoint of lowest validation loss from a run's curve; None if it holds none."""
+    rows = [row for row in read_jsonl(path) if "best_losses" in row]
+    if not rows:
+        return None
+    last = rows[-1]
+    return best_checkpoint_of({"step": last["step"], "n_tokens": last["tokens"], "losses": last["best_losses"]})
+
+
+def _lowest(path: Path) -> float:
+    """Lowest validation loss in a curve."""
+    return min((row["valid_loss"] for row in read_jsonl(path) if row.get("valid_loss") is not None), default=math.inf)
+
+
+def _positions(valid: EvalLoss) -> str:
+    """Losses by position as a further field, if they were measured."""
+    if not valid.position_losses_nats:
+        return ""
+    return f', "valid_by_position": [{", ".join(map(_json, valid.position_losses_nats))}]'
 
 
 def _json(value: float | None) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from scaling_harness.errors import HarnessError
 from scaling_harness.record.atomic_files import parse_json, write_json
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Increased by hand whenever a field of `RunRecord` changes its name, unit or meaning."""
 
 RECORD_FILE = "record.json"
@@ -33,6 +33,23 @@ class EvalLoss:
     n_tokens: int
     block_losses_nats: list[float] = field(default_factory=list)
     """Means over equal blocks of consecutive windows, in order of the text; none in records of earlier versions."""
+    position_losses_nats: list[float] = field(default_factory=list)
+    """Means by position in the context, that of the first target first; none unless `evaluation.by_position`."""
+    entropy_nats: float | None = None
+    """Exact entropy of the tokens, if their law is known: what lies above is the mean divergence from it, and the
+    standard error is that of the divergence. None for text, and in records of earlier versions."""
+
+
+@dataclass(frozen=True)
+class BestCheckpoint:
+    """The step of a run's lowest validation loss, where early stopping would have ended it."""
+
+    step: int
+    n_tokens: int
+    """Training tokens seen by then."""
+    losses: dict[str, EvalLoss]
+    """Losses at that step by evaluation set, on as many tokens as the final ones. `valid` is what the step was chosen
+    by, on fewer."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +107,8 @@ class RunRecord:
     """SHA-256 of the file of a user's own architecture (`config["model"]["target"]`); None for a built-in one, and in
     records of earlier versions."""
     warnings: list[str] = field(default_factory=list)
+    best: BestCheckpoint | None = None
+    """None unless `evaluation.best_checkpoint`, and in records of earlier versions."""
     schema_version: int = SCHEMA_VERSION
 
     @property
@@ -99,8 +118,9 @@ class RunRecord:
 
 
 _MISSING_FIELDS: dict[int, dict[str, None]] = {
-    1: {"noise": None, "architecture_source": None},
-    2: {"architecture_source": None},
+    1: {"noise": None, "architecture_source": None, "best": None},
+    2: {"architecture_source": None, "best": None},
+    3: {"best": None},
 }
 """Fields that records of an earlier schema version do not have; nothing else differs."""
 
@@ -152,8 +172,17 @@ def record_from_document(file: Path, document: Any) -> RunRecord:
         odd = ", ".join(sorted(set(document) ^ known))
         raise HarnessError(f"{file} lacks or adds the fields {odd}: delete it and run the sweep again")
     _check_types(file, document)
-    losses = {name: EvalLoss(**loss) for name, loss in document["losses"].items()}
-    return RunRecord(**{**document, "losses": losses})
+    best = document["best"] and best_checkpoint_of(document["best"])
+    return RunRecord(**{**document, "losses": _losses(document["losses"]), "best": best})
+
+
+def best_checkpoint_of(document: dict[str, Any]) -> BestCheckpoint:
+    """Make a best checkpoint from its JSON form."""
+    return BestCheckpoint(document["step"], document["n_tokens"], _losses(document["losses"]))
+
+
+def _losses(document: dict[str, Any]) -> dict[str, EvalLoss]:
+    return {name: EvalLoss(**loss) for name, loss in document.items()}
 
 
 def _check_types(file: Path, document: dict[str, Any]) -> None:

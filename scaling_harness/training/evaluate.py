@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from scaling_harness.data.token_source import Truth
 from scaling_harness.models.language_model import LanguageModel
 from scaling_harness.record.record import EvalLoss
 
@@ -16,8 +17,18 @@ N_BLOCKS = 64
 
 
 @torch.no_grad()
-def evaluate(model: LanguageModel, windows: np.ndarray, vocab_size: int, device: str) -> EvalLoss:
+def evaluate(
+    model: LanguageModel,
+    windows: np.ndarray,
+    vocab_size: int,
+    device: str,
+    truth: Truth | None = None,
+    by_position: bool = False,
+) -> EvalLoss:
     """Compute the mean loss of a run over windows, with the model in `eval()`: no dropout, norms by running averages.
+
+    Where the law of the tokens is known the loss is the exact entropy and the mean divergence from that law, so that
+    neither the targets that were drawn nor how uncertain their contexts are adds noise.
 
     Parameters
     ----------
@@ -29,6 +40,10 @@ def evaluate(model: LanguageModel, windows: np.ndarray, vocab_size: int, device:
         Size of the vocabulary, which decides how many windows are computed at once.
     device : str
         Device of the model.
+    truth : Truth, optional
+        Law of the tokens.
+    by_position : bool
+        Whether to keep the means by position in the context too.
 
     Returns
     -------
@@ -37,17 +52,35 @@ def evaluate(model: LanguageModel, windows: np.ndarray, vocab_size: int, device:
     """
     n_ctx = windows.shape[1] - 1
     at_once = max(1, _LOGITS_AT_ONCE // (vocab_size * n_ctx))
-    parts = []
+    parts: list[torch.Tensor] = []
+    total_T = torch.zeros(n_ctx, dtype=torch.double)
     with _evaluating(model, device):
         for start in range(0, len(windows), at_once):
             tokens_1BT = torch.from_numpy(windows[start : start + at_once]).to(device)[None]
-            losses_1BT = model.token_losses(tokens_1BT[:, :, :-1], tokens_1BT[:, :, 1:])
+            if truth is None:
+                losses_1BT = model.token_losses(tokens_1BT[:, :, :-1], tokens_1BT[:, :, 1:])
+            else:
+                probs_BTV = torch.from_numpy(truth.probs(windows[start : start + at_once])).to(device)
+                losses_1BT = _divergences(model(tokens_1BT[:, :, :-1]), probs_BTV)
             parts.append(losses_1BT.double().mean(-1))
-    losses_B = torch.cat(parts, dim=1)[0].cpu().numpy()
+            if by_position:
+                total_T += losses_1BT.double().sum((0, 1)).cpu()
+    entropy = None if truth is None else float(truth.entropies_T.mean())
+    losses_B = torch.cat(parts, dim=1)[0].cpu().numpy() + (entropy or 0.0)
     stderr = losses_B.std(ddof=min(1, len(windows) - 1)) / len(windows) ** 0.5
     blocks = np.array_split(losses_B, N_BLOCKS) if len(windows) >= N_BLOCKS else []
     means = [round(float(block.mean()), 5) for block in blocks]
-    return EvalLoss(float(losses_B.mean()), float(stderr), len(windows) * n_ctx, means)
+    positions_T = total_T.numpy() / len(windows) + (0.0 if truth is None else truth.entropies_T)
+    positions = [round(float(loss), 5) for loss in positions_T] if by_position else []
+    return EvalLoss(float(losses_B.mean()), float(stderr), len(windows) * n_ctx, means, positions, entropy)
+
+
+def _divergences(logits_1BTV: Tensor, probs_BTV: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of the model's law of each token from the true one, nats."""
+    logits_BTV = logits_1BTV[0].float()
+    return (torch.logsumexp(logits_BTV, -1) + (torch.xlogy(probs_BTV, probs_BTV) - probs_BTV * logits_BTV).sum(-1))[
+        None
+    ]
 
 
 @contextlib.contextmanager

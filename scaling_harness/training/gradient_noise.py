@@ -97,7 +97,10 @@ def _sequence_gradients(model: LanguageModel, run: int, windows_BT: Tensor) -> I
     for part_BT in windows_BT.split(at_once):
         # Here the run axis holds sequences: each is treated as a run, all with the same parameters.
         copies = [(p.expand(len(part_BT), *p.shape[1:]) if stacked else p).requires_grad_() for p in own]
-        buffers = {f"model.{name}": buffer.clone() for name, buffer in model.named_buffers()}
+        buffers = {
+            f"model.{name}": (buffer[run : run + 1] if name in model.run_buffers else buffer).clone()
+            for name, buffer in model.named_buffers()
+        }
         loss_R = functional_call(loss, dict(zip(names, copies, strict=True)) | buffers, part_BT[:, None])
         gradients = torch.autograd.grad(loss_R.sum(), copies)
         yield list(gradients) if stacked else [g[None] for g in gradients]

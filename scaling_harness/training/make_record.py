@@ -9,7 +9,7 @@ from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.plan.plan import Plan
 from scaling_harness.record.atomic_files import read_jsonl
 from scaling_harness.record.gradient_noise_scale import summary
-from scaling_harness.record.metrics_log import last_tenth_loss, measurements
+from scaling_harness.record.metrics_log import best_checkpoint, last_tenth_loss, measurements
 from scaling_harness.record.provenance import now, provenance
 from scaling_harness.record.record import EvalLoss, RunRecord, Status
 from scaling_harness.record.store import Store
@@ -94,20 +94,13 @@ def record_of(
         train_flops=run.train_flops,
         spent_flops=spent_flops,
         losses=measured.losses,
+        best=best_checkpoint(path),
         train_loss_nats=last_tenth_loss(path, run.n_steps) if stopped is None else None,
         noise=_noise(path, run) if stopped is None else None,
         wall_s=measured.wall_s,
         tokens_per_s=tokens / measured.wall_s if measured.wall_s > 0 else 0.0,
         peak_memory_bytes=peak_memory_bytes(measured.device),
-        data={
-            "data_id": run.data.data_id,
-            "label": run.data.label,
-            "vocab_size": run.data.vocab_size,
-            "bytes_per_token": run.data.bytes_per_token,
-            "held_out": list(run.data.held_out),
-            "held_out_test": list(run.data.held_out_test),
-            "extra_ids": dict(run.data.extra_ids),
-        },
+        data=run.data.for_record(),
         architecture_source=run.architecture_source,
         provenance={**provenance(), "started": measured.started, "ended": now()},
         warnings=warnings,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from scaling_harness.config.schema import RuntimeConfig
-from scaling_harness.data.token_source import open_source
+from scaling_harness.data.open_source import open_source
 from scaling_harness.errors import CannotTrainHereError
 from scaling_harness.models.language_model import RANDOM_GPU, LanguageModel, UserModule
 from scaling_harness.models.registry import describe
@@ -42,7 +42,8 @@ class Stack:
 
     def __init__(self, runs: Sequence[Plan], runtime: RuntimeConfig, ranks: Ranks, device: str) -> None:
         self.runtime, self.ranks, self.device = runtime, ranks, device
-        self.source = open_source(runs[0].data, runs[0].config.model.n_ctx, runs[0].batch_seqs)
+        first = runs[0]
+        self.source = open_source(first.config.data, first.data, first.config.model.n_ctx, first.batch_seqs)
         self._build(runs)
 
     def _build(self, runs: Sequence[Plan]) -> None:
@@ -102,7 +103,9 @@ class Stack:
 
     def evaluate(self, row: int, windows: np.ndarray) -> EvalLoss:
         """Compute the loss of one run on windows of held-out tokens; see `evaluate.evaluate`."""
-        return evaluate(self.model.alone(row), windows, self.runs[row].data.vocab_size, self.device)
+        run, truth = self.runs[row], self.source.truth
+        by_position = run.config.evaluation.by_position
+        return evaluate(self.model.alone(row), windows, run.data.vocab_size, self.device, truth, by_position)
 
     def measure_noise(self, row: int, step: int) -> tuple[float, float]:
         """Measure |G|^2 and tr(Sigma) of one run after a number of steps; see `gradient_noise.measure`."""

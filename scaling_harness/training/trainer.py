@@ -21,7 +21,7 @@ from scaling_harness.plan.plan import Job, Plan
 from scaling_harness.record.gradient_noise_scale import Measurement
 from scaling_harness.record.metrics_log import Curve, is_whole
 from scaling_harness.record.provenance import now
-from scaling_harness.record.record import EvalLoss, RunRecord, write_record
+from scaling_harness.record.record import BestCheckpoint, EvalLoss, RunRecord, write_record
 from scaling_harness.record.store import Store
 from scaling_harness.training import checkpoint
 from scaling_harness.training.distributed import Ranks
@@ -242,7 +242,10 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
     def _measure(self, r: int, run: Plan, curve: Curve) -> None:
         """Add the validation loss and the gradient noise scale to a curve, if they are due."""
         if self.step in run.eval_steps:
-            curve.evaluation(self.step, *run.spent(self.step), self.stack.evaluate(r, self._windows))
+            tokens, flops = run.spent(self.step)
+            is_lower = curve.evaluation(self.step, tokens, flops, self.stack.evaluate(r, self._windows))
+            if is_lower and run.config.evaluation.best_checkpoint:
+                curve.best(BestCheckpoint(self.step, tokens, self._final_losses(r)), flops)
         if run.measures_noise_at(self.step):
             measurement = Measurement(self.step, *self.stack.measure_noise(r, self.step))
             curve.noise(*run.spent(self.step), measurement, run.config.model.n_ctx)

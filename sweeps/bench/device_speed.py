@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scaling_harness.config.compose import compose, run_config
-from scaling_harness.data.token_cache import DataInfo, prepare
+from scaling_harness.data.prepare import prepare
+from scaling_harness.data.source_info import PreparedData
 from scaling_harness.errors import CannotTrainHereError
 from scaling_harness.plan.memory import PROCESS_BYTES, run_bytes
 from scaling_harness.plan.plan import Plan, resolve
@@ -128,7 +129,7 @@ def check_device(device: str) -> None:
         )
 
 
-def _plan(size: float, batch: int, overrides: Sequence[str], config_dir: Path | None, data: DataInfo) -> Plan:
+def _plan(size: float, batch: int, overrides: Sequence[str], config_dir: Path | None, data: PreparedData) -> Plan:
     budget = ["budget=tokens", f"budget.batch_tokens={batch}", f"budget.n_tokens={batch}", "data.max_epochs=1000000"]
     config = run_config(compose([*overrides, *budget], config_dir))
     shape = nearest_shape(shapes_of(replace(config.model, n_head=None), data.vocab_size), size, "with_head")

@@ -11,7 +11,7 @@ import numpy as np
 
 from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.data.batches import evaluation_windows
-from scaling_harness.data.token_cache import open_tokens
+from scaling_harness.data.token_cache import DataInfo, open_tokens
 from scaling_harness.models.registry import describe
 from scaling_harness.plan.plan import Job, Plan
 from scaling_harness.record.metrics_log import Curve
@@ -81,6 +81,7 @@ def _loop(run: Plan, curve: Curve, oversight: Oversight) -> EvalLoss | None:
             flops = seen * run.flops_per_token["6nd_with_head"]
             curve.step(step + 1, seen, flops, loss.item(), run.lr_at(step), norm.item())
         oversight.tick(step + 1)
+    assert isinstance(run.data, DataInfo)
     tokens, n_ctx = open_tokens(run.data.valid_path), run.config.model.n_ctx
     windows = evaluation_windows(tokens, n_ctx, run.config.evaluation.final_n_tokens)
     loss = evaluate(UserModule(plain.model, {}), windows, run.data.vocab_size, "cpu")
@@ -112,6 +113,7 @@ class PlainTraining:
             torch.compiler.reset()  # what was compiled for other shapes counts against a limit
         self._logits = torch.compile(self.model) if compiled else self.model
         self._optimizer = _optimizer(self.model, run, fused=device != "cpu")
+        assert isinstance(run.data, DataInfo)
         self._tokens = open_tokens(run.data.train_path)
 
     def step(self, step: int) -> "tuple[torch.Tensor, torch.Tensor]":

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from scaling_harness.config.compose import compose, run_config
 from scaling_harness.config.schema import RuntimeConfig
-from scaling_harness.data.token_cache import prepare
+from scaling_harness.data.prepare import prepare
 from scaling_harness.execution.execute import TRAINER
 from scaling_harness.plan.plan import Job, Plan, resolve
 from sweeps.bench.timed_process import GEMM_FLOPS, Sample, Side, Task

@@ -9,8 +9,10 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from scaling_harness.config.compose import run_config
-from scaling_harness.config.schema import DataConfig, RunConfig
-from scaling_harness.data.token_cache import DataInfo, prepare
+from scaling_harness.config.schema import DataConfig, RunConfig, TextData
+from scaling_harness.data.prepare import prepare
+from scaling_harness.data.source_info import PreparedData
+from scaling_harness.data.token_cache import DataInfo
 from scaling_harness.errors import UserError
 from scaling_harness.plan.plan import Job, Plan, resolve
 from sweeps.compose import sweep_config
@@ -22,13 +24,15 @@ DataKey = tuple[DataConfig, tuple[str, ...]]
 _SCIENCE = ("model", "data", "optim", "schedule", "budget", "evaluation")
 
 
-def expand(document: Mapping[str, Any]) -> tuple[Job, ...]:
+def expand(document: Mapping[str, Any], *, with_text: bool = True) -> tuple[Job, ...]:
     """Plan every run of a sweep.
 
     Parameters
     ----------
     document : mapping
         A composed configuration with its `sweep` part.
+    with_text : bool
+        Whether the text is read; without it a sweep can be costed, not trained.
 
     Returns
     -------
@@ -43,7 +47,7 @@ def expand(document: Mapping[str, Any]) -> tuple[Job, ...]:
     sweep = sweep_config(document)
     base = {key: value for key, value in document.items() if key != "sweep"}
     plans: dict[str, Plan] = {}
-    resolve_here = Resolver()
+    resolve_here = Resolver() if with_text else _resolve_without_text
     for grid in sweep.grids:
         for points in _points(grid, base):
             configs = [run_config(point) for point in points]
@@ -58,7 +62,7 @@ def data_key(config: RunConfig) -> DataKey:
 
 
 def resolve_all(
-    configs: Iterable[RunConfig], prepared: Mapping[DataKey, DataInfo] = MappingProxyType({})
+    configs: Iterable[RunConfig], prepared: Mapping[DataKey, PreparedData] = MappingProxyType({})
 ) -> tuple[Plan, ...]:
     """Resolve configurations, keeping one plan per fingerprint.
 
@@ -66,7 +70,7 @@ def resolve_all(
     ----------
     configs : iterable of RunConfig
         Runs.
-    prepared : mapping of DataKey to DataInfo, optional
+    prepared : mapping of DataKey to PreparedData, optional
         Data sets that are prepared already; the rest are prepared here.
 
     Returns
@@ -91,11 +95,11 @@ class Resolver:
 
     Parameters
     ----------
-    prepared : mapping of DataKey to DataInfo, optional
+    prepared : mapping of DataKey to PreparedData, optional
         Data sets that are prepared already.
     """
 
-    def __init__(self, prepared: Mapping[DataKey, DataInfo] = MappingProxyType({})) -> None:
+    def __init__(self, prepared: Mapping[DataKey, PreparedData] = MappingProxyType({})) -> None:
         self._known = dict(prepared)
 
     def __call__(self, config: RunConfig) -> Plan:
@@ -104,6 +108,16 @@ class Resolver:
         if key not in self._known:
             self._known[key] = prepare(config.data, config.evaluation.extra_sets, Path(config.runtime.data_dir))
         return resolve(config, self._known[key])
+
+
+def _resolve_without_text(config: RunConfig) -> Plan:
+    """Resolve a configuration as if there were text enough, in the vocabulary of its tokenizer."""
+    if not isinstance(config.data, TextData):
+        return resolve(config, prepare(config.data, (), Path(config.runtime.data_dir)))
+    tokenizer, nowhere = config.data.tokenizer, Path()
+    vocab_size = tokenizer.vocab_size if tokenizer.kind == "bpe" else 256
+    info = DataInfo("", config.data.kind, vocab_size, 2**62, 0, nowhere, nowhere, None, 0, (), 1.0)
+    return resolve(config, info)
 
 
 def _points(grid: Grid, base: Mapping[str, Any]) -> Iterator[list[dict[str, Any]]]:

@@ -11,13 +11,15 @@ from sweeps.planning.expand import expand
 from sweeps.planning.manifest import Manifest
 
 
-def plan_sweep(document: Mapping[str, Any]) -> Manifest:
+def plan_sweep(document: Mapping[str, Any], *, with_text: bool = True) -> Manifest:
     """Plan a sweep; nothing is written but the tokens of its data.
 
     Parameters
     ----------
     document : mapping
         A composed configuration with its `sweep` part.
+    with_text : bool
+        See `expand`.
 
     Returns
     -------
@@ -29,7 +31,7 @@ def plan_sweep(document: Mapping[str, Any]) -> Manifest:
         See `expand`; or a run that a local sweep would train does not fit in this machine's memory.
     """
     config, described = run_config(document), sweep_config(document)
-    launcher, jobs = launcher_config(document), expand(document)
+    launcher, jobs = launcher_config(document), expand(document, with_text=with_text)
     if isinstance(launcher, LocalLauncherConfig):
         for job in jobs:
             refuse_too_large(max(job.runs, key=run_bytes))

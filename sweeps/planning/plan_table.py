@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scaling_harness.plan.memory import PROCESS_BYTES, run_bytes
+from scaling_harness.plan.memory import PROCESS_BYTES, lacking_bytes, run_bytes
 from scaling_harness.plan.plan import Job, Plan
 from scaling_harness.text_table import print_columns
 from sweeps.planning.time_estimate import job_seconds
@@ -25,8 +25,7 @@ def plan_rows(jobs: Sequence[Job], states: Mapping[str, str], n_processes: int =
     -------
     list of dict
         Keys name their units; the seconds of a run are its share of its job's, the memory is that of its whole job, at
-        most, on each device. `memory_least_bytes` is the run's with one context at a time; `too_large` whether a device
-        of `runtime.memory_gb` cannot hold even that.
+        most, of each process; `lacking_bytes` see `memory.lacking_bytes`.
     """
     return [_row(job, run, states.get(run.run_id, "waiting"), n_processes) for job in jobs for run in job.runs]
 
@@ -50,8 +49,13 @@ def print_plan(rows: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]) -> 
     columns = ("run", *counts, "D", "steps", "batch", "LR", *cost, "state")
     print_columns(columns, [_cells(row) for row in rows], right=columns[1:-1])
     print(cost_sentence(totals))
-    if too_large := [row for row in rows if row["too_large"]]:
-        print(_too_large_sentence(too_large))
+    if n := sum(row["lacking_bytes"] is not None for row in rows):
+        print(
+            f"{n} of them do not fit in the memory of a worker (runtime.memory_gb), even with one context at a time: "
+            "the last column says what each needs, of every process. Less is needed with "
+            "runtime.recompute_activations=true, and on several GPUs a run (launcher.gpus_per_run) with "
+            "runtime.shard_optimizer=true"
+        )
 
 
 def cost_sentence(totals: Mapping[str, Any]) -> str:
@@ -60,16 +64,6 @@ def cost_sentence(totals: Mapping[str, Any]) -> str:
         f"{totals['n_runs']} runs, {totals['n_left']} left to train; {totals['train_flops']:.2e} FLOPs, "
         f"{totals['train_flops_left']:.2e} left: about {totals['estimated_s_left'] / 60:.1f} minutes "
         f"with {totals['workers']} workers"
-    )
-
-
-def _too_large_sentence(rows: Sequence[Mapping[str, Any]]) -> str:
-    most = max(row["memory_least_bytes"] for row in rows) / 1e9
-    return (
-        f"{len(rows)} runs need up to {most:,.0f} GB of a device with one context at a time, which is more than "
-        "runtime.memory_gb says that it has: set that to what your largest card has, or use "
-        "runtime.recompute_activations=true, or several GPUs a run (launcher.gpus_per_run) with "
-        "runtime.shard_optimizer=true"
     )
 
 
@@ -83,14 +77,13 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         f"{row['learning_rate']:.3g}",
         f"{row['train_flops']:.2e}",
         f"{row['estimated_s']:.0f} s",
-        f"{row['memory_bytes'] / 1e9:.2g} GB{', too large' if row['too_large'] else ''}",
-        row["state"],
+        f"{row['memory_bytes'] / 1e9:.2g} GB",
+        f"needs {row['lacking_bytes'] / 1e9:,.0f} GB" if row["lacking_bytes"] else row["state"],
     )
 
 
 def _row(job: Job, run: Plan, state: str, n_processes: int) -> dict[str, Any]:
-    model, memory_gb = run.config.model, run.config.runtime.memory_gb
-    least = PROCESS_BYTES + run_bytes(run, 1, n_processes=n_processes)
+    model = run.config.model
     return {
         "run_id": run.run_id,
         "job_id": job.job_id,
@@ -107,8 +100,7 @@ def _row(job: Job, run: Plan, state: str, n_processes: int) -> dict[str, Any]:
         "own_flops": run.spent(run.own_steps)[1],
         "trunk": run.trunk,
         "memory_bytes": PROCESS_BYTES + sum(run_bytes(one, n_processes=n_processes) for one in job.runs),
-        "memory_least_bytes": least,
-        "too_large": memory_gb is not None and least > memory_gb * 1e9,
+        "lacking_bytes": lacking_bytes(run, n_processes),
         "estimated_s": job_seconds(job) * run.own_steps / sum(other.own_steps for other in job.runs),
         "state": state,
     }

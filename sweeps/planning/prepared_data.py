@@ -2,17 +2,17 @@
 
 import socket
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from scaling_harness.config.schema import RunConfig
-from scaling_harness.data.token_cache import DataInfo
+from scaling_harness.data.source_info import PreparedData
 from scaling_harness.errors import UserError
 from scaling_harness.plan.plan import Plan
 from sweeps.planning.expand import DataKey, data_key
 
-_INFO = TypeAdapter(DataInfo)
+_INFO = TypeAdapter[PreparedData](Annotated[PreparedData, Field(union_mode="left_to_right")])
 
 
 def data_documents(runs: Iterable[Plan]) -> list[dict[str, Any]]:
@@ -23,7 +23,9 @@ def data_documents(runs: Iterable[Plan]) -> list[dict[str, Any]]:
     return [{"run_id": run.run_id, "info": _INFO.dump_python(run.data, mode="json")} for run in first.values()]
 
 
-def prepared_data(documents: Iterable[Mapping[str, Any]], configs: Mapping[str, RunConfig]) -> dict[DataKey, DataInfo]:
+def prepared_data(
+    documents: Iterable[Mapping[str, Any]], configs: Mapping[str, RunConfig]
+) -> dict[DataKey, PreparedData]:
     """Read what `data_documents` wrote.
 
     Parameters
@@ -45,7 +47,7 @@ def prepared_data(documents: Iterable[Mapping[str, Any]], configs: Mapping[str, 
     """
     prepared = {data_key(configs[row["run_id"]]): _INFO.validate_python(row["info"]) for row in documents}
     for info in prepared.values():
-        for path in (info.train_path, *info.evaluation_paths.values()):
+        for path in info.files:
             if not path.exists():
                 raise UserError(
                     f"{path} does not exist on {socket.gethostname()}: run `scaling-harness data prepare` on a machine "

@@ -39,7 +39,7 @@ def _evaluated_steps(run: Plan) -> float:
     """Number of training steps that cost as many FLOPs as a run's evaluations."""
     evaluation = run.config.evaluation
     n_points = sum(step > run.n_steps - run.own_steps for step in run.eval_steps)
-    evaluated = evaluation.n_tokens * n_points + evaluation.final_n_tokens * (1 + len(run.data.extra))
+    evaluated = evaluation.n_tokens * n_points + evaluation.final_n_tokens * len(run.data.evaluation_sets)
     return evaluated / 3 / run.batch_tokens
 
 

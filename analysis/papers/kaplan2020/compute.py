@@ -54,7 +54,7 @@ def _found_3(table: pd.DataFrame) -> str:
 
 
 def _figure_4(evidence: Evidence) -> pd.DataFrame:
-    cells, points = evidence.of_several_lengths, evidence.after_warm_up
+    cells, points = evidence.cells_for_data_law, evidence.after_warm_up
     by_tokens, by_steps = evidence.data_law, evidence.steps_law
     parts = []
     for size in _by_size(cells):
@@ -81,7 +81,7 @@ def _found_4(table: pd.DataFrame) -> str:
         points, law = part.loc[part["kind"] == "points"], part.loc[part["kind"] == "fit"]
         missed = [_missed(points, law, size) for size in points["n_params"].unique()]
         said.append(f"{words} misses the points by {np.sqrt(np.concatenate(missed).mean()):.1%} rms")
-    return "; ".join(said) + "; one epoch, so that D is also BS, which the paper's runs for eq. 1.5 kept apart."
+    return "; ".join(said) + "."
 
 
 def _missed(points: pd.DataFrame, law: pd.DataFrame, size: float) -> np.ndarray:
@@ -201,8 +201,9 @@ FIGURE_4 = Figure(
     "4",
     "L(N, D) and L(N, S)",
     "one law of four constants goes through all sizes at once: at the right end the larger sizes still fall.",
-    "several sizes and lengths: residuals beside the .2 to .7 % between seeds tell whether the form holds.",
-    ("reproduce-standard",),
+    "several sizes and numbers of distinct tokens, stopped early; residuals beside the .2 to 1 % between seeds tell "
+    "whether the form holds. From runs of one epoch alone D is also BS, which the paper kept apart.",
+    ("kaplan/data-limited", "kaplan/sizes"),
     _figure_4,
     drawing(
         {"tokens": Panel("tokens", "D, {unit}s", LOSS), "steps": Panel("steps", "S at the batch of the runs", LOSS)}

@@ -1,7 +1,7 @@
 """What the figures of Kaplan et al. 2020 are made of: runs, their curves, and the laws fitted to them once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -28,7 +28,7 @@ from analysis.runs.curves import Points, curves_of
 from analysis.runs.from_records import is_sweep
 from analysis.runs.load import load_runs
 from analysis.runs.replicates import design_cells
-from analysis.runs.selection import Runs, Selection
+from analysis.runs.selection import Runs, Selection, clean
 from scaling_harness.errors import UserError
 
 MIN_SIZES = 4
@@ -46,13 +46,24 @@ class Evidence:
 
     Attributes
     ----------
-    runs : Runs
+    given : Runs
+        All but those of a subset.
     curves : mapping
-        From `curves_of`.
+        From `curves_of`, of those of a subset too.
+    of_subsets : DataFrame
+        Runs on a subset of the tokens (`data.train_tokens`): many epochs, to be stopped early.
     """
 
-    runs: Runs
+    given: Runs
     curves: dict[object, Points]
+    of_subsets: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @property
+    def runs(self) -> Runs:
+        """Runs that saw each token once, or at most the text's own number of times."""
+        if self.given.frame.empty:
+            raise LackingRunsError("all runs are of a subset of the tokens (data.train_tokens)")
+        return self.given
 
     @classmethod
     def of(cls, paths: Sequence[Path]) -> "Evidence":
@@ -65,16 +76,18 @@ class Evidence:
         """
         if tables := [str(path) for path in paths if not is_sweep(path)]:
             raise UserError(f"{tables[0]} is a table: figures of a paper need the records of a sweep, or its archive")
-        parts = [load_runs(path, Selection("non_embedding", keep_recipes=True)) for path in paths]
+        parts = [load_runs(path, Selection("non_embedding", keep_recipes=True, keep_repeats=True)) for path in paths]
         frame = pd.concat([part.frame.assign(source=i) for i, part in enumerate(parts)], ignore_index=True)
+        frame = frame.assign(epochs=frame["n_tokens"] / frame["n_unique_tokens"])
         dropped = tuple(row for part in parts for row in part.dropped)
         runs = Runs(frame, dropped, parts[0].count)
-        return cls(runs, curves_of(runs))
+        whole = np.asarray(frame["train_tokens"].isna())
+        return cls(clean(runs.where(whole)), curves_of(runs), runs.where(~whole).frame)
 
     @cached_property
     def unit(self) -> str:
         """What a token is, "byte" or "token"."""
-        return token_unit(self.runs)
+        return token_unit(self.runs if self.of_subsets.empty else replace(self.given, frame=self.of_subsets))
 
     @cached_property
     def of_one_batch(self) -> pd.DataFrame:
@@ -84,7 +97,7 @@ class Evidence:
         )
         candidates = [rows for _, rows in frame.groupby(["source", "batch_tokens"])]
         largest = max(candidates, key=lambda rows: (rows["N"].nunique(), len(rows)))
-        return pd.concat([_at_best_rate(cell) for _, cell in largest.groupby(["N", "D"])])
+        return pd.concat([at_best_rate(cell) for _, cell in largest.groupby(["N", "D"])])
 
     @cached_property
     def of_several_batches(self) -> Runs:
@@ -157,9 +170,28 @@ class Evidence:
         return self.cells.loc[np.asarray(self.cells.groupby("N")["D"].transform("nunique")) > 1]
 
     @cached_property
+    def of_limited_data(self) -> pd.DataFrame:
+        """Best checkpoints of the runs on subsets: N, D (distinct tokens), L (there), S (steps to there), B."""
+        frame = self.of_subsets
+        if frame.empty or "best_step" not in frame:
+            raise LackingRunsError(
+                "no run is of a subset of the tokens with its best checkpoint (data.train_tokens, "
+                "evaluation.best_checkpoint)"
+            )
+        loss = frame["best_loss_test"] if "best_loss_test" in frame else frame["best_loss_valid"]
+        distinct = frame["n_unique_tokens"].astype(float)
+        found = frame.assign(D=distinct, L=loss, S=frame["best_step"].astype(float), B=frame["batch_tokens"])
+        return found.assign(C=FLOPS_PER_PARAM_TOKEN * frame["N"] * frame["best_n_tokens"])
+
+    @property
+    def cells_for_data_law(self) -> pd.DataFrame:
+        """Cells of several D at each N: of limited data as in the paper, or else of one epoch, where D is also BS."""
+        return self.of_several_lengths if self.of_subsets.empty else design_cells(self.of_limited_data)
+
+    @cached_property
     def data_law(self) -> FitResult:
-        """L(N, D) of eq. 1.5 on the runs of several D at a size."""
-        kept = self.of_several_lengths
+        """L(N, D) of eq. 1.5 on those cells."""
+        kept = self.cells_for_data_law
         if (n_sizes := len(np.unique(kept["N"]))) < MIN_SIZES:
             raise LackingRunsError(f"L(N, D) needs {MIN_SIZES} sizes at several D: there are {n_sizes}")
         return fit("kaplan_ln_d", kept, loss="log_squares", resamples=RESAMPLES)
@@ -209,7 +241,7 @@ def _n_batches(frame: pd.DataFrame) -> list[int]:
     return [int(n) for n in frame.groupby("N")["batch_tokens"].transform("nunique")]
 
 
-def _at_best_rate(cell: pd.DataFrame) -> pd.DataFrame:
+def at_best_rate(cell: pd.DataFrame) -> pd.DataFrame:
     """Runs of the rate of lowest loss, mean over seeds; a choice reads the validation text, if there is one."""
     read = "loss_nats_valid" if "loss_nats_valid" in cell else "L"
     means = {rate: float(np.log(rows[read].to_numpy(float)).mean()) for rate, rows in cell.groupby("lr")}
@@ -256,7 +288,7 @@ def lowest(points: pd.DataFrame, column: str) -> pd.DataFrame:
     runs = [run for _, run in points.groupby("run", sort=False)]
     sizes = np.array([run["N"].iloc[0] for run in runs], float)
     grid = np.linspace(np.log(points[column].min()), np.log(points[column].max()), N_BUDGETS)
-    log_loss = np.array([_along(run, column, "L", grid) for run in runs])
+    log_loss = np.array([along(run, column, "L", grid) for run in runs])
     log_loss = np.where(np.isnan(log_loss), np.inf, log_loss)
     winner = log_loss.argmin(axis=0)
     kept, reasons = bracketed(sizes, log_loss, winner)
@@ -265,12 +297,12 @@ def lowest(points: pd.DataFrame, column: str) -> pd.DataFrame:
         raise LackingRunsError(f"the curves have an envelope at {int(kept.sum())} of {N_BUDGETS} budgets ({said})")
     found = pd.DataFrame({"C": np.exp(grid), "N": sizes[winner], "L": np.exp(log_loss.min(axis=0)), "run": winner})
     for name in [name for name in ("S", "S_min", "B_crit") if name in points]:
-        at = [_along(runs[w], column, name, grid[i : i + 1])[0] for i, w in enumerate(winner)]
+        at = [along(runs[w], column, name, grid[i : i + 1])[0] for i, w in enumerate(winner)]
         found[name] = np.exp(at)
     return found.loc[kept].reset_index(drop=True)
 
 
-def _along(run: pd.DataFrame, column: str, name: str, grid: Array) -> Array:
+def along(run: pd.DataFrame, column: str, name: str, grid: Array) -> Array:
     """Logarithm of a column of one run at logarithms of another, NaN outside."""
     x, y = np.log(run[column].to_numpy(float)), np.log(run[name].to_numpy(float))
     return np.interp(grid, x, y, left=np.nan, right=np.nan)

@@ -41,12 +41,13 @@ def _crossing(evidence: Evidence) -> str:
 
 
 BY_BATCH, BY_SIZE, TIER = ("kaplan/critical-batch",), ("kaplan/sizes",), ("reproduce-standard",)
-BOTH = (*BY_SIZE, *BY_BATCH)
+BOTH, LIMITED = (*BY_SIZE, *BY_BATCH), ("kaplan/data-limited",)
 ASKED: tuple[Asked, ...] = (
     ("L(N), alpha_N (1.1)", ".076", TIER, lambda e: f"{e.law_of('alpha_N')[1].params['alpha']:.3f}", FIXED),
     ("L(D), alpha_D (1.2)", ".095", TIER, lambda e: f"{e.law_of('alpha_D')[1].params['alpha']:.3f}", ONE_EPOCH),
-    ("L(N, D), alpha_N (1.5)", ".076", TIER, lambda e: f"{e.data_law.derived['alpha_N']:.3f}", ONE_EPOCH),
-    ("L(N, D), alpha_D (1.5)", ".103", TIER, lambda e: f"{e.data_law.params['alpha_D']:.3f}", ONE_EPOCH),
+    ("L(N, D), alpha_N (1.5)", ".076", LIMITED, lambda e: f"{e.data_law.derived['alpha_N']:.3f}", EXPONENT),
+    ("L(N, D), alpha_D (1.5)", ".103", LIMITED, lambda e: f"{e.data_law.params['alpha_D']:.3f}", EXPONENT),
+    ("D ~ N that is needed (4.4)", ".74", LIMITED, lambda e: f"{e.data_law.params['ratio']:.3f}", EXPONENT),
     (
         "L(C) at a fixed batch, alpha_C (3.3)",
         ".057",

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scaling_harness.data.token_cache import DataInfo
+    from scaling_harness.data.source_info import PreparedData
 
 COLUMNS = (
     "data_id",
@@ -19,7 +19,7 @@ COLUMNS = (
 """Columns of the printed table; the JSON document has all fields."""
 
 
-def data_rows(infos: "Iterable[DataInfo]") -> list[dict[str, Any]]:
+def data_rows(infos: "Iterable[PreparedData]") -> list[dict[str, Any]]:
     """Turn prepared data sets into plain data."""
     import dataclasses
 
@@ -29,4 +29,4 @@ def data_rows(infos: "Iterable[DataInfo]") -> list[dict[str, Any]]:
 def columns(rows: Iterable[dict[str, Any]], names: Iterable[str]) -> list[dict[str, Any]]:
     """Select columns of rows."""
     names = tuple(names)
-    return [{name: row[name] for name in names} for row in rows]
+    return [{name: row.get(name) for name in names} for row in rows]

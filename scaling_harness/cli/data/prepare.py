@@ -19,7 +19,7 @@ def add_options(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Tokenise the corpus of a configuration unless it is in the cache."""
     from scaling_harness.config.compose import run_config
-    from scaling_harness.data.token_cache import prepare
+    from scaling_harness.data.prepare import prepare
 
     config = run_config(composed(args))
     rows = data_rows([prepare(config.data, config.evaluation.extra_sets, Path(config.runtime.data_dir))])

@@ -13,6 +13,9 @@ HELP = "print every run with its size, steps, cost and state, without writing an
 def add_options(parser: ArgumentParser) -> None:
     """Declare the options."""
     add_planned_sweep(parser)
+    parser.add_argument(
+        "--without-text", action="store_true", help="cost a sweep whose text is not here, as if there were enough of it"
+    )
     add_json(parser)
 
 

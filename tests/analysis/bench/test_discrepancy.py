@@ -21,7 +21,7 @@ def few(monkeypatch):
 
 
 def test_tau_is_larger_where_tables_are_bent_and_windows_are_judged_without_their_own_table(few, tmp_path):
-    found = discrepancy(tmp_path, sweeps=10)
+    found = discrepancy(tmp_path, sweeps=3)
     straight, bent = found.rows
     assert straight.tau_without_it >= bent.tau_without_it
     assert bent.chinchilla_error > 3 * straight.chinchilla_error

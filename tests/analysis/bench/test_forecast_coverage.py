@@ -4,13 +4,12 @@ import pytest
 
 from analysis.bench.coverage import coverage
 from analysis.bench.coverage_table import coverage_table
-from analysis.bench.forecast_coverage import forecast_coverage, pooled
-from analysis.bench.other_forms import OTHER_FORMS
+from analysis.bench.forecast_coverage import pooled
 
 
 @pytest.fixture(scope="module")
 def rows():
-    return forecast_coverage(OTHER_FORMS["drifting_k"], 80, seed=5)
+    return coverage(["drifting_k"], ["forecasts"], 80, seed=5)
 
 
 def test_the_mixture_holds_where_the_law_is_another_and_single_laws_do_not(rows):
@@ -35,6 +34,6 @@ def test_forecasts_have_their_own_aim_and_stand_in_the_table(rows):
     assert "misses: mixture loss at 4 C in drifting_k: 80.0 %" in text
 
 
-def test_coverage_takes_other_forms_by_name_for_forecasts_alone():
-    assert {row.scenario for row in coverage(["curvature"], ["forecasts"], sweeps=3)} == {"curvature"}
+def test_coverage_takes_other_forms_by_name_for_forecasts_alone(rows):
+    assert {row.scenario for row in rows} == {"drifting_k"}
     assert coverage(["curvature"], ["cases"], sweeps=3) == []

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from scipy.optimize import least_squares, minimize
 
+from analysis.fitting import newton
 from analysis.fitting.objective import LEAST_SQUARES, Objective
 from analysis.fitting.optimum import fit_point
 from analysis.laws.batched_law import on_rows
-from analysis.laws.chinchilla import chinchilla
+from analysis.laws.chinchilla import chinchilla, tied
 
 
 def scipy_best(model, frame, objective, weights, n_starts=12):
@@ -90,3 +91,33 @@ def test_model_on_some_rows_is_the_model_there(isoflop):
     np.testing.assert_array_equal(
         model.subset(rows).evaluate(z_KP).log_loss_Kn, model.evaluate(z_KP).log_loss_Kn[:, rows]
     )
+
+
+def test_the_same_problem_is_solved_once_and_any_other_anew(isoflop, monkeypatch):
+    solved = []
+    monkeypatch.setattr(newton, "_solutions", {})
+    monkeypatch.setattr(newton, "REMEMBERED", 3)
+    solve_chunk = newton._solve_chunk
+    monkeypatch.setattr(newton, "_solve_chunk", lambda *problem: solved.append(1) or solve_chunk(*problem))
+    log_loss, weights = np.log(isoflop.L.to_numpy()), np.ones(len(isoflop))
+
+    def solution(log_loss=log_loss, weights=weights, law=chinchilla, objective=LEAST_SQUARES, floor=0.0, start=0.1):
+        model = on_rows(law, inputs_of(isoflop))
+        low, high = model.bounds(isoflop.L.min())
+        problem = newton.Problem(model, log_loss, weights, low + floor, high)
+        return newton.solve(problem, objective, np.full((1, model.n_params), start))
+
+    first = solution()
+    first.z_KP[:] = 0.0  # a caller's own array: what is remembered stays
+    again = solution()
+    assert len(solved) == 1
+    assert again.z_KP.any()
+    solution(log_loss=log_loss + 1e-12)
+    solution(weights=weights * 2)
+    solution(law=tied)
+    solution(objective=Objective())
+    solution(floor=1e-9)
+    solution(start=0.2)
+    assert len(solved) == 7
+    np.testing.assert_array_equal(solution().z_KP, again.z_KP)  # forgotten, and solved again
+    assert len(solved) == 8

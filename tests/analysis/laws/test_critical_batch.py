@@ -3,7 +3,15 @@ import pandas as pd
 import pytest
 
 from analysis.fitting.fit import fit
-from analysis.laws.critical_batch import batch_of_overhead, critical_batch, min_flops, min_steps, steps_of_batch
+from analysis.laws.critical_batch import (
+    adaptive_gain,
+    batch_of_overhead,
+    critical_batch,
+    doubled_batches,
+    min_flops,
+    min_steps,
+    steps_of_batch,
+)
 
 ZHANG = {"85M": 745, "151M": 955, "302M": 1394, "604M": 1889, "1.2B": 2533}  # sequences; Zhang et al. 2024
 
@@ -64,3 +72,19 @@ def test_steps_that_fall_as_one_over_the_batch_show_no_least_steps():
     result = fit(steps_of_batch, frame, loss="log_squares", resample="none")
     assert result.status == "bound"
     assert "these runs do not show a lower limit of S" in result.warnings[-1]
+
+
+def test_a_noise_scale_that_grows_is_what_an_adaptive_batch_gains_by():
+    assert adaptive_gain([10, 30], [500, 500]) == pytest.approx(1)
+    assert adaptive_gain([1, 1], [100, 900]) == pytest.approx((10 + 30) ** 2 / (2 * 1000))
+
+
+def test_a_batch_is_doubled_as_often_as_the_critical_one_allows():
+    """A batch is doubled while the critical one is above twice it (Merrill et al. 2025)."""
+    critical, batch = np.array([50.0, 257, 600, 100, 1e4]), 128.0
+    expected = []
+    for each in critical:
+        while each > 2 * batch:
+            batch *= 2
+        expected.append(batch)
+    assert doubled_batches(critical, first=128).tolist() == expected

@@ -8,6 +8,7 @@ from analysis.laws.kaplan_compute import (
     compute_of_other_size,
     compute_scale,
     loss_above_converged,
+    loss_of_compute,
     size_ratio,
     steps_of_other_size,
     steps_ratio,
@@ -53,3 +54,15 @@ def test_a_wrong_size_costs_20_percent_at_its_ends():
     assert compute_of_other_size([0.577, 1.0, 2.183], 0.077, 0.76) == pytest.approx([1.2, 1.0, 1.2], abs=2e-3)
     assert steps_of_other_size(2.2, 0.077, 0.76) == pytest.approx(0.55, abs=0.005)
     assert steps_of_other_size(0.1, 0.077, 0.76) == np.inf
+
+
+def test_the_loss_of_a_budget_is_least_at_the_optimum_and_spends_it_exactly():
+    """B.3 at the N of B.9 gives the loss of the optimum; and C = 6 N B(L) S of any N."""
+    C = 1e20
+    best = optimal_steps(kaplan_ln_s, KAPLAN, C, BATCH)
+    sizes = best.n_params * np.array([0.5, 0.9, 1.0, 1.1, 2.0])
+    loss = loss_of_compute(KAPLAN, BATCH, sizes, C)
+    assert loss.argmin() == 2
+    assert loss[2] == pytest.approx(float(best.loss_nats), rel=1e-12)
+    steps = C / (6 * sizes * BATCH.tokens(loss))
+    assert kaplan_ln_s.predict(KAPLAN, N=sizes, S=steps) == pytest.approx(loss, rel=1e-9)

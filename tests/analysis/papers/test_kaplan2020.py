@@ -18,6 +18,7 @@ from tests.analysis.kaplan_truth import LAW, POWER
 
 ALPHA_C = 1 / (1 / LAW["beta"] + POWER + 1 / LAW["alpha"])
 NOT_FED = {"1", "15"}  # by six sizes of three lengths: L(D) wants four, and L(C) does not fall below L(D(C))
+OF_SETTINGS = {"5", "6", "8", "22", "24", "9", "16", "7", "17", "20", "21"}  # other modules here
 
 
 def figure(name):
@@ -47,7 +48,9 @@ def test_the_steps_of_a_fixed_batch_give_other_exponents_than_s_min(complete):
     assert abs(complete.steps_law.values["beta"] / LAW["beta"] - 1) > 0.5
 
 
-@pytest.mark.parametrize("each", [e for e in kaplan2020.figures if e.name not in NOT_FED], ids=lambda e: e.name)
+@pytest.mark.parametrize(
+    "each", [e for e in kaplan2020.figures if e.name not in NOT_FED | OF_SETTINGS], ids=lambda e: e.name
+)
 def test_a_figure_is_drawn_from_its_table_alone(complete, each, tmp_path):
     table = each.table(complete)
     assert tuple(table.columns) == COLUMNS
@@ -60,6 +63,18 @@ def test_a_figure_is_drawn_from_its_table_alone(complete, each, tmp_path):
     shown = {text.get_text() for ax in panels for text in ax.get_legend().get_texts()}
     assert shown == set(table["series"])
     assert each.found(table).endswith(".")
+
+
+def test_one_law_goes_through_one_compute_one_number_of_steps_and_one_loss(complete):
+    said = figure("11").found(figure("11").table(complete))
+    assert "at fixed C_min eq. 5.6 misses" in said
+    for words in said.split(";")[:2]:
+        assert float(words.split("by ")[1].split("%")[0]) < 1.0
+    table = figure("19").table(complete)
+    for panel in ("steps", "tokens"):
+        for _, at in table.loc[table["panel"] == panel].groupby("series"):
+            assert (np.diff(at.sort_values("x")["y"]) < 0).all()
+    assert "times fewer tokens" in figure("19").found(table)
 
 
 def test_runs_that_cannot_feed_a_figure_are_told_what_to_train(of_one_batch, tmp_path):

@@ -8,26 +8,21 @@ from analysis.runs.trunk_effect import TrunkEffect, trunk_effect
 SIZES, SEEDS, BUDGETS = 12, 3, 6
 
 
-def ladder(sd_trunk, sd_branch, rng, n_sizes=SIZES):
+def ladder(sd_trunk, sd_branch, rng, n_seeds=SEEDS):
     """Runs of a ladder whose losses have noise of both kinds."""
-    rows = []
-    for size in range(n_sizes):
-        for seed in range(SEEDS):
-            common = sd_trunk * rng.standard_normal()
-            for budget in range(BUDGETS):
-                loss = 3 - 0.1 * budget + common + sd_branch * rng.standard_normal()
-                rows.append(
-                    {"N": 1000 + size, "D": 1e6 * 2**budget, "L": np.exp(loss), "seed": seed, "trunk": f"t{size}"}
-                )
-    return pd.DataFrame(rows)
+    size, seed, budget = (part.ravel() for part in np.mgrid[:SIZES, :n_seeds, :BUDGETS])
+    common, own = rng.standard_normal((SIZES, n_seeds)), rng.standard_normal(len(size))
+    log_loss = 3 - 0.1 * budget + sd_trunk * common[size, seed] + sd_branch * own
+    trunk = [f"t{each}" for each in size]
+    return pd.DataFrame({"N": 1000 + size, "D": 1e6 * 2.0**budget, "L": np.exp(log_loss), "seed": seed, "trunk": trunk})
 
 
 def test_both_components_are_found_without_bias():
-    found = trunk_effect(ladder(0.003, 0.002, np.random.default_rng(0), n_sizes=400))
+    found = trunk_effect(ladder(0.003, 0.002, np.random.default_rng(0), n_seeds=2000))
     assert found.sd_trunk**2 == pytest.approx(0.003**2, rel=0.1)
     assert found.sd_branch**2 == pytest.approx(0.002**2, rel=0.05)
     assert found.share == pytest.approx(9 / 13, abs=0.05)
-    assert found.n_sizes == 400
+    assert found.n_sizes == SIZES
 
 
 def test_a_budget_that_a_seed_lacks_is_left_out_of_its_size():

@@ -10,7 +10,7 @@ from analysis.laws.kaplan import kaplan_lc, kaplan_ln_s
 from analysis.laws.registry import LAWS
 from analysis.runs.replicates import design_cells
 from analysis.to_json import to_json
-from analysis.validation.holdout import budget_bands, hold_out_budgets
+from analysis.validation.holdout import budget_bands, forecast_bands, hold_out_budgets
 from analysis.validation.law_ranking import rank_laws
 from scaling_harness.errors import HarnessError
 
@@ -88,7 +88,8 @@ def test_runs_that_do_not_come_in_budgets_are_cut_into_bands_of_compute():
 
 
 def test_hoffmanns_runs_can_be_forecast_too(hoffmann240):
-    held = hold_out_budgets(design_cells(hoffmann240))
+    cells = design_cells(hoffmann240)
+    held = forecast_bands([cells.iloc[rows] for rows in budget_bands(cells.C.to_numpy())], chinchilla)
     assert held.n_fit + held.n_held_out == 240
     assert 0 < held.mean_abs_rel_error < 0.02
     assert held.skill > 0

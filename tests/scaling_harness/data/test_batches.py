@@ -88,3 +88,24 @@ def test_evaluation_windows_are_all_there_are_where_more_are_wanted(wanted):
 
 def test_evaluation_rounds_up_to_a_window():
     assert evaluation_windows(np.arange(1001), 10, 3).shape == (1, 11)
+
+
+def test_a_subset_is_the_same_for_every_seed_and_inside_a_larger_one():
+    tokens = np.arange(1000)
+
+    def seen(train_tokens, seed, n_batches):
+        sampler = BatchSampler(tokens, 8, 2, seed, train_tokens)
+        return [tuple(window) for i in range(n_batches) for window in sampler.batch(i)]
+
+    first, other, larger = seen(100, 0, 6), seen(100, 1, 6), seen(400, 0, 25)
+    assert len(set(first)) == 12  # one epoch of 96 tokens
+    assert first != other
+    assert set(first) == set(other) < set(larger)
+    assert set(seen(100, 0, 30)) == set(first)  # later epochs show no other tokens
+    assert {window[0] % 8 for window in larger} == {0}
+
+
+@pytest.mark.parametrize("train_tokens", [7, 1000])
+def test_a_subset_is_between_a_context_and_the_text(train_tokens):
+    with pytest.raises(UserError, match=f"data.train_tokens is {train_tokens}: a subset has at least one context of 8"):
+        BatchSampler(np.arange(1000), 8, 2, 0, train_tokens)

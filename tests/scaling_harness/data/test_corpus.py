@@ -1,14 +1,17 @@
+import importlib.metadata
 import itertools
 import json
 import os
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from scaling_harness.config.schema import FilesData, HfData, SotuData
+from scaling_harness.config.schema import FilesData, HfData, InstalledData, SotuData
+from scaling_harness.data import installed
 from scaling_harness.data.corpus import CODE_BYTES, choose_held_out, open_corpus, open_evaluation_set
 from scaling_harness.errors import UserError
 
@@ -264,6 +267,30 @@ class TestEvaluationSets:
         corpus = open_evaluation_set(str(tmp_path / "verse.txt"))
         assert corpus.label == "verse"
         assert [d.text for d in corpus.read()] == [b"Rough winds do shake the darling buds of May"]
+
+
+@pytest.mark.parametrize(
+    ("part", "known"), [("code", "class ArgumentParser"), ("docstrings", "Parameters\n----------")]
+)
+def test_installed_text_is_read_without_tests_and_without_what_is_not_utf_8(part, known, monkeypatch, tmp_path):
+    """A corner of it, as all of it takes seconds."""
+    (tmp_path / "test").mkdir()
+    (tmp_path / "numpy").mkdir()
+    for name in ("a.py", "test/b.py", "numpy/c.py"):
+        text = f'"""Summary.\n\n    {known}\n    """\nx = 1\n'.replace("Parameters\n", "Parameters\n    ")
+        (tmp_path / name).write_text(text)
+    (tmp_path / "latin.py").write_bytes(b"# \xe9\n")
+    monkeypatch.setattr(installed.sysconfig, "get_path", lambda _: str(tmp_path))
+    monkeypatch.setattr(installed, "PACKAGES", ("numpy",))
+    monkeypatch.setattr(
+        importlib.metadata, "distribution", lambda _: SimpleNamespace(locate_file=tmp_path.joinpath, version="1")
+    )
+    corpus = open_corpus(InstalledData(part=part))
+    documents = list(corpus.read())
+    assert [d.name for d in documents] == (["a.py", "numpy/c.py"] if part == "code" else ["numpy/c.py"])
+    assert all(known in d.text.decode() for d in documents)
+    assert ("x = 1" in documents[0].text.decode()) == (part == "code")
+    assert corpus.label == part
 
 
 def test_missing_packages_are_named(monkeypatch):

@@ -1,3 +1,4 @@
+import copy
 from collections import defaultdict
 
 import pytest
@@ -304,3 +305,54 @@ def test_a_users_module_trains_as_one_run():
 def test_unknown_learning_rates_are_refused():
     with pytest.raises(ValueError, match="missing"):
         UserModule(nn.Linear(2, 2), {"missing": 2.0})
+
+
+def with_options(**options):
+    shape = ModelConfig(2, 16, 8, "mup", n_head=2, options=options)
+    return Decoder(shape, 17, [3, 4])
+
+
+def test_dropout_draws_for_each_run_what_it_would_alone_and_resumes():
+    """A row's draws depend on its seed and on the number of passes before."""
+    tokens = torch.arange(32).view(2, 2, 8) % 17
+    both = with_options(dropout=0.3)
+    alone = Decoder(ModelConfig(2, 16, 8, "mup", n_head=2, options={"dropout": 0.3}), 17, [4])
+    first, second = both(tokens), both(tokens)
+    assert not torch.equal(first, second)
+    torch.testing.assert_close(alone(tokens[1:])[0], first[1])
+    resumed = with_options(dropout=0.3)
+    resumed.load_running_state({"n_forwards": torch.tensor(1)})
+    assert torch.equal(resumed(tokens), second)
+    assert int(both.running_state()["n_forwards"]) == 2
+    both.eval()
+    assert torch.equal(both(tokens), both(tokens))
+    assert torch.equal(both.alone(1)(tokens[1:])[0], both(tokens)[1])
+    assert int(both.n_forwards) == 2
+
+
+def test_dropout_keeps_the_mean_of_the_states():
+    model = with_options(dropout=0.25)
+    drop = model._drop(2)
+    states = drop(torch.ones(2, 500, 16))
+    assert states.unique().tolist() == pytest.approx([0.0, 4 / 3])
+    assert float(states.mean()) == pytest.approx(1.0, abs=0.02)
+
+
+def test_without_dropout_nothing_is_kept_for_a_checkpoint():
+    assert with_options().running_state() == {}
+    assert not with_options().run_buffers
+
+
+def test_passes_apply_the_same_blocks_again():
+    once, twice = with_options(), with_options(passes=2)
+    assert sum(p.numel() for p in once.parameters()) == sum(p.numel() for p in twice.parameters())
+    tokens = torch.arange(32).view(2, 2, 8) % 17
+    with torch.no_grad():
+        for model in (once, twice):
+            for parameter in model.parameters():
+                parameter.fill_(0.01)
+            model.embedding.copy_(torch.arange(2 * 17 * 16).view(2, 17, 16) / 100)
+        unrolled = copy.deepcopy(once)
+        unrolled.blocks.extend(copy.deepcopy(block) for block in once.blocks)
+    assert torch.equal(twice(tokens), unrolled(tokens))
+    assert not torch.equal(twice(tokens), once(tokens))

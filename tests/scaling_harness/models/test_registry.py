@@ -63,6 +63,15 @@ def test_built_in_architectures_are_found_by_name_and_as_older_sweeps_have_them(
     assert recorded_target("owned:lookup") == "owned:lookup"
 
 
+def test_a_recurrent_transformer_has_the_weights_of_its_blocks_and_the_work_of_its_passes():
+    once, twice = (describe(config("recurrent", options={"passes": n}), V) for n in (1, 2))
+    plain, deep = describe(config(), V), describe(config(n_layer=4), V)
+    assert once.params == twice.params == plain.params
+    assert (once.flops_per_token, twice.flops_per_token) == (plain.flops_per_token, deep.flops_per_token)
+    assert twice.stackable
+    assert recorded_target("recurrent") == "recurrent"
+
+
 def test_an_architecture_of_ones_own_reads_its_options(own):
     found = describe(config("owned:lookup", options={"dropout": 0.1}), V)
     assert isinstance(found, Architecture)
@@ -72,7 +81,7 @@ def test_an_architecture_of_ones_own_reads_its_options(own):
 @pytest.mark.parametrize(
     ("target", "changes", "sentence"),
     [
-        ("gtp2", {}, "'gtp2' is none of decoder, gpt2, and not module:function either"),
+        ("gtp2", {}, "'gtp2' is none of decoder, gpt2, lstm, recurrent, and not module:function either"),
         ("absent:model", {}, "cannot be imported as module:function: ModuleNotFoundError: No module named 'absent'"),
         ("owned:absent", {}, "cannot be imported as module:function"),
         ("owned:wrong", {}, r"unknown parameter groups \['recurrence'\]; use"),
@@ -82,7 +91,13 @@ def test_an_architecture_of_ones_own_reads_its_options(own):
             {"options": {"dropot": 0.1}},
             r"does not read model\.options\.dropot; it reads dropout",
         ),
-        (None, {"options": {"dropout": 0.1}}, r"decoder does not read model\.options\.dropout; it reads none"),
+        (None, {"options": {"passes": 2}}, r"decoder does not read model\.options\.passes; it reads dropout"),
+        ("gpt2", {"options": {"dropout": 0.1}}, r"gpt2 does not read model\.options\.dropout; it reads none"),
+        (None, {"options": {"dropout": 1}}, "dropout is 1: give a share from 0 up to, but not, 1"),
+        ("lstm", {"options": {"dropout": "much"}}, "dropout is much"),
+        ("lstm", {"parametrisation": "mup"}, "lstm has one learning rate for all widths"),
+        ("recurrent", {}, "applies its blocks model.options.passes times: give a whole number from 1 on, not None"),
+        ("recurrent", {"options": {"passes": 0}}, "not 0"),
         ("gpt2", {"activation": "squared_relu"}, "gpt2 has the norm, positions and activation of"),
         ("gpt2", {"token_shift": 4}, "gpt2 has the norm, positions and activation of"),
     ],
@@ -113,7 +128,7 @@ def test_describing_imports_no_torch():
     code = (
         "import sys; from scaling_harness.config.schema import ModelConfig; "
         "from scaling_harness.models.registry import describe; "
-        "[describe(ModelConfig(1, 16, 8, 'standard', n_head=1, target=t), 9) for t in (None, 'gpt2')]; "
+        "[describe(ModelConfig(1, 16, 8, 'standard', n_head=1, target=t), 9) for t in (None, 'gpt2', 'lstm')]; "
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

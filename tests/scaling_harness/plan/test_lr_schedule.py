@@ -17,6 +17,17 @@ def test_cosine_halves_its_range_midway_and_ends_at_the_final_fraction():
     assert lr_multiplier(100, 100, 10, 10, "cosine", 0.1) == pytest.approx(0.1)
 
 
+def test_a_run_that_ends_within_its_cosine_has_the_rates_of_the_longer_one(make_plan):
+    """Its identity names the cycle; at 1 it is that of earlier versions."""
+    warm_up = ("schedule.warmup.unit=steps", "schedule.warmup.amount=3", "optim.lr=0.004")
+    lengths = (("budget.n_tokens=6400", 1), ("budget.n_tokens=3200", 2), ("budget.n_tokens=3200", 1))
+    longer, run, plain = (make_plan(*warm_up, budget, f"schedule.cycle={cycle}") for budget, cycle in lengths)
+    assert [run.lr_at(step) for step in range(run.n_steps)] == [longer.lr_at(step) for step in range(run.n_steps)]
+    assert run.science["schedule"]["cycle"] == 2.0
+    assert "cycle" not in plain.science["schedule"]
+    assert run.fingerprint != plain.fingerprint
+
+
 @pytest.mark.parametrize(("shape", "midway"), [("linear", 0.5), ("one_minus_sqrt", 1 - math.sqrt(0.5))])
 def test_wsd_is_flat_then_decays(shape, midway):
     factors = [lr_multiplier(step, 100, 10, 80, shape, 0.0) for step in range(101)]

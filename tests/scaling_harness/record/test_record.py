@@ -51,7 +51,7 @@ def test_round_trip(tmp_path):
     ("change", "sentence"),
     [
         (lambda text: text[: len(text) // 2], "not JSON"),
-        (lambda text: text.replace('"schema_version": 3', '"schema_version": 99'), "schema version 99"),
+        (lambda text: text.replace('"schema_version": 4', '"schema_version": 99'), "schema version 99"),
         (lambda text: text.replace('"epochs"', '"epoch"'), "epoch, epochs"),
         (lambda text: "[]", "schema version None"),
     ],
@@ -91,4 +91,7 @@ def test_records_of_earlier_versions_are_read(tmp_path):
     assert read_record(tmp_path) == a_record()
     noise = '{"noise_scale_seqs": 3.5}'
     path.write_text(VERSION_1.replace('"schema_version": 1', f'"noise": {noise}, "schema_version": 2'))
+    assert read_record(tmp_path) == a_record(noise=json.loads(noise))
+    third = f'"noise": {noise}, "architecture_source": null, "schema_version": 3'
+    path.write_text(VERSION_1.replace('"schema_version": 1', third))
     assert read_record(tmp_path) == a_record(noise=json.loads(noise))

@@ -184,7 +184,7 @@ def test_divergence_ends_one_run_and_leaves_its_stack_alone(make_plan, tmp_path)
 
 
 def test_gradient_accumulation_does_not_change_the_numbers(make_plan, tmp_path):
-    plan = make_plan("budget.batch_tokens=128", "budget.n_tokens=12800")
+    plan = make_plan("budget.batch_tokens=128", "budget.n_tokens=3200")
     (whole,) = train(tmp_path / "whole", plan)
     (parts,) = train(tmp_path / "parts", plan, micro_batch=3)
     assert parts.losses["valid"].loss_nats == pytest.approx(whole.losses["valid"].loss_nats, abs=1e-4)
@@ -228,3 +228,64 @@ def test_the_golden_curve(make_plan, tmp_path):
     by_step = [loss for loss in losses if loss is not None]
     assert by_step[::20] == pytest.approx(GOLDEN_LOSSES, rel=1e-4)
     assert record.losses["valid"].loss_nats == pytest.approx(GOLDEN_VALID, rel=1e-4)
+
+
+def test_the_best_checkpoint_is_that_of_the_lowest_validation_loss(make_plan, tmp_path):
+    """On 96 tokens again and again the loss rises after a while; a run that was stopped in between finds the same."""
+    words = ("data.train_tokens=96", "data.max_epochs=1000", "budget.n_tokens=6400", "optim.lr=0.03")
+    plan = make_plan(*words, "evaluation.best_checkpoint=true", "evaluation.n_points=12", "data.test_fraction=0.2")
+    (record,) = train(tmp_path / "whole", plan)
+    rows = [json.loads(line) for line in curve(tmp_path / "whole", plan).splitlines()]
+    lowest = min((row for row in rows if "valid_loss" in row), key=lambda row: row["valid_loss"])
+    assert record.best.step == lowest["step"] < plan.n_steps
+    assert record.best.n_tokens == lowest["tokens"]
+    assert set(record.best.losses) == {"valid", "test"}
+    assert record.best.losses["test"].loss_nats < record.losses["test"].loss_nats
+    assert record.n_unique_tokens == 96
+    with pytest.raises(Interrupted):
+        train(tmp_path / "cut", plan, oversight=StopAt(record.best.step + 3, Interrupted("stopped")))
+    (resumed,) = train(tmp_path / "cut", plan)
+    assert same(resumed, record)
+    assert curve(tmp_path / "cut", plan) == curve(tmp_path / "whole", plan)
+    assert read_record(Store(tmp_path / "whole").run_dir(plan.run_id)) == record
+
+
+def test_losses_by_position_average_to_the_loss(make_plan, tmp_path):
+    plan = make_plan("evaluation.by_position=true")
+    (record,) = train(tmp_path, plan)
+    by_position = record.losses["valid"].position_losses_nats
+    assert len(by_position) == plan.config.model.n_ctx
+    assert sum(by_position) / len(by_position) == pytest.approx(record.losses["valid"].loss_nats, abs=1e-5)
+    assert by_position[0] > by_position[-1]
+    rows = [json.loads(line) for line in curve(tmp_path, plan).splitlines()]
+    assert [len(row["valid_by_position"]) for row in rows if "valid_loss" in row] == [32] * len(plan.eval_steps)
+    assert train(tmp_path / "plain", make_plan())[0].losses["valid"].position_losses_nats == []
+
+
+def test_a_run_with_dropout_in_a_stack_is_the_run_alone_and_resumes(make_plan, tmp_path):
+    words = ("model.options.dropout=0.2", "budget.n_tokens=960", "evaluation.noise_every=8", "evaluation.noise_seqs=2")
+    plans = [make_plan(*words, f"seed={seed}") for seed in (5, 6)]
+    stacked = train(tmp_path / "stack", *plans)
+    (alone,) = train(tmp_path / "alone", plans[1])
+    assert stacked[1].losses == alone.losses
+    assert stacked[1].noise == alone.noise
+    with pytest.raises(Interrupted):
+        train(tmp_path / "cut", plans[1], oversight=StopAt(13, Interrupted("stopped")))
+    (resumed,) = train(tmp_path / "cut", plans[1])
+    assert same(resumed, alone)
+    assert curve(tmp_path / "cut", plans[1]) == curve(tmp_path / "alone", plans[1])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("model.target=lstm", "model.parametrisation=standard", "model.token_shift=1"),
+        ("model.target=recurrent", "model.options.passes=3"),
+    ],
+)
+def test_a_built_in_architecture_learns(make_plan, tmp_path, words):
+    plan = make_plan(*words, "budget.n_tokens=3200", "optim.lr=0.01")
+    (record,) = train(tmp_path, plan)
+    first = json.loads(curve(tmp_path, plan).splitlines()[0])["loss"]
+    assert record.losses["valid"].loss_nats < 0.7 * first
+    assert record.params == plan.params

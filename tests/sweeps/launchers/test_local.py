@@ -109,10 +109,10 @@ def test_a_sweep_is_trained_once_whatever_becomes_of_its_runs(make_manifest, ste
 
 
 def test_the_reason_of_a_death_is_kept(make_manifest):
-    manifest, store = make_manifest(300, workers=1)
+    manifest, store = make_manifest(300, workers=1, max_attempts=2)
     summary, _ = run(manifest, store)
     reason = store.read(manifest.runs[0].run_id).reason
-    assert reason == "failed after 3 attempts: killed by SIGKILL (out of memory, or kill -9)"
+    assert reason == "failed after 2 attempts: killed by SIGKILL (out of memory, or kill -9)"
     assert summary.n_failed == 1
 
 

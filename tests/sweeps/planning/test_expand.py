@@ -1,13 +1,17 @@
 import json
 
+import numpy as np
 import pytest
 
 from scaling_harness.config.compose import CONF_DIR, compose
+from scaling_harness.config.schema import TextData
+from scaling_harness.data.prepare import prepare
 from scaling_harness.data.token_cache import DataInfo
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.plan.scale_rules import n_layer
 from sweeps.planning.expand import expand
 from sweeps.planning.manifest import Manifest, merge_jobs, read_manifest, read_planned_sweep, write_manifest
+from sweeps.planning.plan_table import plan_rows
 
 GRID = {"shapes": [[1, 16], [1, 32]], "budgets": {"n_tokens": [320, 640]}, "seeds": [0, 1]}
 
@@ -129,14 +133,23 @@ def header_of(name):
     return header
 
 
+def prepared_or_stand_in(data, extra_sets, data_dir):
+    """Bytes are prepared; a BPE of the embedded corpus takes a minute, and planning wants no more than its sizes."""
+    if not (isinstance(data, TextData) and data.tokenizer.kind == "bpe"):
+        return prepare(data, extra_sets, data_dir)
+    vocab_size, nowhere = data.tokenizer.vocab_size, data_dir
+    return DataInfo("id", "sotu", vocab_size, 3 * 10**6, 10**5, nowhere, nowhere, nowhere, 236, (), 3.5, nowhere, 10**5)
+
+
 @pytest.mark.parametrize("name", [name for name in SWEEPS if OF_PAPERS not in name])
-def test_every_sweep_file_expands_to_what_its_header_says(name, tmp_path):
+def test_every_sweep_file_expands_to_what_its_header_says(name, monkeypatch, tmp_path):
+    monkeypatch.setattr("sweeps.planning.expand.prepare", prepared_or_stand_in)
     check(header_of(name), compose([f"sweep={name}", f"runtime.data_dir={tmp_path.parent / 'sweep-tokens'}"]), name)
 
 
-def check(header, document, name):
+def check(header, document, name, *, with_text=True):
     """Jobs of a sweep, which are those of its header."""
-    jobs = expand(document)
+    jobs = expand(document, with_text=with_text)
     runs = [run for job in jobs for run in job.runs]
     assert document["sweep"]["name"] == name.replace("/", "-")
     assert header["Question"]
@@ -147,22 +160,38 @@ def check(header, document, name):
     return jobs
 
 
-@pytest.mark.parametrize("name", [name for name in SWEEPS if OF_PAPERS in name])
-def test_the_grid_of_a_paper_is_planned_with_its_gpu_hours(name, monkeypatch, tmp_path):
-    """On prepared text of OpenWebText's size, which is not fetched; an H100 at 40 % of 989e12 FLOP/s."""
-    text = DataInfo(
-        "id", "text", 50257, 9 * 10**9, 10**7, tmp_path, tmp_path, tmp_path, 8 * 10**6, (), 4.4, tmp_path, 10**7
-    )
-    monkeypatch.setattr("sweeps.planning.expand.prepare", lambda *_, **__: text)
-    header = header_of(name)
-    jobs = check(header, compose([f"sweep={name}"]), name)
-    runs = [run for job in jobs for run in job.runs]
+def planned_without_text(name, *overrides):
+    """Runs of a paper's grid, on text that is not fetched; and whether its header has their hours on H100s at 40 %."""
+    header, document = header_of(name), compose([f"sweep={name}", *overrides])
+    jobs = check(header, document, name, with_text=False)
     hours = sum(job.train_flops for job in jobs) / (0.4 * 989e12) / 3600
     assert float(header["GPU hours"].split()[0]) == pytest.approx(hours, rel=0.01)
+    return jobs
+
+
+def test_kaplans_grid_is_planned_with_its_gpu_hours():
+    runs = [run for job in planned_without_text("kaplan/paper-grid") for run in job.runs]
     assert {(run.n_steps, run.warmup_steps, run.batch_tokens) for run in runs} == {(250_000, 3000, 2**19)}
     sizes = [run.n_params["non_embedding"] for run in runs]
     assert 768 <= min(sizes) < 900  # biases and norms included
     assert max(sizes) == pytest.approx(1.5e9, rel=0.03)
+
+
+def test_hoffmanns_grid_has_his_sizes_and_budgets_and_marks_what_no_worker_can_hold():
+    jobs = planned_without_text("hoffmann/paper-grid", "runtime=cuda", "runtime.memory_gb=80")
+    runs = [run for job in jobs for run in job.runs]
+    sizes = {run.n_params["total"] for run in runs}
+    assert len(sizes) == 50
+    assert min(sizes) == pytest.approx(44e6, rel=0.05)
+    assert max(sizes) == pytest.approx(16.2e9, rel=0.08)  # four attention matrices, not five
+    budgets = np.array([run.n_params["total"] * 6 * run.n_tokens for run in runs])
+    printed = np.array([6e18, 1e19, 3e19, 6e19, 1e20, 3e20, 6e20, 1e21, 3e21])
+    assert np.abs(budgets[:, None] / printed - 1).min(axis=1).max() < 0.001
+    rows = plan_rows(jobs, {})
+    lacking = [row["lacking_bytes"] for row in rows]
+    assert {need is not None for need in lacking} == {True, False}
+    for row in rows:
+        assert (row["lacking_bytes"] is None) == (row["n_params_total"] < 2.4e9)
 
 
 def test_the_tiers_lie_along_the_rule_of_depth(tmp_path):

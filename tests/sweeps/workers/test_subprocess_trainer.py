@@ -72,13 +72,15 @@ def test_two_processes_give_the_curve_of_one_also_when_they_are_stopped_in_betwe
     assert losses(store, plan) == pytest.approx(losses(alone, plan), abs=1e-4)
 
 
-def test_the_reason_of_a_failure_comes_back(shared):
-    plan, store, on_two = shared
-    runtime = dataclasses.replace(plan.config.runtime, device="no-such-device", max_attempts=2)
-    outcome = execute(Job((plan,)), runtime, store, Stop(), on_two)
+def test_the_reason_of_a_failure_comes_back(make_manifest):
+    import fake_training
+
+    manifest, store = make_manifest(fake_training.RAISES)
+    on_two = train_in_processes(2, store.sweep_dir("fake"), "fake_training:train")
+    outcome = execute(manifest.jobs[0], manifest.runtime, store, Stop(), on_two)
     assert outcome.kind == "failed"
-    assert "no-such-device" in outcome.reason
-    assert read_end(store.run_dir(plan.run_id), 1).reason == outcome.reason
+    assert outcome.reason.startswith("ValueError: the seed is unlucky (fake_training.py, line ")
+    assert read_end(store.run_dir(manifest.runs[0].run_id), 1).reason == outcome.reason
 
 
 def processes(sweep_dir):

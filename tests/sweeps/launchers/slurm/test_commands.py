@@ -10,6 +10,7 @@ from scaling_harness.cli import main
 from sweeps.launchers.slurm import probe_job
 from sweeps.planning.time_estimate import Speed
 from sweeps.timing.probe import Probe, write_probe
+from sweeps.workers import worker
 
 GRID = "[{shapes: [[1, 16]], budgets: {n_tokens: [320, 640]}, seeds: [0, 1]}]"
 
@@ -63,10 +64,12 @@ def test_a_torn_line_of_what_was_submitted_is_left_behind(sweep, slurm, tmp_path
     assert [json.loads(line)["job_id"] for line in path.read_text().splitlines()] == ["101", "102"]
 
 
-def test_a_finished_sweep_submits_nothing(sweep, slurm):
-    assert sweep("run", "runtime.workers=2")[0] == 0
+def test_a_finished_sweep_submits_nothing(sweep, slurm, tmp_path):
+    assert sweep("run", "launcher=slurm")[0] == 0
+    assert worker.main([str(tmp_path / "runs" / "mine"), "--train", "fake_training:train"]) == 0
+    slurm.set_queue()
     code, said = sweep("run", "launcher=slurm")
-    assert (code, slurm.scripts) == (0, [])
+    assert (code, len(slurm.scripts)) == (0, 1)
     assert "every run of mine is finished: nothing was submitted" in said
 
 

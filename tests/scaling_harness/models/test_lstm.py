@@ -1,0 +1,29 @@
+import torch
+
+from scaling_harness.config.schema import ModelConfig
+from scaling_harness.models.lstm import LstmModel
+from scaling_harness.models.registry import describe
+
+
+def test_its_parameters_are_those_that_are_counted():
+    model = LstmModel(n_layer=2, d_model=8, vocab_size=11)
+    config = ModelConfig(2, 8, 4, "standard", n_head=1, target="lstm")
+    assert sum(p.numel() for p in model.parameters()) == sum(describe(config, 11).params.values())
+
+
+def test_a_position_sees_what_is_before_it_alone():
+    torch.manual_seed(0)
+    model = LstmModel(n_layer=2, d_model=8, vocab_size=11)
+    tokens = torch.tensor([[1, 2, 3, 4], [1, 2, 9, 4]])
+    one, other = model(tokens)
+    assert torch.equal(one[:2], other[:2])
+    assert (one[2:] != other[2:]).any()
+
+
+def test_dropout_is_of_training_alone():
+    torch.manual_seed(0)
+    model = LstmModel(n_layer=1, d_model=8, vocab_size=11, dropout=0.5)
+    tokens = torch.arange(8)[None]
+    assert not torch.equal(model(tokens), model(tokens))
+    model.eval()
+    assert torch.equal(model(tokens), model(tokens))
