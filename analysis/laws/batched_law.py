@@ -193,7 +193,9 @@ class PowerSum:
 
 def _columns(U_nP: Array) -> list[tuple[int, Array | None]]:
     """Parameters that a term depends on, each with its column of the design; None if that is 1 in every row."""
-    return [(p, None if (U_nP[:, p] == 1.0).all() else U_nP[:, p].copy()) for p in np.flatnonzero(U_nP.any(axis=0))]
+    return [
+        (int(p), None if (U_nP[:, p] == 1.0).all() else U_nP[:, p].copy()) for p in np.flatnonzero(U_nP.any(axis=0))
+    ]
 
 
 def _limited(u_Kn: Array) -> Array:

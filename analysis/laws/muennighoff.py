@@ -143,3 +143,61 @@ muennighoff = Law(
     effective=_effective,
     batched=DataConstrained,
 )
+
+
+def tokens_worth(params: Mapping[str, float], n_tokens: ArrayLike, share: ArrayLike, times: ArrayLike) -> Array:
+    """Unique tokens that a mixture is worth, of which a share is one small part seen many times.
+
+    The rest is unique and counts in full; the repeated part counts as eq. 5 has it. Hernandez et al. 2022 trained such
+    mixtures: a tenth of the tokens, a part of .1 % of them seen 100 times.
+
+    Parameters
+    ----------
+    params : mapping
+        With R_D, of the fitted law.
+    n_tokens : array_like
+        D, all tokens of the run.
+    share : array_like
+        Share of D that is repeats of the part.
+    times : array_like
+        How often the part is seen, 1 or more.
+
+    Returns
+    -------
+    ndarray
+        D'.
+
+    Examples
+    --------
+    >>> float(tokens_worth({"R_D": 15.387756}, 1.0, 0.1, 100).round(4))
+    0.9164
+    """
+    repeated = np.asarray(share, float) * np.asarray(n_tokens, float)
+    return (
+        np.asarray(n_tokens, float) - repeated + saturate(repeated, repeated / np.asarray(times, float), params["R_D"])
+    )
+
+
+def size_of_equal_loss(
+    params: Mapping[str, float], n_params: ArrayLike, n_tokens: ArrayLike, worth: ArrayLike
+) -> Array:
+    """Size that reaches on D unique tokens the loss that n_params reach on tokens worth ``worth`` unique ones.
+
+    Of E + A/N^alpha + B/D^alpha: no parameter is in excess.
+
+    Returns
+    -------
+    ndarray
+        NaN if no size is that bad.
+    """
+    power = params["alpha"]
+    lost = params["B"] * (np.asarray(worth, float) ** -power - np.asarray(n_tokens, float) ** -power)
+    term = params["A"] * np.asarray(n_params, float) ** -power + lost
+    return np.where(term > 0, (params["A"] / np.where(term > 0, term, np.nan)) ** (1 / power), np.nan)
+
+
+def tokens_of_loss(params: Mapping[str, float], n_effective: ArrayLike, loss: ArrayLike) -> Array:
+    """D' at which L = E + A/N'^alpha + B/D'^alpha has a loss; infinite if N' alone does not reach it."""
+    left = np.asarray(loss, float) - params["E"] - params["A"] * np.asarray(n_effective, float) ** -params["alpha"]
+    with np.errstate(divide="ignore"):
+        return (params["B"] / np.maximum(left, 0.0)) ** (1 / params["alpha"])

@@ -176,7 +176,7 @@ def _law_rows(evidence_of: Callable[[tuple[str, ...]], Any]) -> list[LawRow]:
             "local critical batch late in training, tokens",
             "about 4,096 documents of 4,096 (1B and 7B, a plateau)",
             ours,
-            "that it grows and slows is; its level is of other tokens, and these runs are one thousandth of the data",
+            "that it grows is; its level is of other tokens, and of less than a hundred-thousandth as many",
         ),
         LawRow(
             "local critical batch by branched training",

@@ -8,6 +8,7 @@ from analysis.papers.hoffmann2022 import hoffmann2022
 from analysis.papers.kaplan2020 import kaplan2020
 from analysis.papers.mccandlish2018 import mccandlish2018
 from analysis.papers.merrill2025 import merrill2025
+from analysis.papers.muennighoff2023 import muennighoff2023
 from analysis.papers.pearce2024 import pearce2024
 from analysis.papers.porian2024 import porian2024
 from analysis.papers.reconciliation import reconciliation
@@ -25,6 +26,7 @@ PAPERS: dict[str, Paper] = {
         hagele2024,
         mccandlish2018,
         merrill2025,
+        muennighoff2023,
         reconciliation,
     )
 }

@@ -1,5 +1,6 @@
 """Expand a sweep described as data into the jobs that would train it."""
 
+import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from scaling_harness.data.source_info import PreparedData
 from scaling_harness.data.token_cache import DataInfo
 from scaling_harness.errors import UserError
 from scaling_harness.plan.plan import Job, Plan, resolve
+from scaling_harness.plan.sized_run import vocab_size_of
 from sweeps.compose import sweep_config
 from sweeps.config import FlopsAxis, Grid, TokensAxis
 from sweeps.planning.stacking import group_into_jobs
@@ -112,12 +114,11 @@ class Resolver:
 
 def _resolve_without_text(config: RunConfig) -> Plan:
     """Resolve a configuration as if there were text enough, in the vocabulary of its tokenizer."""
-    if not isinstance(config.data, TextData):
-        return resolve(config, prepare(config.data, (), Path(config.runtime.data_dir)))
-    tokenizer, nowhere = config.data.tokenizer, Path()
-    vocab_size = tokenizer.vocab_size if tokenizer.kind == "bpe" else 256
-    info = DataInfo("", config.data.kind, vocab_size, 2**62, 0, nowhere, nowhere, None, 0, (), 1.0)
-    return resolve(config, info)
+    data, nowhere = config.data, Path()
+    if not isinstance(data, TextData):
+        return resolve(config, prepare(data, (), nowhere))
+    info = DataInfo("", data.kind, vocab_size_of(data), 2**62, 0, nowhere, nowhere, None, 0, (), 1.0)
+    return resolve(config, dataclasses.replace(info, train_tokens=data.train_tokens))
 
 
 def _points(grid: Grid, base: Mapping[str, Any]) -> Iterator[list[dict[str, Any]]]:

@@ -70,7 +70,7 @@ class Evidence:
     def fixed_warmup(self) -> pd.DataFrame:
         """Long cosine runs of one warm-up at all sizes: steps 1 and 2."""
         cosine = self._cosine
-        return cosine.loc[~_warms_up_n(cosine)]
+        return cosine.loc[np.asarray(cosine["warmup_unit"] == "tokens") & ~_warms_up_n(cosine)]
 
     @property
     def scaled_warmup(self) -> pd.DataFrame:
