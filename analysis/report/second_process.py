@@ -17,6 +17,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any
 
+from threadpoolctl import threadpool_limits
+
 from analysis.laws.law import Law
 from analysis.laws.registry import LAWS, law_named
 
@@ -67,17 +69,23 @@ def second_process(resamples: int) -> Iterator[Share]:
     Share
         `in_turn` without a second process.
     """
-    if resamples < ENOUGH_RESAMPLES or _cores() < 2 or not sys.executable:
-        yield in_turn
-        return
-    command = [sys.executable, "-c", _START, *sys.path]
-    pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nowhere) as process:
-        try:
-            yield _Second(process).share
-        finally:
-            process.kill()
-            process.communicate()
+    with _one_thread():
+        if resamples < ENOUGH_RESAMPLES or _cores() < 2 or not sys.executable:
+            yield in_turn
+            return
+        command = [sys.executable, "-c", _START, *sys.path]
+        pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nowhere) as process:
+            try:
+                yield _Second(process).share
+            finally:
+                process.kill()
+                process.communicate()
+
+
+def _one_thread() -> contextlib.AbstractContextManager[object]:
+    """Products of matrices take one thread: they round alike on any number of cores, and do not wait for each other."""
+    return threadpool_limits(1, "blas")
 
 
 def _cores() -> int:
@@ -160,7 +168,7 @@ def serve() -> None:
     calls, results = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a call prints is no result
     warnings.simplefilter("error")
-    with contextlib.suppress(EOFError, BrokenPipeError):
+    with _one_thread(), contextlib.suppress(EOFError, BrokenPipeError):
         while True:
             _answer(pickle.load(calls), results)
 

@@ -105,9 +105,10 @@ def write_report(
         analysis, reason = analyse_sweep(sweep, hold_out, resamples, share)
         material = material_from(sweep.runs, analysis, reason)
         shown, written = _draw(material, out_dir / "figures", named, share if analysis else in_turn)
-    aims = tuple(judge(analysis, sweep.listing.aims)) if analysis and sweep.listing else ()
-    document = _document(sweep, material, aims)
-    context = page_context(sweep, material, aims) | {"figures": shown, "command": f"scaling-harness report {named}"}
+        aims = tuple(judge(analysis, sweep.listing.aims)) if analysis and sweep.listing else ()
+        document = _document(sweep, material, aims)
+        context = page_context(sweep, material, aims)
+    context |= {"figures": shown, "command": f"scaling-harness report {named}"}
     write_text(html, render("report.html.j2", document, answer=document.get("answer"), **context))
     files = [str(file.relative_to(out_dir)) for file in (html, *written)]
     document |= {"printed": _printed(analysis, aims), made_from.KEY: {"digest": digest, "files": files}}
