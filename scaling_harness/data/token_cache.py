@@ -34,7 +34,7 @@ from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.record.atomic_files import explain_os_errors, parse_json, write_json
 
 if TYPE_CHECKING:
-    from scaling_harness.config.schema import Bpe, Bytes, DataConfig
+    from scaling_harness.config.schema import Bpe, Bytes, TextData
 
 FORMAT = 1
 """Increased by hand whenever the same corpus would give other tokens or another folder layout."""
@@ -134,7 +134,7 @@ class _Entry:
         return self.meta["files"].get(TOKENIZER_FILE, {}).get("sha256")
 
 
-def prepare(data: "DataConfig", extra_sets: Iterable[str], data_dir: Path) -> DataInfo:
+def prepare(data: "TextData", extra_sets: Iterable[str], data_dir: Path) -> DataInfo:
     """Tokenise a corpus and evaluation sets, or find them in the cache.
 
     Any number of processes may call this at once. A source is read again only if its path, size, time of change or
@@ -142,7 +142,7 @@ def prepare(data: "DataConfig", extra_sets: Iterable[str], data_dir: Path) -> Da
 
     Parameters
     ----------
-    data : DataConfig
+    data : TextData
         Corpus, tokenizer and validation fraction.
     extra_sets : iterable of str
         Names as in `corpus.open_evaluation_set`; keys of the result are `code` or the file's name without suffix.

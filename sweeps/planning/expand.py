@@ -11,9 +11,10 @@ from pydantic_core import to_jsonable_python
 from scaling_harness.config.compose import run_config
 from scaling_harness.config.schema import DataConfig, RunConfig
 from scaling_harness.data.prepare import prepare
-from scaling_harness.data.source_info import PreparedData
+from scaling_harness.data.source_info import PreparedData, SourceInfo
 from scaling_harness.errors import UserError
 from scaling_harness.plan.plan import Job, Plan, resolve
+from scaling_harness.plan.sized_run import vocab_size_of
 from sweeps.compose import sweep_config
 from sweeps.config import FlopsAxis, Grid, TokensAxis
 from sweeps.planning.stacking import group_into_jobs
@@ -111,9 +112,7 @@ class Resolver:
 
 def _resolve_without_text(config: RunConfig) -> Plan:
     """Resolve a configuration as if there were text enough, in the vocabulary of its tokenizer."""
-    tokenizer, nowhere = config.data.tokenizer, Path()
-    vocab_size = tokenizer.vocab_size if tokenizer.kind == "bpe" else 256
-    info = DataInfo("", config.data.kind, vocab_size, 2**62, 0, nowhere, nowhere, None, 0, (), 1.0)
+    info = SourceInfo("", config.data.kind, vocab_size_of(config.data), None)
     return resolve(config, info)
 
 
