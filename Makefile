@@ -1,12 +1,14 @@
 # make reproduce: set-up, then sweep, fits, figures and report.   make test: set-up, then lint, types, tests.
 # make docs: the pages of every module, from its docstrings, in build/docs/.
+# make test-gpu: checks on an NVIDIA GPU with the PYTHON that it finds (3.11 or later, torch 2.9 or later), without a
+#   network; WHEELS=FOLDER for what is missing, REHEARSE=1 to see it on the CPU.
 # make test-cluster: faults under a real SLURM of its own; needs root and slurmctld slurmd slurm-client munge libfaketime.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: reproduce test test-cluster lint docs setup
+.PHONY: reproduce test test-cluster test-gpu lint docs setup
 
 reproduce: setup
 	$(BIN)/scaling-harness reproduce --tier $(or $(TIER),quick)
@@ -18,6 +20,9 @@ test: setup lint
 # Most of a fault's time is waiting: three at once, each with a SLURM of its own.
 test-cluster: setup
 	$(BIN)/python -m pytest -q -rs -m cluster --numprocesses 3 --dist load tests/cluster
+
+test-gpu:
+	$(PYTHON) .ci/test_gpu.py $(if $(WHEELS),--wheels $(WHEELS)) $(if $(REHEARSE),--rehearse)
 
 lint: setup
 	$(BIN)/ruff format --check .

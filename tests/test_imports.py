@@ -1,4 +1,4 @@
-"""Imports run one way, and importing any package is cheap."""
+"""Every module stands in a layer of the contracts, which `make lint` checks, and importing any package is cheap."""
 
 import re
 import subprocess
@@ -11,13 +11,6 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("scaling_harness", "sweeps", "analysis")
-
-
-def test_the_contracts_of_pyproject_hold():
-    """In a process of its own: import-linter turns off the loggers of whoever calls it."""
-    code = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
 
 
 def rooms_of(contract: dict) -> list[str]:

@@ -112,10 +112,18 @@ def styled() -> Iterator[None]:
         yield
 
 
+def current_settings() -> dict[Any, Any]:
+    """Settings of matplotlib as the user has them, for figures that another process draws."""
+    settings = dict(mpl.rcParams.copy())
+    del settings["backend"]
+    return settings
+
+
 def short(value: float) -> str:
     """Write 28000 as 28k, 2.5e6 as 2.5M; from 1e12 on as a power of ten."""
     if value >= 1e12 or value < 1:
         return power(value)
+    value = float(f"{value:.3g}")  # 999,936 is 1M, not 1e+03k
     for scale, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
         if value >= scale:
             return f"{value / scale:.3g}{letter}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import fdtrc
 
 from analysis.arrays import Array
 from analysis.fitting.objective import LEAST_SQUARES, Objective
@@ -79,7 +79,7 @@ def lack_of_fit(point: Point, cells: pd.DataFrame, noises: Sequence[SeedNoise]) 
     residuals_Kn = point.log_loss - point.model.evaluate(refitted.z_KP).log_loss_Kn
     dof = len(cells) - point.law.n_free
     lack_K = (precision_Kn * residuals_Kn**2).sum(axis=1) / dof
-    return stats.f.sf(lack_K, dof, [noise.dof for noise in noises]).tolist()
+    return fdtrc(dof, [noise.dof for noise in noises], lack_K).tolist()
 
 
 def law_point(law: Law, cells: pd.DataFrame, objective: Objective = LEAST_SQUARES) -> Point:

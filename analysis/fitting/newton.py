@@ -216,7 +216,7 @@ def _derivatives(problem: Problem, objective: Objective, state: _State) -> tuple
 
 def _try_step(state: _State, objective: Objective, step_KP: Array) -> None:
     """Move the problems whose objective falls; damp the others more."""
-    trial_KP = np.clip(state.z_KP + step_KP, state.problem.low, state.problem.high)
+    trial_KP = np.minimum(np.maximum(state.z_KP + step_KP, state.problem.low), state.problem.high)
     at = state.problem.model.evaluate(trial_KP)
     value_K = _value(state.problem, objective, at)
     better = value_K < state.value_K

@@ -42,7 +42,7 @@ class Objective:
 
     def slopes(self, residuals: Array, log_loss_hat: Array) -> tuple[Array, Array]:
         """First and second derivative of rho by ln L_hat."""
-        psi = np.clip(residuals, -self.delta, self.delta)
+        psi = np.minimum(np.maximum(residuals, -self.delta), self.delta)
         curvature = (np.abs(residuals) < self.delta).astype(float)
         if self.residual == "log":
             return psi, curvature

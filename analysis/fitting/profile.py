@@ -7,7 +7,7 @@ the F statistic and for Huber's loss corrects for its not being a likelihood; it
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import fdtri
 
 from analysis.arrays import Array
 from analysis.fitting.newton import Problem, solve
@@ -85,7 +85,7 @@ def profile(point: Point, name: str, values: Array | None = None) -> Profile:
     objective_G = _held(point, position, held, OFFSET_STARTS if offset else 0)
     best = min(point.value, float(objective_G.min()))
     statistic = 2 * (objective_G - best) * _quasi_scale(point)
-    threshold = float(stats.f.ppf(CI_LEVEL, 1, max(1, point.n_rows - point.law.n_free)))
+    threshold = float(fdtri(1, max(1, point.n_rows - point.law.n_free), CI_LEVEL))
     natural = np.exp if positive else np.asarray
     at = point.z_P[position]
     low = _crossing(held, statistic, at, threshold, -1)

@@ -15,7 +15,6 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from analysis.arrays import Array, Rows
 from analysis.fitting.optimum import Point
@@ -129,6 +128,8 @@ def method_warnings(point: Point, resample: Resample) -> list[str]:
         ]
     if resample != "noise" or point.n_rows < ROWS_FOR_TAILS:
         return []
+    from scipy import stats  # a second to import, and seldom needed
+
     p_value = float(stats.kurtosistest(point.residuals, alternative="greater").pvalue)
     if p_value > HEAVY_TAILS:
         return []

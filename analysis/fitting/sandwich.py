@@ -6,7 +6,7 @@ that rows with larger noise count for less, as they should.
 """
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtr
 
 from analysis.arrays import Array, Rows
 from analysis.fitting.optimum import Point
@@ -24,7 +24,7 @@ def expected_curvature(point: Point) -> Array:
     dof = max(1, point.n_rows - point.law.n_free)
     spread = NORMAL_MAD * np.median(np.abs(residuals)) * np.sqrt(point.n_rows / dof)
     width = max(BANDWIDTH * spread * point.n_rows**-0.2, 1e-300)
-    return stats.norm.cdf((delta - residuals) / width) - stats.norm.cdf((-delta - residuals) / width)
+    return ndtr((delta - residuals) / width) - ndtr((-delta - residuals) / width)
 
 
 def sandwich(point: Point, labels: Rows | None = None) -> Array:

@@ -1,6 +1,6 @@
 """What runs say of a larger budget by the mixture of forms: the best N and D, a loss, the compute a loss takes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from analysis.validation.mixture import (
     FORMS,
     Interval,
     Mixture,
+    Window,
     cells_of,
     expanding_windows,
     fit_forms,
@@ -83,7 +84,7 @@ class MixtureSource:
         return np.concatenate(drawn)
 
 
-def mixture_source(runs: Runs, name: str) -> MixtureSource:
+def mixture_source(runs: Runs, name: str, windows: Sequence[Window] | None = None) -> MixtureSource:
     """Fit the forms of the mixture to runs, and weigh them by their forecasts of budgets not seen.
 
     Parameters
@@ -92,6 +93,8 @@ def mixture_source(runs: Runs, name: str) -> MixtureSource:
         With N, D and C.
     name : str
         What they are called.
+    windows : sequence of Window, optional
+        Of these runs, if they have been forecast already (`HoldoutCoverage.windows`).
 
     Returns
     -------
@@ -108,7 +111,7 @@ def mixture_source(runs: Runs, name: str) -> MixtureSource:
     fitted, reasons = fit_forms(grouped, FORMS, len(groups))
     if not fitted:
         raise HarnessError(next(iter(reasons.values())))
-    windows = expanding_windows(grouped)
+    windows = expanding_windows(grouped) if windows is None else windows
     weights = dict(zip(fitted, form_weights(windows, tuple(fitted), 1, TAU)[0].tolist(), strict=True))
     judged = [judge_mixture(window, windows[:i]) for i, window in enumerate(windows) if window.can_mix(FORMS)]
     held = held_share(sum(each.holds for each in judged), len(judged))

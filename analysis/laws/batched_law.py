@@ -193,7 +193,8 @@ class PowerSum:
 
 def _columns(U_nP: Array) -> list[tuple[int, Array | None]]:
     """Parameters that a term depends on, each with its column of the design; None if that is 1 in every row."""
-    return [(p, None if (U_nP[:, p] == 1.0).all() else U_nP[:, p].copy()) for p in np.flatnonzero(U_nP.any(axis=0))]
+    taken = np.flatnonzero(U_nP.any(axis=0)).tolist()
+    return [(p, None if (U_nP[:, p] == 1.0).all() else U_nP[:, p].copy()) for p in taken]
 
 
 def _limited(u_Kn: Array) -> Array:

@@ -108,6 +108,13 @@ def _of_tier(count: str) -> Callable[[Walk], str]:
     return said
 
 
+def _approach_1(walk: Walk) -> str:
+    found = walk.tier["with_head"]
+    if "1" not in found:
+        raise LackingRunsError("fewer than four sizes were trained to several budgets")
+    return f"{found['1']:.2f}"
+
+
 def _of_step(number: int) -> Callable[[Walk], str]:
     def said(walk: Walk) -> str:
         if number not in walk.five:
@@ -176,7 +183,7 @@ ASKED: tuple[Asked, ...] = (
         "counted with the vocabulary, cosine of the run's length",
         ".50",
         TIER,
-        lambda w: f"{w.tier['with_head']['1']:.2f}",
+        _approach_1,
     ),
 )
 

@@ -14,6 +14,7 @@ from analysis.figures.style import ACCENT, GREY, SECOND, Shades
 COLUMNS = ("panel", "series", "kind", "x", "y", "low", "high", "n_params", "unit")
 COLOURS = (ACCENT, SECOND, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A4FBF", "#8C5A2B", "#B2BD2E", "#444444")
 MARKERS, DASHES = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*"), ("--", ":", "-.")
+MANY = 7  # series, beyond which a legend has two columns
 KINDS = ("curve", "points", "fit", "paper")
 """A curve or a fit is a line by its size's colour, if it has a size; a paper's line is grey and dashed."""
 
@@ -131,4 +132,5 @@ def _finish(ax: Axes, panel: Panel, unit: str) -> None:
         ax.set_yscale("log")
         style.make_room(ax, 0.2)
         style.log_axis(ax, "y", panel.y_as)
-    ax.legend(loc="best")
+    many = len(ax.get_legend_handles_labels()[1]) > MANY
+    ax.legend(loc="best", ncols=2 if many else 1, fontsize=7 if many else None)

@@ -140,7 +140,8 @@ def _at(analysis: Analysis, forecast: Forecast) -> AtBudget:
 def _forecaster(analysis: Analysis) -> Callable[[float], Forecast]:
     """What the sweep declares for its forecasts, by the budget."""
     if analysis.forecaster == MIXTURE:
-        mixture = mixture_source(analysis.runs, "these runs")
+        covered = analysis.holdout and analysis.holdout.coverage
+        mixture = mixture_source(analysis.runs, "these runs", covered.windows if covered else None)
         return lambda train_flops: forecast_mixture(mixture, train_flops=train_flops)
     source = from_fit(analysis.declared.fit)
     return lambda train_flops: forecast(source, train_flops=train_flops)

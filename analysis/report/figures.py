@@ -1,6 +1,6 @@
 """Every figure of a report: what it is called, what must be seen and what is, and when it cannot be drawn."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -237,9 +237,3 @@ CATALOGUE = (
         fitted=False,
     ),
 )
-
-
-def draw_all(material: Material) -> Iterator[tuple[Entry, Figure | str]]:
-    """Each entry with its figure, or with the sentence that says why there is none."""
-    for entry in CATALOGUE:
-        yield entry, entry.draw(material)

@@ -12,6 +12,7 @@ from analysis.frontier.common_compute import at_common_compute
 from analysis.laws.chinchilla import chinchilla
 from analysis.laws.registry import LAWS
 from analysis.report.figures import Material
+from analysis.report.second_process import Share, in_turn, second_process
 from analysis.report.summary import Analysis, analyse
 from analysis.runs.curves import curves_of
 from analysis.runs.from_records import find_run_dirs, is_finished, is_sweep, listing_of, read_rows, with_losses
@@ -82,7 +83,9 @@ def _unfitted(run_dirs: list[Path], count: Count) -> Runs:
     return clean(Runs(frame, tuple(unread), count, (said,)).with_count(count))
 
 
-def analyse_sweep(sweep: Sweep, hold_out: int | None, resamples: int) -> tuple[Analysis | None, str | None]:
+def analyse_sweep(
+    sweep: Sweep, hold_out: int | None, resamples: int, share: Share = in_turn
+) -> tuple[Analysis | None, str | None]:
     """Fit what can be fitted, with the law or the mixture that the sweep declares.
 
     Parameters
@@ -93,6 +96,8 @@ def analyse_sweep(sweep: Sweep, hold_out: int | None, resamples: int) -> tuple[A
         Largest budgets left out for the forecast; None for what the sweep says, else 1.
     resamples : int
         Resamples of the intervals.
+    share : callable
+        Makes calls that do not depend on each other, see `second_process`.
 
     Returns
     -------
@@ -107,7 +112,8 @@ def analyse_sweep(sweep: Sweep, hold_out: int | None, resamples: int) -> tuple[A
     try:
         named = listing.law if listing else "chinchilla"
         law, beside = (chinchilla, FORMS) if named == MIXTURE else (LAWS[named], ())
-        analysis = analyse(sweep.runs, law=law, beside=beside, hold_out=hold_out, resamples=resamples)
+        options = {"law": law, "beside": beside, "hold_out": hold_out, "resamples": resamples}
+        analysis = analyse(sweep.runs, **options, share=share)
         return replace(analysis, forecaster=named), None
     except HarnessError as error:
         return None, str(error)
@@ -168,6 +174,7 @@ def material_of(
     -------
     Material
     """
-    sweep = read_sweep(locate(path), Selection(count, best_of=best_of), columns)
-    analysis, reason = analyse_sweep(sweep, None, resamples) if fitted else (None, sweep.reason)
+    with second_process(resamples if fitted else 0) as share:
+        sweep = read_sweep(locate(path), Selection(count, best_of=best_of), columns)
+        analysis, reason = analyse_sweep(sweep, None, resamples, share) if fitted else (None, sweep.reason)
     return material_from(sweep.runs, analysis, reason)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from analysis.laws.chinchilla import chinchilla, skaling, tied
 from analysis.laws.kaplan import kaplan_lc_offset, kaplan_ln_d
 from analysis.laws.law import Law
 from analysis.laws.published import PUBLISHED
+from analysis.report.second_process import Share, in_turn
 from analysis.runs.budgets import budget_groups
 from analysis.runs.conventions import token_unit
 from analysis.runs.curves import Points, curves_of
@@ -105,6 +107,7 @@ def analyse(
     hold_out: int = 1,
     resamples: int = 1000,
     seed: int = 0,
+    share: Share = in_turn,
 ) -> Analysis:
     """Fit, forecast and check.
 
@@ -120,6 +123,8 @@ def analyse(
         Largest budgets left out for the forecast.
     resamples, seed : int
         Number of the shared noise draws, and their seed.
+    share : callable
+        Makes calls that do not depend on each other, see `second_process`.
 
     Returns
     -------
@@ -131,25 +136,35 @@ def analyse(
         Too few runs or levels for the parametric fit.
     """
     curves = curves_of(runs)
-    beside = (law, *beside)
-    approaches = three_approaches(runs, beside=beside, curves=curves, resamples=resamples, seed=seed)
-    frontier = approaches.approaches["2"].points
-    holdout, reason = or_reason(lambda: hold_out_budgets(approaches.cells, law, hold_out))
-    others, reasons = _other_counts(runs, beside=beside, curves=curves, resamples=resamples, seed=seed)
+    options = {"beside": (law, *beside), "curves": curves, "resamples": resamples, "seed": seed}
+    approaches = three_approaches(runs, **options)
+    cells, frontier = approaches.cells, approaches.approaches["2"].points
+    counts = _other_counts(runs)
+    ranked, held, *others, kaplan, checked, influence = share(
+        [
+            partial(or_reason, partial(rank_laws, cells, RANKED, hold_out)),
+            partial(or_reason, partial(hold_out_budgets, cells, law, hold_out)),
+            *(partial(or_reason, partial(_under, runs, count, options)) for count in counts),
+            partial(one_variable_laws, cells, frontier, resamples, token_unit(runs)),
+            partial(_checked, approaches),
+            partial(_influence, approaches),
+        ]
+    )
+    by_count = dict(zip(counts, others, strict=True))
     return Analysis(
         runs=runs,
         approaches=approaches,
-        third=_checked(approaches, approaches.parametric),
-        beside={name: _checked(approaches, fitted) for name, fitted in approaches.beside.items()},
-        kaplan=one_variable_laws(approaches.cells, frontier, resamples, token_unit(runs)),
-        holdout=holdout,
-        holdout_reason=reason,
-        other_counts=others,
+        third=checked[0],
+        beside=checked[1],
+        kaplan=kaplan,
+        holdout=held[0],
+        holdout_reason=held[1],
+        other_counts={count: made for count, (made, _) in by_count.items() if made},
         curves=curves,
-        ranking=or_reason(lambda: rank_laws(approaches.cells, RANKED, hold_out))[0],
-        influence=_influence(approaches),
+        ranking=ranked[0],
+        influence=influence,
         text_noise=_text_noise(runs),
-        count_reasons=reasons,
+        count_reasons={count: reason for count, (made, reason) in by_count.items() if not made},
         forecaster=law.name,
     )
 
@@ -159,10 +174,15 @@ def _text_noise(runs: Runs) -> float | None:
     return text_noise(blocks) if all(isinstance(each, list) for each in blocks) else None
 
 
-def _checked(approaches: Approaches, fitted: FitResult) -> LawChecks:
-    cells = approaches.cells
-    quality = fit_quality(fitted.law, cells, approaches.noise, fitted.residual_rms)
-    return LawChecks(fitted, quality, profile_offset(fitted.law, cells))
+def _checked(approaches: Approaches) -> tuple[LawChecks, dict[str, LawChecks]]:
+    """Checks of approach 3, and of the laws beside it."""
+    cells, noise = approaches.cells, approaches.noise
+
+    def checks(fitted: FitResult) -> LawChecks:
+        quality = fit_quality(fitted.law, cells, noise, fitted.residual_rms)
+        return LawChecks(fitted, quality, profile_offset(fitted.law, cells))
+
+    return checks(approaches.parametric), {name: checks(fitted) for name, fitted in approaches.beside.items()}
 
 
 def or_reason(work: Callable[[], T]) -> tuple[T | None, str | None]:
@@ -173,17 +193,14 @@ def or_reason(work: Callable[[], T]) -> tuple[T | None, str | None]:
         return None, str(error)
 
 
-def _other_counts(runs: Runs, **options: Any) -> tuple[dict[str, Approaches], dict[str, str]]:
-    """The approaches under the other counts of the records; the reasons of those that cannot be fitted."""
-    fitted, reasons = {}, {}
-    others: list[Count] = [c for c in COUNTS if c != runs.count and f"n_params_{c}" in runs.frame]
-    for count in others:
-        made, reason = or_reason(lambda count=count: three_approaches(runs.with_count(count), **options))
-        if made is None:
-            reasons[count] = reason
-        else:
-            fitted[count] = made
-    return fitted, reasons
+def _other_counts(runs: Runs) -> list[Count]:
+    """The other counts of N that the records have."""
+    return [count for count in COUNTS if count != runs.count and f"n_params_{count}" in runs.frame]
+
+
+def _under(runs: Runs, count: Count, options: Mapping[str, Any]) -> Approaches:
+    """The approaches under another count of N."""
+    return three_approaches(runs.with_count(count), **options)
 
 
 def _influence(approaches: Approaches) -> Influence:

@@ -3,22 +3,26 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import matplotlib as mpl
 from markupsafe import Markup
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from analysis.figures.style import inline_svg, save_figure
+from analysis.figures.style import current_settings, inline_svg, save_figure
+from analysis.report import figures as catalogue
 from analysis.report import made_from, tables
 from analysis.report.answer import answer
 from analysis.report.context import HEADLINE, page_context
-from analysis.report.figures import Material, draw_all
+from analysis.report.draw import entries
+from analysis.report.figures import Material
 from analysis.report.page import csv_link, csv_text, render
 from analysis.report.read_sweep import Sweep, analyse_sweep, material_from, read_sweep
+from analysis.report.second_process import Share, in_turn, second_process
 from analysis.report.summary import Analysis, forecast_line, summary_document, table_rows
 from analysis.report.targets import Aim, judge
 from analysis.runs.selection import Count, Selection
@@ -95,14 +99,16 @@ def write_report(
     digest = made_from.digest(path, **options)
     if document := made_from.unchanged(summary, digest):
         return _paths(html, summary, document, unchanged=True)
-    sweep = read_sweep(path, Selection(count, best_of=best_of), columns)
-    analysis, reason = analyse_sweep(sweep, hold_out, resamples)
-    aims = tuple(judge(analysis, sweep.listing.aims)) if analysis and sweep.listing else ()
-    material = material_from(sweep.runs, analysis, reason)
-    document = _document(sweep, material, aims)
     named = _as_typed(path, count, columns, best_of)
-    shown, written = _draw(material, out_dir / "figures", named)
-    context = page_context(sweep, material, aims) | {"figures": shown, "command": f"scaling-harness report {named}"}
+    with second_process(resamples) as share:
+        sweep = read_sweep(path, Selection(count, best_of=best_of), columns)
+        analysis, reason = analyse_sweep(sweep, hold_out, resamples, share)
+        material = material_from(sweep.runs, analysis, reason)
+        shown, written = _draw(material, out_dir / "figures", named, share if analysis else in_turn)
+        aims = tuple(judge(analysis, sweep.listing.aims)) if analysis and sweep.listing else ()
+        document = _document(sweep, material, aims)
+        context = page_context(sweep, material, aims)
+    context |= {"figures": shown, "command": f"scaling-harness report {named}"}
     write_text(html, render("report.html.j2", document, answer=document.get("answer"), **context))
     files = [str(file.relative_to(out_dir)) for file in (html, *written)]
     document |= {"printed": _printed(analysis, aims), made_from.KEY: {"digest": digest, "files": files}}
@@ -165,21 +171,35 @@ def _as_typed(path: Path, count: str, columns: str | Mapping[str, str] | None, b
     return shlex.join([*words, *(["--best-of", best_of] if best_of else [])])
 
 
-def _draw(material: Material, directory: Path, named: str) -> tuple[list[dict[str, Any]], tuple[Path, ...]]:
+def _draw(
+    material: Material, directory: Path, named: str, share: Share
+) -> tuple[list[dict[str, Any]], tuple[Path, ...]]:
     """Figures as the page shows them, and the files written: PNG, PDF and CSV of each."""
+    settings = current_settings()
+    calls = [partial(_drawn, material, entry.name, directory, settings) for entry in catalogue.CATALOGUE]
     shown, written = [], []
-    for entry, drawn in draw_all(material):
-        row: dict[str, Any] = {"name": entry.name, "title": entry.title, "see": entry.see, "first": entry.first}
+    for entry, (drawn, files) in zip(catalogue.CATALOGUE, share(calls), strict=True):
+        row = {"name": entry.name, "title": entry.title, "see": entry.see, "first": entry.first}
         row["command"] = f"scaling-harness figures {named} --figure {entry.name}"
-        if isinstance(drawn, Figure):
-            data, csv = entry.data(material), directory / f"{entry.name}.csv"
-            written += [*save_figure(drawn, directory, entry.name), csv]
-            write_text(csv, csv_text(data))
-            row |= {"svg": Markup(inline_svg(drawn, entry.name)), "csv": csv_link(data), "found": entry.found(material)}
-        else:
-            row["reason"] = drawn
-        shown.append(row)
+        shown.append(row | drawn)
+        written += files
     return shown, tuple(written)
+
+
+def _drawn(
+    material: Material, name: str, directory: Path, settings: Mapping[Any, Any]
+) -> tuple[dict[str, Any], list[Path]]:
+    """What is drawn of one figure of the catalogue, or why it is not, and its files."""
+    (entry,) = entries([name])
+    with mpl.rc_context(dict(settings)):
+        figure = entry.draw(material)
+        if isinstance(figure, str):
+            return {"reason": figure}, []
+        data, csv = entry.data(material), directory / f"{entry.name}.csv"
+        files = [*save_figure(figure, directory, entry.name), csv]
+        write_text(csv, csv_text(data))
+        svg = Markup(inline_svg(figure, entry.name))
+    return {"svg": svg, "csv": csv_link(data), "found": entry.found(material)}, files
 
 
 def _document(sweep: Sweep, material: Material, aims: Sequence[Aim]) -> dict[str, Any]:

@@ -178,6 +178,8 @@ class HoldoutCoverage:
     intervals : DataFrame
         Of each cell held out (or 200 of a budget), by its index, losses: ``low`` and ``high`` of the law alone, and
         ``mixture``, ``mixture_low`` and ``mixture_high`` of the mixture.
+    windows : tuple of Window
+        The next budget each, forecast from those before.
     """
 
     alone: WindowCoverage
@@ -187,6 +189,7 @@ class HoldoutCoverage:
     mixture_error: float
     tau: float
     intervals: pd.DataFrame
+    windows: tuple[Window, ...]
 
 
 @document.register
@@ -240,6 +243,7 @@ def cover(bands: Sequence[pd.DataFrame], law: Law, n_budgets: int = 1) -> Holdou
         mixture_error=float(np.mean([judged.mean_abs_rel_error for judged in mixed])),
         tau=TAU,
         intervals=pd.DataFrame({name: np.exp(ends[0, :-1]) for name, ends in each.items()}, index=rows),
+        windows=tuple(windows),
     )
 
 

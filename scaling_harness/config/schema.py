@@ -411,7 +411,7 @@ class RuntimeConfig:
     workers: PositiveInt | None
     """Worker processes of a local sweep; null for one per core."""
     micro_batch: PositiveInt | None
-    """Contexts in memory at once (gradient accumulation); null for the whole batch."""
+    """Contexts in memory at once (gradient accumulation); null for the batch, or as many as should fit."""
     compile: bool
     checkpoint_every_s: PositiveFloat
     max_attempts: PositiveInt
@@ -427,6 +427,12 @@ class RuntimeConfig:
     """Seconds without a step or a checkpoint after which a process is killed and its run given to another one."""
     isolate: bool = False
     """Whether each job is trained in a fresh process instead of its worker's."""
+    recompute_activations: bool = False
+    """Whether the backward pass computes the activations of each block again instead of keeping them: less memory, a
+    third more time, the same numbers. Built-in decoder only."""
+    shard_optimizer: bool = False
+    """Whether the processes of a run (gpus_per_run) share its moments and update, each a part: less memory, the same
+    numbers within rounding."""
     mix_versions: bool = False
     """Whether a user's own architecture may be trained although its code has changed since other runs of it."""
 

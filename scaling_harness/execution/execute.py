@@ -18,6 +18,7 @@ from scaling_harness.execution.device_lock import place_on_device
 from scaling_harness.execution.orphaned_branches import orphan_reasons, record_orphans
 from scaling_harness.execution.signals import Stop, stop_on_signals
 from scaling_harness.execution.source_check import check_source
+from scaling_harness.plan.memory import fitting_micro_batch, machine_bytes
 from scaling_harness.record.atomic_files import explain_os_errors, write_text
 from scaling_harness.record.provenance import now
 from scaling_harness.record.record import RunRecord, write_record
@@ -231,7 +232,10 @@ def _was_last_attempt(past: list[End], runtime: RuntimeConfig) -> bool:
 
 
 def _with_more_memory(job: "Job", runtime: RuntimeConfig) -> RuntimeConfig:
-    at_once = runtime.micro_batch or job.runs[0].batch_seqs
+    """Halve the micro-batch: that given, or of the whole batch, or less if even that is predicted not to fit."""
+    there = runtime.memory_gb * 1e9 if runtime.memory_gb else machine_bytes()
+    fits = fitting_micro_batch(job.runs, runtime, there) or job.runs[0].batch_seqs
+    at_once = runtime.micro_batch or min(job.runs[0].batch_seqs, 2 * fits)
     return dataclasses.replace(runtime, micro_batch=(at_once + 1) // 2, gpu_share=1.0)
 
 

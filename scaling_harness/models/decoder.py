@@ -12,8 +12,10 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from scaling_harness.config.schema import Activation, ModelConfig
+from scaling_harness.errors import CannotTrainHereError
 from scaling_harness.models.fused_ops import linear_cross_entropy, rms_norm, rotary_attention, squared_relu, token_shift
 from scaling_harness.models.language_model import LanguageModel, UpdateRule
 
@@ -174,8 +176,8 @@ class Decoder(LanguageModel):
             for name, parameter in self.named_parameters()
         }
 
-    def hidden(self, tokens_RBT: Tensor) -> Tensor:
-        """Compute the states before the head, x_RND."""
+    def hidden(self, tokens_RBT: Tensor, recompute: bool = False) -> Tensor:
+        """Compute the states before the head, x_RND; the backward pass may `recompute` each block's activations."""
         R, B, T = tokens_RBT.shape
         D = self.embedding.shape[-1]
         rows_R11 = torch.arange(R, device=tokens_RBT.device).view(R, 1, 1) * self.embedding.shape[1]
@@ -190,7 +192,10 @@ class Decoder(LanguageModel):
             x_RND = drop(x_RND)
         for _ in range(self._n_passes):
             for block in self.blocks:
-                x_RND = block(x_RND, T, rotation, drop)
+                if recompute:
+                    x_RND = checkpoint(block, x_RND, T, rotation, use_reentrant=False)
+                else:
+                    x_RND = block(x_RND, T, rotation, drop)
         return _norm(x_RND, self.final_gain)
 
     def head_RDV(self) -> Tensor:
@@ -204,6 +209,13 @@ class Decoder(LanguageModel):
 
     def loss(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:  # noqa: D102
         return linear_cross_entropy(self.hidden(tokens_RBT), self.head_RDV(), targets_RBT.flatten(1))
+
+    def loss_recomputing(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:  # noqa: D102
+        if self._dropout:
+            raise CannotTrainHereError(
+                "runtime.recompute_activations would draw model.options.dropout anew: leave one of them out"
+            )
+        return linear_cross_entropy(self.hidden(tokens_RBT, recompute=True), self.head_RDV(), targets_RBT.flatten(1))
 
 
 class Block(nn.Module):
@@ -246,8 +258,10 @@ def fused_rotary_attention(qkv_ST3HK: Tensor, rotation_Tk: Tensor, scale: float)
     """Compute `fused_ops.rotary_attention` by PyTorch's fused kernel, for GPUs and long contexts."""
     qk_ST2HK, v_ST1HK = qkv_ST3HK.split((2, 1), 2)
     at_least_fp32 = qk_ST2HK.to(torch.promote_types(qk_ST2HK.dtype, torch.float32))
-    pairs = torch.view_as_complex(rms_norm(at_least_fp32).unflatten(-1, (-1, 2)))
-    rotated_ST2HK = torch.view_as_real(pairs * rotation_Tk[:, None, None]).flatten(-2).to(v_ST1HK.dtype)
+    # In real numbers, of which a compiler makes one operation; the bits are those of the complex product.
+    even, odd = rms_norm(at_least_fp32).unflatten(-1, (-1, 2)).unbind(-1)
+    cos, sin = torch.view_as_real(rotation_Tk)[:, None, None].unbind(-1)
+    rotated_ST2HK = torch.stack((even * cos - odd * sin, odd * cos + even * sin), -1).flatten(-2).to(v_ST1HK.dtype)
     q_STHK, k_STHK = rotated_ST2HK.unbind(2)
     return _causal(q_STHK, k_STHK, v_ST1HK.squeeze(2), scale)
 
@@ -258,10 +272,11 @@ def _causal(q_STHK: Tensor, k_STHK: Tensor, v_STHK: Tensor, scale: float) -> Ten
 
 
 def _add(x_RND: Tensor, states_RNF: Tensor, weights_RFD: Tensor, drop: Drop | None) -> Tensor:
-    """Add a projection to the residual stream."""
-    if drop is None:
+    """Add a projection to the residual stream; under autocast baddbmm would round all of the stream, at every block."""
+    if drop is None and states_RNF.dtype == x_RND.dtype:
         return torch.baddbmm(x_RND, states_RNF, weights_RFD)
-    return x_RND + drop(torch.bmm(states_RNF, weights_RFD))
+    added_RND = torch.bmm(states_RNF, weights_RFD)
+    return x_RND + (drop(added_RND) if drop else added_RND)
 
 
 def _hash(*numbers: int) -> int:

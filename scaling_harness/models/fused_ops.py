@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from scaling_harness.models.logit_rows import logit_rows
+
 
 def rms_norm(x: Tensor) -> Tensor:
     """Apply `RMSNorm`."""
@@ -202,24 +204,24 @@ def _shifted(x_STD: Tensor, y_STD: Tensor, n_parts: int) -> Iterator[tuple[Tenso
 
 
 class LinearCrossEntropy(Function):
-    """Mean cross-entropy of a linear head, per run; gradients are computed with the loss, so no logits are kept."""
+    """Mean cross-entropy of a linear head, per run; gradients are computed with the loss, so no logits are kept.
+
+    With a large vocabulary there are never logits of all positions: see `logit_rows`.
+    """
 
     @staticmethod
     def forward(ctx: Any, x_RND: Tensor, head_RDV: Tensor, target_RN: Tensor) -> Tensor:
         """Return loss_R, nats per token."""
-        logits_RNV = torch.bmm(x_RND, head_RDV)
-        logits_RNV = logits_RNV.to(torch.promote_types(logits_RNV.dtype, torch.float32))
-        p_RNV, target_RN1 = logits_RNV.softmax(-1), target_RN.unsqueeze(-1)
-        # From the largest p, which no logits make 0. log_softmax, then exp for the gradient, take twice as long.
-        above_RN1 = logits_RNV.amax(-1, keepdim=True) - logits_RNV.gather(-1, target_RN1)
-        loss_R = (above_RN1 - p_RNV.amax(-1, keepdim=True).log_()).mean((1, 2))
-        if any(ctx.needs_input_grad):
-            grad_RNV = p_RNV
-            grad_RNV.scatter_add_(-1, target_RN1, grad_RNV.new_full((), -1.0).expand(target_RN1.shape))
-            grad_x = torch.bmm(grad_RNV, head_RDV.transpose(1, 2)).to(x_RND.dtype)
-            grad_head = torch.bmm(x_RND.transpose(1, 2), grad_RNV).to(head_RDV.dtype)
+        with_gradients = any(ctx.needs_input_grad)
+        R, N, _ = x_RND.shape
+        rows = logit_rows(R, head_RDV.shape[-1], N)
+        if rows == N:
+            loss_RN, grad_x, grad_head = _losses(x_RND, head_RDV, target_RN, with_gradients)
+        else:
+            loss_RN, grad_x, grad_head = _losses_by_rows(rows, x_RND, head_RDV, target_RN, with_gradients)
+        if grad_x is not None and grad_head is not None:
             ctx.save_for_backward(grad_x, grad_head)
-        return loss_R
+        return loss_RN.mean(1)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
@@ -227,3 +229,36 @@ class LinearCrossEntropy(Function):
         grad_x, grad_head = ctx.saved_tensors
         grad_R11 = (grads[0] / grad_x.shape[1]).view(-1, 1, 1)
         return grad_x * grad_R11, grad_head * grad_R11, None
+
+
+_LossesAndGradients = tuple[Tensor, Tensor | None, Tensor | None]
+"""loss_RN, and the gradients of its sum with respect to x_RND and head_RDV."""
+
+
+def _losses(x_RND: Tensor, head_RDV: Tensor, target_RN: Tensor, with_gradients: bool) -> _LossesAndGradients:
+    logits_RNV = torch.bmm(x_RND, head_RDV)
+    logits_RNV = logits_RNV.to(torch.promote_types(logits_RNV.dtype, torch.float32))
+    p_RNV, target_RN1 = logits_RNV.softmax(-1), target_RN.unsqueeze(-1)
+    # From the largest p, which no logits make 0. log_softmax, then exp for the gradient, take twice as long.
+    above_RN1 = logits_RNV.amax(-1, keepdim=True) - logits_RNV.gather(-1, target_RN1)
+    loss_RN = (above_RN1 - p_RNV.amax(-1, keepdim=True).log_()).squeeze(-1)
+    if not with_gradients:
+        return loss_RN, None, None
+    grad_RNV = p_RNV
+    grad_RNV.scatter_add_(-1, target_RN1, grad_RNV.new_full((), -1.0).expand(target_RN1.shape))
+    grad_x = torch.bmm(grad_RNV, head_RDV.transpose(1, 2)).to(x_RND.dtype)
+    return loss_RN, grad_x, torch.bmm(x_RND.transpose(1, 2), grad_RNV).to(head_RDV.dtype)
+
+
+def _losses_by_rows(
+    rows: int, x_RND: Tensor, head_RDV: Tensor, target_RN: Tensor, with_gradients: bool
+) -> _LossesAndGradients:
+    """Compute what `_losses` does for a few positions at a time."""
+    losses, grads_x, grad_head = [], [], torch.zeros_like(head_RDV) if with_gradients else None
+    for x, target in zip(x_RND.split(rows, 1), target_RN.split(rows, 1), strict=True):
+        loss, of_x, of_head = _losses(x, head_RDV, target, with_gradients)
+        losses.append(loss)
+        if grad_head is not None and of_x is not None and of_head is not None:
+            grads_x.append(of_x)
+            grad_head += of_head
+    return torch.cat(losses, 1), torch.cat(grads_x, 1) if grads_x else None, grad_head

@@ -62,7 +62,7 @@ class GPT2(nn.Module):
 
     def forward(self, tokens_BT: Tensor) -> Tensor:
         """Compute the logits."""
-        x_BTD = self.embedding(tokens_BT) + self.position(torch.arange(tokens_BT.shape[1]))
+        x_BTD = self.embedding(tokens_BT) + self.position(torch.arange(tokens_BT.shape[1], device=tokens_BT.device))
         for block in self.blocks:
             x_BTD = block(x_BTD)
         return F.linear(self.final_norm(x_BTD), self.embedding.weight)

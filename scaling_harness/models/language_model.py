@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scaling_harness.errors import CannotTrainHereError
+
 _RANDOM = "random"
 RANDOM_GPU = "random gpu"
 """Key of a `running_state` that is there only if it was saved on a GPU."""
@@ -46,6 +48,13 @@ class LanguageModel(nn.Module):
             loss_R, nats per token. The gradient of its sum gives every run its own gradient.
         """
         raise NotImplementedError
+
+    def loss_recomputing(self, tokens_RBT: Tensor, targets_RBT: Tensor) -> Tensor:  # noqa: ARG002
+        """Compute `loss` without keeping the blocks' activations: the backward pass computes them again."""
+        raise CannotTrainHereError(
+            "runtime.recompute_activations is for the built-in decoder, whose blocks are known: leave it out, or give "
+            "a smaller runtime.micro_batch"
+        )
 
     def forward(self, tokens_RBT: Tensor) -> Tensor:
         """Compute logits_RBTV."""

@@ -1,23 +1,33 @@
 """Memory that a run takes, estimated before it is trained."""
 
 import contextlib
+import math
 import os
+from bisect import bisect_right
+from collections.abc import Sequence
 from pathlib import Path
 
+from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.errors import CannotTrainHereError
+from scaling_harness.models.logit_rows import logit_rows
 from scaling_harness.plan.plan import Plan
 
 PROCESS_BYTES = 400e6
 """Memory of a worker before it trains: Python and torch."""
+UPDATED_AT_ONCE = 1 << 26
+"""Number of parameters, of all runs of a stack, that a GPU updates at once: the terms of the update take 1 GB."""
 _FLOAT = 4
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
-def run_bytes(plan: Plan, batch_seqs: int | None = None) -> float:
-    """Estimate an upper bound, in bytes, for the memory that one more run takes in a stack.
+def run_bytes(
+    plan: Plan, batch_seqs: int | None = None, runtime: RuntimeConfig | None = None, n_processes: int = 1
+) -> float:
+    """Estimate an upper bound, in bytes, for the memory that one more run takes in a stack, on each of its processes.
 
-    Counts the parameters, gradients (as computed and in their buffer), two moments, and the activations kept for the
-    backward pass, for which `fused_ops.RotaryAttention` keeps T x T weights.
+    Counts the parameters, gradients (as computed and in their buffer), two moments, on a GPU also what its batched
+    update needs, and the activations kept for the backward pass, for which `fused_ops.RotaryAttention` keeps T x T
+    weights on a CPU.
 
     Parameters
     ----------
@@ -25,15 +35,60 @@ def run_bytes(plan: Plan, batch_seqs: int | None = None) -> float:
         The run.
     batch_seqs : int, optional
         Contexts in memory at once; as configured by default.
+    runtime : RuntimeConfig, optional
+        Where and how it is trained; as configured by default.
+    n_processes : int
+        Number of processes, which may share the moments.
     """
-    model, runtime = plan.config.model, plan.config.runtime
-    n_ctx, d_model = model.n_ctx, model.d_model
-    at_once = batch_seqs or runtime.micro_batch or plan.batch_seqs
-    tokens = min(plan.batch_seqs, at_once) * n_ctx
-    block = 16 * d_model + 3 * model.d_ff + 2 * model.heads * n_ctx
+    runtime = runtime or plan.config.runtime
+    params, activations = sum(plan.params.values()), _activations(plan, batch_seqs, runtime, n_processes)
+    if runtime.device == "cpu":
+        return _FLOAT * (5 * params + activations)
+    shared = params / (n_processes if runtime.shard_optimizer else 1)
+    # Moments and rules last; beside them are gradients as computed, with activations, then terms of the update.
+    computed, exchanged = (0, shared) if shared < params else (params, 0)
+    update = max(exchanged, 4 * min(shared, UPDATED_AT_ONCE))
+    return _FLOAT * (2 * params + 4 * shared + max(computed + activations, update))
+
+
+def _activations(plan: Plan, batch_seqs: int | None, runtime: RuntimeConfig, n_processes: int) -> float:
+    """Number of floats kept for the backward pass."""
+    model, own_seqs = plan.config.model, math.ceil(plan.batch_seqs / n_processes)
+    tokens = min(own_seqs, batch_seqs or runtime.micro_batch or own_seqs) * model.n_ctx
+    weights = 2 * model.heads * model.n_ctx if runtime.device == "cpu" else 0
+    block = 16 * model.d_model + 3 * model.d_ff + weights
     n_layer = model.n_layer * int(model.options.get("passes", 1))
-    activations = tokens * (n_layer * block + 4 * d_model + 3 * plan.data.vocab_size)
-    return _FLOAT * (5 * sum(plan.params.values()) + activations)
+    blocks = n_layer * model.d_model + block if runtime.recompute_activations else n_layer * block
+    logits = 3 * plan.data.vocab_size * logit_rows(1, plan.data.vocab_size, tokens)
+    return tokens * (blocks + 4 * model.d_model) + logits
+
+
+def fitting_micro_batch(runs: Sequence[Plan], runtime: RuntimeConfig, there: float, n_processes: int = 1) -> int | None:
+    """Predict the micro-batch that a stack needs.
+
+    Parameters
+    ----------
+    runs : sequence of Plan
+        Runs of one shape and batch.
+    runtime : RuntimeConfig
+        Where and how they are trained.
+    there : float
+        Memory of the device, in bytes.
+    n_processes : int
+        Number of processes that share the batch.
+
+    Returns
+    -------
+    int or None
+        Contexts at once, in parts of about the same size; None if the whole batch fits.
+    """
+    batch = math.ceil(runs[0].batch_seqs / n_processes)
+
+    def taken(batch_seqs: int) -> float:
+        return PROCESS_BYTES + sum(run_bytes(run, batch_seqs, runtime, n_processes) for run in runs)
+
+    most = bisect_right(range(1, batch + 1), there, key=taken)
+    return None if most == batch else math.ceil(batch / math.ceil(batch / max(1, most)))
 
 
 def machine_bytes() -> float:
@@ -44,29 +99,46 @@ def machine_bytes() -> float:
     return machine
 
 
-def lacking_bytes(plan: Plan) -> float | None:
+def lacking_bytes(plan: Plan, n_processes: int = 1) -> float | None:
     """Memory that a run takes with one context at a time, in bytes, if its worker or GPU has less; None if it fits.
 
-    Every process of a run holds the whole model: no launcher here divides one.
+    Each of a run's processes holds the whole model; they may share its moments.
     """
     runtime = plan.config.runtime
     there = 1e9 * runtime.memory_gb if runtime.memory_gb else machine_bytes()
-    least = PROCESS_BYTES + run_bytes(plan, batch_seqs=1)
+    least = PROCESS_BYTES + run_bytes(plan, 1, n_processes=n_processes)
     return least if least > there else None
 
 
-def refuse_too_large(plan: Plan) -> None:
-    """Refuse a run that this machine cannot hold even with one context at a time.
+def refuse_too_large(
+    plan: Plan, runtime: RuntimeConfig | None = None, gpu_bytes: float | None = None, n_processes: int = 1
+) -> None:
+    """Refuse a run that its device cannot hold even with one context at a time.
+
+    Parameters
+    ----------
+    plan : Plan
+        The run.
+    runtime : RuntimeConfig, optional
+        Where and how it is trained; as configured by default.
+    gpu_bytes : float, optional
+        Memory of the GPU; without it only runs on a CPU are checked, against this machine's memory.
+    n_processes : int
+        Number of processes that train it.
 
     Raises
     ------
     CannotTrainHereError
         It would be killed for want of memory.
     """
-    least, there = PROCESS_BYTES + run_bytes(plan, batch_seqs=1), machine_bytes()
-    if plan.config.runtime.device == "cpu" and least > there:
+    runtime = runtime or plan.config.runtime
+    if gpu_bytes is None and runtime.device != "cpu":
+        return
+    least, there = PROCESS_BYTES + run_bytes(plan, 1, runtime, n_processes), gpu_bytes or machine_bytes()
+    if least > there:
+        where = "this machine" if gpu_bytes is None else "its share of the GPU"
         raise CannotTrainHereError(
             f"{plan.run_id} ({plan.n_params['total']:,} parameters) takes about {least / 1e9:,.0f} GB with one context "
-            f"at a time, and this machine has {there / 1e9:,.0f} GB: make model.n_layer, model.d_model or model.n_ctx "
+            f"at a time, and {where} has {there / 1e9:,.0f} GB: make model.n_layer, model.d_model or model.n_ctx "
             "smaller"
         )

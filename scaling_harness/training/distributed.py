@@ -51,6 +51,29 @@ class Ranks:
             dist.all_reduce(tensor)
             tensor /= self.size
 
+    def average_part_(self, row_P: Tensor) -> None:
+        """Replace this process's part of a row, one of `size` equal ones, by its mean over the processes."""
+        part = row_P.new_empty(len(row_P) // self.size)
+        dist.reduce_scatter_tensor(part, row_P)
+        row_P.chunk(self.size)[self.rank].copy_(part / self.size)
+
+    def share_parts_(self, row_P: Tensor) -> None:
+        """Fill a row, of which each process has its own part, with those of all."""
+        gather = getattr(dist, "all_gather_single", dist.all_gather_into_tensor)  # its name since torch 2.13
+        gather(row_P, row_P.chunk(self.size)[self.rank].clone())
+
+    def sum_(self, tensor: Tensor) -> Tensor:
+        """Replace a tensor by its sum over the processes."""
+        dist.all_reduce(tensor)
+        return tensor
+
+    def joined(self, part_RQ: Tensor) -> Tensor:
+        """Put the parts of all processes side by side, in the memory of the one that writes; others get their own."""
+        part_RQ = part_RQ.cpu()
+        parts = [torch.empty_like(part_RQ) for _ in range(self.size)] if self.writes else None
+        dist.gather(part_RQ, parts)
+        return torch.cat(parts, 1) if parts else part_RQ
+
     def tick(self, oversight: Oversight, step: int) -> None:
         """Tell the oversight about a step; if one of the processes is to stop, all stop after the same step."""
         own_interruption = None
@@ -58,10 +81,10 @@ class Ranks:
             oversight.tick(step)
         except Interrupted as interruption:
             own_interruption = interruption
-        if self._any(own_interruption is not None):
+        if self.any(own_interruption is not None):
             raise own_interruption or Interrupted(f"stopped at step {step} with another process")
 
-    def _any(self, flag: bool) -> bool:
+    def any(self, flag: bool) -> bool:
         """Whether the flag is true in at least one process; the same answer in all of them."""
         if self.size == 1:
             return flag

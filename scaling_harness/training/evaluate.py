@@ -62,11 +62,11 @@ def evaluate(
             else:
                 probs_BTV = torch.from_numpy(truth.probs(windows[start : start + at_once])).to(device)
                 losses_1BT = _divergences(model(tokens_1BT[:, :, :-1]), probs_BTV)
-            parts.append(losses_1BT.double().mean(-1).cpu())
+            parts.append(losses_1BT.double().mean(-1))
             if by_position:
                 total_T += losses_1BT.double().sum((0, 1)).cpu()
     entropy = None if truth is None else float(truth.entropies_T.mean())
-    losses_B = torch.cat(parts, dim=1).numpy()[0] + (entropy or 0.0)
+    losses_B = torch.cat(parts, dim=1)[0].cpu().numpy() + (entropy or 0.0)
     stderr = losses_B.std(ddof=min(1, len(windows) - 1)) / len(windows) ** 0.5
     blocks = np.array_split(losses_B, N_BLOCKS) if len(windows) >= N_BLOCKS else []
     means = [round(float(block.mean()), 5) for block in blocks]

@@ -99,7 +99,7 @@ def record_of(
         noise=_noise(path, run) if stopped is None else None,
         wall_s=measured.wall_s,
         tokens_per_s=tokens / measured.wall_s if measured.wall_s > 0 else 0.0,
-        peak_memory_bytes=peak_memory_bytes(),
+        peak_memory_bytes=peak_memory_bytes(measured.device),
         data=run.data.for_record(),
         architecture_source=run.architecture_source,
         provenance={**provenance(), "started": measured.started, "ended": now()},

@@ -10,13 +10,23 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 
 
 def forget_peak_memory() -> None:
-    """Reset the peak of resident memory, if the kernel allows it, because a worker trains many runs."""
+    """Reset the peaks of resident memory, if the kernel allows it, and of the GPU: a worker trains many runs."""
+    torch = sys.modules.get("torch")
+    if torch and torch.cuda.is_initialized():
+        torch.cuda.reset_peak_memory_stats()
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def peak_memory_bytes() -> int:
-    """Largest resident memory since `forget_peak_memory`, or since the process started if that is not known."""
+def peak_memory_bytes(device: str = "cpu") -> int:
+    """Largest resident memory since `forget_peak_memory`, or since the process started if that is not known.
+
+    On a GPU the largest memory of tensors there.
+    """
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.max_memory_allocated(device) if torch.cuda.is_available() else 0
     with contextlib.suppress(OSError, StopIteration):
         lines = Path("/proc/self/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) * 1024
@@ -29,6 +39,15 @@ def limit_gpu_memory(device: str, share: float) -> None:
         import torch
 
         torch.cuda.set_per_process_memory_fraction(share, torch.device(device).index)
+
+
+def gpu_bytes(device: str, share: float) -> float | None:
+    """Memory that this process may use of its GPU; None on a CPU."""
+    if not device.startswith("cuda"):
+        return None
+    import torch
+
+    return share * torch.cuda.get_device_properties(torch.device(device)).total_memory
 
 
 def oom_kill_count() -> int:

@@ -17,6 +17,7 @@ from scaling_harness.models.language_model import RANDOM_GPU, LanguageModel, Use
 from scaling_harness.models.registry import describe
 from scaling_harness.plan.plan import Plan
 from scaling_harness.record.record import EvalLoss
+from scaling_harness.training.batch_feed import BatchFeed
 from scaling_harness.training.checkpoint import select
 from scaling_harness.training.distributed import Ranks
 from scaling_harness.training.evaluate import evaluate
@@ -48,8 +49,23 @@ class Stack:
     def _build(self, runs: Sequence[Plan]) -> None:
         self.runs = tuple(runs)
         self.model = build_model(self.runs).to(self.device)
-        self.optimizer = build_optimizer(self.model, self.runs[0])
-        self._loss = torch.compile(self.model.loss) if self.runtime.compile else self.model.loss
+        self.optimizer = build_optimizer(self.model, self.runs[0], self.ranks if self.runtime.shard_optimizer else None)
+        self._loss = self.model.loss_recomputing if self.runtime.recompute_activations else self.model.loss
+        if self.runtime.compile:
+            self._compile()
+        own_part, seeds = slice(self.ranks.rank, None, self.ranks.size), [run.config.seed for run in self.runs]
+        self._feed = BatchFeed(self.source, seeds, own_part, self.device, ahead=self._on_gpu)
+
+    @property
+    def _on_gpu(self) -> bool:
+        return self.device.startswith("cuda")
+
+    def _compile(self) -> None:
+        # What was compiled for other shapes counts against a limit, beyond which torch would train eagerly.
+        torch.compiler.reset()
+        mode = "reduce-overhead" if self._on_gpu else None
+        self._loss = torch.compile(self._loss, mode=mode, dynamic=False)
+        self.optimizer.compile_update()
 
     def step(self, step: int) -> tuple[Tensor, Tensor]:
         """Train every run on its batch of a 0-based step.
@@ -59,10 +75,8 @@ class Stack:
         tuple of Tensor
             loss_R, nats per token, and norm_R, gradient norms before clipping; on the device.
         """
-        batch = np.stack([self.source.batch(run.config.seed, step) for run in self.runs])
-        own_part = batch[:, self.ranks.rank :: self.ranks.size]
-        loss_R = self._accumulate(torch.from_numpy(own_part).to(self.device, non_blocking=True))
-        self.ranks.average_(self.optimizer.gradients_RP)
+        loss_R = self._accumulate(self._feed.batch(step))
+        self.optimizer.average_gradients(self.ranks)
         self.ranks.average_(loss_R)
         lr_R = [run.lr_at(step) for run in self.runs]
         return loss_R, self.optimizer.step(lr_R, self.runs[0].config.optim.grad_clip)
@@ -74,6 +88,8 @@ class Stack:
         total_R = torch.zeros(len(self.runs), device=self.device)
         for start in range(0, n_seqs, at_once):
             part = batch_RBT[:, start : start + at_once]
+            if self.runtime.compile and self._on_gpu:
+                torch.compiler.cudagraph_mark_step_begin()
             with self._autocast():
                 loss_R = self._loss(part[:, :, :-1], part[:, :, 1:]) * (part.shape[1] / n_seqs)
             self.optimizer.backward(loss_R, accumulate=start > 0)
@@ -81,8 +97,9 @@ class Stack:
         return total_R
 
     def _autocast(self) -> contextlib.AbstractContextManager[object]:
-        kind = torch.device(self.device).type
-        return torch.autocast(kind, torch.bfloat16, enabled=self.runtime.dtype == "bfloat16")
+        if self.runtime.dtype == "float32":
+            return contextlib.nullcontext()
+        return torch.autocast(torch.device(self.device).type, torch.bfloat16)
 
     def evaluate(self, row: int, windows: np.ndarray) -> EvalLoss:
         """Compute the loss of one run on windows of held-out tokens; see `evaluate.evaluate`."""
@@ -93,7 +110,7 @@ class Stack:
     def measure_noise(self, row: int, step: int) -> tuple[float, float]:
         """Measure |G|^2 and tr(Sigma) of one run after a number of steps; see `gradient_noise.measure`."""
         config = self.runs[row].config
-        windows = next_windows(self.source, config.seed, step, config.evaluation.noise_seqs)
+        windows = self._feed.call(next_windows, config.seed, step, config.evaluation.noise_seqs)
         with self._autocast():
             return measure(self.model, row, torch.from_numpy(windows).to(self.device))
 
@@ -112,17 +129,19 @@ class Stack:
 
     def missing_keys(self, state: Mapping[str, Tensor]) -> list[str]:
         """Keys that a saved state lacks: earlier versions saved neither buffers nor random state."""
-        return sorted(set(self.state_dict()) - set(state) - {RANDOM_GPU})
+        return sorted(set(self.optimizer.own_state() | self.model.running_state()) - set(state) - {RANDOM_GPU})
 
     def keep(self, rows: Sequence[int]) -> None:
         """Keep only some of the runs."""
-        state = self.state_dict(rows)
+        state = select(self.optimizer.own_state() | self.model.running_state(), rows)
+        self._feed.close()
         self._build([self.runs[row] for row in rows])
         self.load_state_dict(state)
 
     def close(self) -> None:
-        """Free the device's memory, because the worker's process stays and the next run may need all of it."""
-        if self.runtime.device == "cuda":
+        """End the feed; free the GPU's memory, because the worker's process stays and the next run may need it all."""
+        self._feed.close()
+        if self._on_gpu:
             del self.model, self.optimizer, self._loss
             torch.cuda.empty_cache()
 
@@ -163,7 +182,7 @@ def build_model(runs: tuple[Plan, ...]) -> LanguageModel:
     return model
 
 
-def build_optimizer(model: LanguageModel, run: Plan) -> FlatAdamW:
+def build_optimizer(model: LanguageModel, run: Plan, sharded_over: Ranks | None = None) -> FlatAdamW:
     """Build the optimizer of a plan; the model's parameters become views of its buffer."""
     optim = run.config.optim
     return FlatAdamW(
@@ -173,4 +192,5 @@ def build_optimizer(model: LanguageModel, run: Plan) -> FlatAdamW:
         betas=(optim.beta1, optim.beta2),
         eps=optim.eps,
         weight_decay=optim.weight_decay,
+        ranks=sharded_over,
     )

@@ -5,6 +5,7 @@ one.
 """
 
 import contextlib
+import dataclasses
 import functools
 import time
 from dataclasses import dataclass, field
@@ -14,7 +15,8 @@ import torch
 from torch import Tensor
 
 from scaling_harness.config.schema import RuntimeConfig
-from scaling_harness.plan.memory import refuse_too_large
+from scaling_harness.errors import CannotTrainHereError
+from scaling_harness.plan.memory import fitting_micro_batch, machine_bytes, refuse_too_large
 from scaling_harness.plan.plan import Job, Plan
 from scaling_harness.record.gradient_noise_scale import Measurement
 from scaling_harness.record.metrics_log import Curve, is_whole
@@ -24,7 +26,7 @@ from scaling_harness.record.store import Store
 from scaling_harness.training import checkpoint
 from scaling_harness.training.distributed import Ranks
 from scaling_harness.training.make_record import Measured, record_of
-from scaling_harness.training.memory import forget_peak_memory, limit_gpu_memory
+from scaling_harness.training.memory import forget_peak_memory, gpu_bytes, limit_gpu_memory
 from scaling_harness.training.oversight import Interrupted, Oversight
 from scaling_harness.training.run_stack import Stack
 
@@ -69,6 +71,21 @@ def train(job: Job, runtime: RuntimeConfig, store: Store, oversight: Oversight) 
             training.save()
             raise
         return training.finish()
+
+
+def _that_fits(job: Job, runtime: RuntimeConfig, of_gpu: float | None, n_processes: int) -> RuntimeConfig:
+    """Set a micro-batch if none is given and the batch would not fit; refuse a run of which no context fits."""
+    for run in job.runs:
+        refuse_too_large(run, runtime, of_gpu, n_processes)
+    if runtime.shard_optimizer and any(run.branches for run in job.runs):
+        raise CannotTrainHereError(
+            "runtime.shard_optimizer is for runs without branches, whose trunk saves its state by itself: leave it "
+            "out, or set sweep.trunk=false"
+        )
+    if runtime.micro_batch:
+        return runtime
+    fits = fitting_micro_batch(job.runs, runtime, of_gpu or machine_bytes(), n_processes)
+    return dataclasses.replace(runtime, micro_batch=fits)
 
 
 @dataclass
@@ -119,14 +136,13 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
     """A job in training: its stack, curves and progress."""
 
     def __init__(self, job: Job, runtime: RuntimeConfig, store: Store, oversight: Oversight) -> None:
-        self.job, self.runtime, self.store, self.oversight = job, runtime, store, oversight
+        self.job, self.store, self.oversight = job, store, oversight
         torch.set_num_threads(runtime.threads)
         self.ranks = Ranks()
         self.device = self.ranks.join(runtime.device)
-        for run in job.runs:
-            refuse_too_large(run)
         limit_gpu_memory(self.device, runtime.gpu_share)
-        self.stack = Stack(job.runs, runtime, self.ranks, self.device)
+        self.runtime = _that_fits(job, runtime, gpu_bytes(self.device, runtime.gpu_share), self.ranks.size)
+        self.stack = Stack(job.runs, self.runtime, self.ranks, self.device)
         self.warnings: list[str] = []
         self.records: dict[str, RunRecord] = {}
         self.started, self.unread = now(), _UnreadSteps()
@@ -193,9 +209,13 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
                     self._measure(r, member.plan, member.curve)
             n_snapshots = self._save_for_branches()
             self._retire()
-        if self.members and (n_snapshots or time.monotonic() - self.saved > self.runtime.checkpoint_every_s):
+        # All processes or none: a save may end a run, and joins what they share.
+        if self.members and self.ranks.any(n_snapshots > 0 or self._save_is_due()):
             self.save()
         return bool(self.members)
+
+    def _save_is_due(self) -> bool:
+        return time.monotonic() - self.saved > self.runtime.checkpoint_every_s
 
     def _flush(self) -> None:
         """Read losses and norms back from the device, look for divergence, and add them to the curves."""
@@ -287,7 +307,11 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
         if self.unread.losses:
             self._flush()
             self._retire()
-        if not self.ranks.writes or not self.members:
+        self.saved = time.monotonic()
+        if not self.members:
+            return
+        state = self.stack.state_dict()
+        if not self.ranks.writes:
             return
         self.oversight.confirm()
         self._count_time()
@@ -301,7 +325,7 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
         checkpoint.save(
             path,
             [member.plan for member in self.members],
-            self.stack.state_dict(),
+            state,
             checkpoint.JobProgress(self.step, reached),
         )
         self.saved = time.monotonic()

@@ -1,5 +1,6 @@
 """Expand a sweep described as data into the jobs that would train it."""
 
+import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from scaling_harness.config.compose import run_config
-from scaling_harness.config.schema import DataConfig, RunConfig
+from scaling_harness.config.schema import DataConfig, RunConfig, TextData
 from scaling_harness.data.prepare import prepare
-from scaling_harness.data.source_info import PreparedData, SourceInfo
+from scaling_harness.data.source_info import PreparedData
+from scaling_harness.data.token_cache import DataInfo
 from scaling_harness.errors import UserError
 from scaling_harness.plan.plan import Job, Plan, resolve
 from scaling_harness.plan.sized_run import vocab_size_of
@@ -112,8 +114,11 @@ class Resolver:
 
 def _resolve_without_text(config: RunConfig) -> Plan:
     """Resolve a configuration as if there were text enough, in the vocabulary of its tokenizer."""
-    info = SourceInfo("", config.data.kind, vocab_size_of(config.data), None)
-    return resolve(config, info)
+    data, nowhere = config.data, Path()
+    if not isinstance(data, TextData):
+        return resolve(config, prepare(data, (), nowhere))
+    info = DataInfo("", data.kind, vocab_size_of(data), 2**62, 0, nowhere, nowhere, None, 0, (), 1.0)
+    return resolve(config, dataclasses.replace(info, train_tokens=data.train_tokens))
 
 
 def _points(grid: Grid, base: Mapping[str, Any]) -> Iterator[list[dict[str, Any]]]:

@@ -9,7 +9,7 @@ from scaling_harness.text_table import print_columns
 from sweeps.planning.time_estimate import job_seconds
 
 
-def plan_rows(jobs: Sequence[Job], states: Mapping[str, str]) -> list[dict[str, Any]]:
+def plan_rows(jobs: Sequence[Job], states: Mapping[str, str], n_processes: int = 1) -> list[dict[str, Any]]:
     """Describe every planned run.
 
     Parameters
@@ -18,14 +18,16 @@ def plan_rows(jobs: Sequence[Job], states: Mapping[str, str]) -> list[dict[str, 
         In the order they will start.
     states : mapping of str to str
         State of each run_id: done, running, waiting and so on.
+    n_processes : int
+        Number of processes that train a run together.
 
     Returns
     -------
     list of dict
         Keys name their units; the seconds of a run are its share of its job's, the memory is that of its whole job, at
-        most.
+        most, of each process; `lacking_bytes` see `memory.lacking_bytes`.
     """
-    return [_row(job, run, states.get(run.run_id, "waiting")) for job in jobs for run in job.runs]
+    return [_row(job, run, states.get(run.run_id, "waiting"), n_processes) for job in jobs for run in job.runs]
 
 
 def plan_totals(rows: Sequence[Mapping[str, Any]], workers: int) -> dict[str, Any]:
@@ -50,7 +52,9 @@ def print_plan(rows: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]) -> 
     if n := sum(row["lacking_bytes"] is not None for row in rows):
         print(
             f"{n} of them do not fit in the memory of a worker (runtime.memory_gb), even with one context at a time: "
-            "the last column says what each needs, of every process, as no launcher here divides a model"
+            "the last column says what each needs, of every process. Less is needed with "
+            "runtime.recompute_activations=true, and on several GPUs a run (launcher.gpus_per_run) with "
+            "runtime.shard_optimizer=true"
         )
 
 
@@ -78,7 +82,7 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _row(job: Job, run: Plan, state: str) -> dict[str, Any]:
+def _row(job: Job, run: Plan, state: str, n_processes: int) -> dict[str, Any]:
     model = run.config.model
     return {
         "run_id": run.run_id,
@@ -95,8 +99,8 @@ def _row(job: Job, run: Plan, state: str) -> dict[str, Any]:
         "train_flops": run.train_flops["6nd_with_head"],
         "own_flops": run.spent(run.own_steps)[1],
         "trunk": run.trunk,
-        "memory_bytes": PROCESS_BYTES + sum(map(run_bytes, job.runs)),
-        "lacking_bytes": lacking_bytes(run),
+        "memory_bytes": PROCESS_BYTES + sum(run_bytes(one, n_processes=n_processes) for one in job.runs),
+        "lacking_bytes": lacking_bytes(run, n_processes),
         "estimated_s": job_seconds(job) * run.own_steps / sum(other.own_steps for other in job.runs),
         "state": state,
     }

@@ -10,5 +10,6 @@ from sweeps.status.run_status import states
 
 def planned_cost(manifest: Manifest, store: Store) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Describe every planned run with its state, and sum them; see `plan_rows` and `plan_totals`."""
-    rows = plan_rows(manifest.jobs, states(manifest.jobs, store))
+    n_processes = manifest.launcher.gpus_per_run
+    rows = plan_rows(manifest.jobs, states(manifest.jobs, store), n_processes)
     return rows, plan_totals(rows, manifest.launcher.runs_at_once(manifest.runtime))

@@ -159,10 +159,7 @@ class Evidence:
     @cached_property
     def at_least(self) -> pd.DataFrame:
         """The same with S_min and C_min by B_crit(L)."""
-        frame = self.trajectories
-        b_crit = self.b_crit.predict(L=frame["L"])
-        S_min, C_min = min_steps(frame["S"], frame["B"], b_crit), min_flops(frame["C"], frame["B"], b_crit)
-        return frame.assign(B_crit=b_crit, S_min=S_min, C_min=C_min)
+        return with_least(self.trajectories, self.b_crit.predict(L=self.trajectories["L"]))
 
     @property
     def of_several_lengths(self) -> pd.DataFrame:
@@ -199,7 +196,7 @@ class Evidence:
     @property
     def after_warm_up(self) -> pd.DataFrame:
         """Trajectories of the longest runs of each size, without their warm-up."""
-        return _after_warm_up(self.trajectories)
+        return after_warm_up(self.trajectories)
 
     @cached_property
     def steps_law(self) -> FitResult:
@@ -209,7 +206,7 @@ class Evidence:
     @cached_property
     def steps_law_at_least(self) -> FitResult:
         """L(N, S_min)."""
-        return _fit_steps(_after_warm_up(self.at_least).assign(S=lambda frame: frame["S_min"]))
+        return _fit_steps(after_warm_up(self.at_least).assign(S=lambda frame: frame["S_min"]))
 
     @cached_property
     def envelope(self) -> pd.DataFrame:
@@ -232,6 +229,12 @@ class Evidence:
         return _fit_compute(self.envelope_at_least)
 
 
+def with_least(points: pd.DataFrame, b_crit: Array) -> pd.DataFrame:
+    """Trajectories with the critical batch at each loss, S_min and C_min."""
+    S_min, C_min = min_steps(points["S"], points["B"], b_crit), min_flops(points["C"], points["B"], b_crit)
+    return points.assign(B_crit=b_crit, S_min=S_min, C_min=C_min)
+
+
 def _fit_compute(envelope: pd.DataFrame) -> FitResult:
     return fit("kaplan_lc", envelope, loss="log_squares", clusters="run", resamples=RESAMPLES)
 
@@ -248,7 +251,8 @@ def at_best_rate(cell: pd.DataFrame) -> pd.DataFrame:
     return cell.loc[cell["lr"] == min(means, key=means.__getitem__)]
 
 
-def _after_warm_up(points: pd.DataFrame) -> pd.DataFrame:
+def after_warm_up(points: pd.DataFrame) -> pd.DataFrame:
+    """Points of the longest runs of each size, without their warm-up."""
     length = lengths(points)
     longest = np.asarray(points.assign(length=length).groupby("N")["length"].transform("max"))
     return points.loc[(length == longest) & (points["D"] >= WARM_UP * length)]

@@ -11,6 +11,8 @@ from analysis.papers.figure import LawRow
 from analysis.papers.kaplan2020.compute import measured_exponents
 from analysis.papers.kaplan2020.crossing import compute_at_crossing, of_paper
 from analysis.papers.kaplan2020.evidence import Evidence, exponent
+from analysis.papers.kaplan2020.paired import differences, in_words
+from analysis.papers.kaplan2020.paired import of_paper as of_paper_differences
 from scaling_harness.errors import HarnessError
 
 EXPONENT = "the exponent; not the constant, which is of other tokens"
@@ -66,6 +68,14 @@ ASKED: tuple[Asked, ...] = (
     ("B ~ C_min, predicted (Table 6)", ".24; .25 by its own constants", BOTH, _predicted("B"), EXPONENT),
     ("S_min ~ C_min (Table 6)", ".03", BOTH, lambda e: _slope(e.envelope_at_least, "S_min"), EXPONENT),
     ("S_min ~ C_min, predicted (B.10)", ".069 by its own constants", BOTH, _predicted("S"), EXPONENT),
+    ("B ~ C_min (Table 6)", ".24", BOTH, lambda e: _slope(e.envelope_at_least, "B_crit"), EXPONENT),
+    (
+        "measured - predicted (Table 6 - B.7 to B.10), paired",
+        in_words(of_paper_differences()),
+        BOTH,
+        lambda e: in_words(differences(e)),
+        "yes: both sides are of the same runs; the paper printed no interval",
+    ),
     (
         "L(C) meets L(D(C)) (6.8)",
         f"1e4 PF-days; {float(of_paper().train_flops) / PF_DAY:.1e} by Table 6",

@@ -13,11 +13,14 @@ HELP = "measure how fast this machine trains, compared with a plain loop"
 def add_options(parser: ArgumentParser) -> None:
     """Declare the options."""
     add_overrides(parser)
-    parser.add_argument("--sizes", metavar="N,...", help="N with head (default: 1e4,3e4,1e5,3e5,1e6)")
-    parser.add_argument("--batches", metavar="B,...", help="tokens per step (default: 256,2048)")
-    parser.add_argument("--stack", type=int, default=4, metavar="R", help="runs in lockstep (default: %(default)s)")
+    parser.add_argument("--device", choices=("cuda", "cpu"), help="measure one process on it; without: all cores")
     parser.add_argument(
-        "--rounds", type=int, default=5, metavar="K", help="rounds for each size and batch (default: %(default)s)"
+        "--sizes", metavar="N,...", help="N with head (default: 1e4,3e4,1e5,3e5,1e6; device: 1e5 to 3e8)"
+    )
+    parser.add_argument("--batches", metavar="B,...", help="tokens per step (default: 256,2048; device: 16384)")
+    parser.add_argument("--stack", metavar="R,...", help="runs in lockstep (default: 4; device: 1,4,16,64)")
+    parser.add_argument(
+        "--rounds", type=int, metavar="K", help="rounds for each size and batch (default: 5; no device)"
     )
     parser.add_argument(
         "--seconds",
@@ -31,19 +34,40 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Measure training on this machine."""
+    return _run_on_device(args) if args.device else _run_on_cores(args)
+
+
+def _run_on_cores(args: Namespace) -> int:
     from sweeps.bench.training_speed import BATCHES, SIZES, measure_speed
     from sweeps.bench.training_speed_table import as_json, print_speed
 
-    sizes = _numbers("--sizes", args.sizes, SIZES)
-    batches = [int(batch) for batch in _numbers("--batches", args.batches, BATCHES)]
-    if args.rounds < 1 or args.seconds <= 0 or args.stack < 1:
+    sizes, (stack, *more) = _numbers("--sizes", args.sizes, SIZES), _integers("--stack", args.stack, (4,))
+    batches, rounds = _integers("--batches", args.batches, BATCHES), 5 if args.rounds is None else args.rounds
+    if more:
+        raise UserError(f"--stack is {args.stack!r}: give one number, or --device, which measures several")
+    if rounds < 1 or args.seconds <= 0:
         raise UserError(
-            f"--rounds is {args.rounds}, --stack {args.stack}, --seconds {args.seconds:g}: give --rounds and --stack "
-            "of at least 1, and --seconds above 0"
+            f"--rounds is {rounds}, --seconds {args.seconds:g}: give --rounds of at least 1, and --seconds above 0"
         )
-    speeds = list(measure_speed(args.overrides, args.config_dir, sizes, batches, args.stack, args.rounds, args.seconds))
+    speeds = list(measure_speed(args.overrides, args.config_dir, sizes, batches, stack, rounds, args.seconds))
     print(json.dumps(as_json(speeds))) if args.json else print_speed(speeds)
     return 0
+
+
+def _run_on_device(args: Namespace) -> int:
+    from sweeps.bench.device_speed import BATCH, SIZES, STACKS, measure_on_device, print_device_speed
+
+    if args.rounds is not None or args.seconds <= 0:
+        raise UserError("with --device each program is measured once: leave --rounds out, and give --seconds above 0")
+    sizes, batches = _numbers("--sizes", args.sizes, SIZES), _integers("--batches", args.batches, (BATCH,))
+    stacks = _integers("--stack", args.stack, STACKS)
+    rows = list(measure_on_device(args.device, args.overrides, args.config_dir, sizes, batches, stacks, args.seconds))
+    print(json.dumps([vars(row) for row in rows])) if args.json else print_device_speed(rows, args.device)
+    return 0
+
+
+def _integers(option: str, given: str | None, default: Sequence[float]) -> list[int]:
+    return [int(number) for number in _numbers(option, given, default)]
 
 
 def _numbers(option: str, given: str | None, default: Sequence[float]) -> list[float]:

@@ -15,3 +15,13 @@ def test_a_point_far_beyond_the_lines_is_in_the_legend_and_not_on_the_axes():
         figure.clear()
     assert ends["fit"][0] < 1e13 < 1e90 < ends[None][0]
     assert ends["fit"][1] > 0.9 > 1e-7 > ends[None][1]
+
+
+def test_a_number_just_below_a_thousand_of_its_letter_gets_the_next():
+    assert [style.short(value) for value in (999_936, 1_000_064, 250_112, 999.6, 28_000)] == [
+        "1M",
+        "1M",
+        "250k",
+        "1k",
+        "28k",
+    ]

@@ -12,7 +12,7 @@ from analysis.figures.style import Labels, Shades, inline_svg, labels_of, nice_t
 from analysis.fitting.goodness_of_fit import OffsetProfile
 from analysis.frontier.approach2_isoflop import slices
 from analysis.report import panels
-from analysis.report.figures import CATALOGUE, Material, draw_all
+from analysis.report.figures import CATALOGUE, Material
 from analysis.runs.curves import curves_of
 from analysis.runs.load import load_runs
 from analysis.runs.replicates import design_cells
@@ -38,7 +38,8 @@ def lines(ax):
 
 
 def test_every_figure_is_drawn_with_units_on_its_axes(material):
-    for entry, figure in draw_all(material):
+    for entry in CATALOGUE:
+        figure = entry.draw(material)
         assert isinstance(figure, Figure), entry.name
         labels = [label for ax in figure.axes for label in (ax.get_xlabel(), ax.get_ylabel()) if label]
         assert figure.axes[0].get_xlabel() in labels, entry.name
@@ -163,8 +164,8 @@ def test_without_a_law_the_curves_are_drawn_and_the_rest_says_why(simulated_swee
     runs = load_runs(simulated_sweep)
     few = runs.where(runs.frame.N.eq(runs.frame.N.min()))
     cells = design_cells(few.frame)
-    drawn = dict(draw_all(Material(few, curves_of(few), cells, tuple(slices(cells)), None, "too few")))
-    by_name = {entry.name: result for entry, result in drawn.items()}
+    material = Material(few, curves_of(few), cells, tuple(slices(cells)), None, "too few")
+    by_name = {entry.name: entry.draw(material) for entry in CATALOGUE}
     assert isinstance(by_name["loss_curves"], Figure)
     assert "no budget has 4 sizes" in by_name["isoflop"]
     assert by_name["frontier"] == "Not drawn: no law was fitted."

@@ -121,7 +121,7 @@ def test_bpe_learns_from_the_training_side_alone(tmp_path, cache):
 
 def test_bpe_is_the_same_in_another_process(books, tmp_path):
     script = (
-        "import sys; from pathlib import Path; from scaling_harness.config.schema import *; "
+        "import sys; from pathlib import Path; from scaling_harness.config.schema import Bpe, FilesData; "
         "from scaling_harness.data.token_cache import prepare; "
         "data = FilesData(path=sys.argv[1], valid_fraction=0.1, tokenizer=Bpe(300)); "
         "print(prepare(data, [], Path(sys.argv[2])).data_id)"
@@ -180,7 +180,7 @@ class TestCache:
         prepare(bpe(books, 300), ["code"], cache)
         script = (
             "import sys; from pathlib import Path; from scaling_harness.data import token_cache as tokens; "
-            "from scaling_harness.config.schema import *; tokens._survey = None; "
+            "from scaling_harness.config.schema import Bpe, FilesData; tokens._survey = None; "
             "data = FilesData(path=sys.argv[1], valid_fraction=0.1, tokenizer=Bpe(300)); "
             "tokens.prepare(data, ['code'], Path(sys.argv[2])); "
             "print({'torch', 'pandas', 'tokenizers', 'pyarrow', 'datasets'} & set(sys.modules))"

@@ -1,9 +1,12 @@
 import copy
+from collections import defaultdict
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from scaling_harness.config.schema import ModelConfig
 from scaling_harness.models.decoder import Decoder
@@ -222,6 +225,53 @@ def test_bfloat16_autocast_stays_close(parametrisation):
     gradients = torch.autograd.grad(rounded.sum(), list(model.parameters()))
     for ours, exact_one in zip(gradients, torch.autograd.grad(exact.sum(), list(model.parameters())), strict=True):
         assert (ours - exact_one).norm() < 0.1 * exact_one.norm()
+
+
+class Dtypes(TorchDispatchMode):
+    """Dtypes of the floating tensors that each operation takes and makes."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = defaultdict(set)
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        tensors = [x for x in tree_leaves((args, result)) if isinstance(x, torch.Tensor) and x.is_floating_point()]
+        self.seen[func.overloadpacket.__name__.strip("_")] |= {x.dtype for x in tensors}
+        return result
+
+
+@pytest.mark.parametrize("parametrisation", PARAMETRISATIONS)
+def test_autocast_rounds_products_and_nothing_that_sums(parametrisation):
+    """Operation by operation: matrix products and attention in bfloat16; norms, softmax and loss in float32."""
+    model = shaken(Decoder(shape(parametrisation), VOCAB, seeds=[0, 1]))
+    with Dtypes() as dtypes, torch.autocast("cpu", torch.bfloat16):
+        loss_R = model.loss(*batch(2))
+    seen = dtypes.seen
+    low, high = {torch.bfloat16}, {torch.float32}
+    assert seen["bmm"] == low
+    assert all(low == kinds - high for name, kinds in seen.items() if name.startswith("scaled_dot_product"))
+    sums = {"softmax", "log", "mean", "linalg_vector_norm", "reciprocal", "amax", "native_layer_norm"} & set(seen)
+    assert len(sums) >= 4
+    assert {name: seen[name] for name in sums if seen[name] != high} == {}
+    assert loss_R.dtype == torch.float32
+    assert {g.dtype for g in torch.autograd.grad(loss_R.sum(), list(model.parameters()))} == high
+    with torch.autocast("cpu", torch.bfloat16):
+        assert model.hidden(batch(2)[0]).dtype == torch.float32, "the residual stream was rounded at every block"
+
+
+@pytest.mark.parametrize("parametrisation", PARAMETRISATIONS)
+def test_recomputed_activations_give_the_same_numbers_and_are_not_kept(parametrisation):
+    model, kept = shaken(Decoder(shape(parametrisation), VOCAB, seeds=[0, 1])), []
+    results = []
+    for loss in (model.loss, model.loss_recomputing):
+        saved = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda x, saved=saved: saved.append(x.numel()) or x, lambda x: x):
+            loss_R = loss(*batch(2))
+        kept.append(sum(saved))
+        results.append((loss_R, *torch.autograd.grad(loss_R.sum(), list(model.parameters()))))
+    assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
+    assert kept[1] < 0.5 * kept[0]
 
 
 def test_mup_rates_scale_with_width():

@@ -1,8 +1,13 @@
+import weakref
+
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from scaling_harness.models import fused_ops as functions
+from scaling_harness.models import logit_rows
 from scaling_harness.models.decoder import fused_rotary_attention
 from scaling_harness.models.fused_ops import linear_cross_entropy, rms_norm, rotary_attention, squared_relu, token_shift
 
@@ -91,3 +96,47 @@ def test_linear_cross_entropy_is_pytorchs_for_each_run():
 def test_linear_cross_entropy_of_a_token_without_probability_is_finite():
     x, head = torch.tensor([[[1.0]]]), torch.tensor([[[0.0, 1000.0]]])
     assert linear_cross_entropy(x, head, torch.tensor([[0]])).item() == 1000.0
+
+
+class Peak(TorchDispatchMode):
+    """Largest number of bytes in tensors that operations made and that were alive at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.alive, self.bytes = {}, 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        for tensor in (x for x in tree_leaves(result) if isinstance(x, torch.Tensor)):
+            storage = tensor.untyped_storage()
+            if storage.data_ptr() not in self.alive:
+                self.alive[storage.data_ptr()] = storage.nbytes()
+                weakref.finalize(storage, self.alive.pop, storage.data_ptr(), None)
+        self.bytes = max(self.bytes, sum(self.alive.values()))
+        return result
+
+
+def test_a_large_vocabulary_needs_no_logits_of_all_positions():
+    """V = 50,257 of GPT-2, as many positions as a small GPU batch has: the gradients, and a few positions' logits."""
+    N, D, V = 1024, 8, 50_257
+    x, head = torch.randn(1, N, D, requires_grad=True), torch.randn(1, D, V, requires_grad=True)
+    target = torch.randint(V, (1, N))
+    with Peak() as peak:
+        loss = linear_cross_entropy(x, head, target)
+        gradients = torch.autograd.grad(loss.sum(), (x, head))
+    assert peak.bytes < 4 * N * V
+    expected = F.cross_entropy(torch.bmm(x, head)[0], target[0])
+    torch.testing.assert_close(loss[0], expected)
+    torch.testing.assert_close(gradients, torch.autograd.grad(expected, (x, head)))
+
+
+def test_a_small_vocabulary_keeps_its_bits(monkeypatch):
+    """Of every position at once, whatever their number; a large one gives the same within rounding."""
+    x, head, target = torch.randn(2, 600, 4), torch.randn(2, 4, 96), torch.randint(96, (2, 600))
+    whole = linear_cross_entropy(x, head, target)
+    monkeypatch.setattr(logit_rows, "_LOGITS_AT_ONCE", 1)
+    assert torch.equal(linear_cross_entropy(x, head, target), whole)
+    monkeypatch.setattr(logit_rows, "LARGE_VOCAB", 95)
+    by_rows = linear_cross_entropy(x, head, target)
+    torch.testing.assert_close(by_rows, whole)
+    assert logit_rows.logit_rows(2, 96, 600) == 128

@@ -1,5 +1,7 @@
 """A run that cannot be held in memory is refused, and one that can is not."""
 
+import dataclasses
+
 import pytest
 
 from scaling_harness.cli import main
@@ -24,6 +26,56 @@ def test_the_memory_of_a_container_counts(monkeypatch, tmp_path):
     assert memory.machine_bytes() == whole
     (tmp_path / "memory.max").write_text("1000000\n")
     assert memory.machine_bytes() == 1e6
+
+
+def test_a_batch_that_does_not_fit_is_cut_in_parts_that_do(make_plan):
+    plan = make_plan("budget.batch_tokens=320", "budget.n_tokens=3200")
+    runs, runtime = (plan, plan), plan.config.runtime
+
+    def room_for(contexts):
+        return memory.PROCESS_BYTES + 2 * memory.run_bytes(plan, contexts)
+
+    assert memory.fitting_micro_batch(runs, runtime, room_for(10)) is None
+    assert [memory.fitting_micro_batch(runs, runtime, room_for(n)) for n in (9, 6, 4, 3, 1)] == [5, 5, 4, 3, 1]
+
+
+def test_what_a_gpu_keeps_is_counted(make_plan):
+    plan = make_plan()
+    cpu = plan.config.runtime
+    gpu = dataclasses.replace(cpu, device="cuda")
+    assert memory.run_bytes(plan, 1, gpu) != memory.run_bytes(plan, 1, cpu)
+    deep = make_plan("model.n_layer=8")
+    recomputing = dataclasses.replace(cpu, recompute_activations=True)
+    assert memory.run_bytes(deep, runtime=recomputing) < 0.7 * memory.run_bytes(deep, runtime=cpu)
+    memory.refuse_too_large(plan, gpu, gpu_bytes=1e12)
+    with pytest.raises(CannotTrainHereError, match="its share of the GPU has 0 GB"):
+        memory.refuse_too_large(plan, gpu, gpu_bytes=1e6)
+
+
+def test_a_large_vocabulary_adds_the_logits_of_a_few_positions(make_plan):
+    plan = make_plan("budget.batch_tokens=32768", "budget.n_tokens=32768", "data.max_epochs=100")
+    large = dataclasses.replace(plan, data=dataclasses.replace(plan.data, vocab_size=50_257))
+    assert memory.run_bytes(large) - memory.run_bytes(plan) < 3 * 4 * (1 << 24)
+
+
+def test_a_row_of_seven_billion_fits_eight_cards_of_80_gb(make_plan):
+    """On paper: with the moments shared, activations computed twice, and one context of 2,048 tokens at a time."""
+    small = make_plan()
+    model = dataclasses.replace(small.config.model, n_layer=32, d_model=4096, n_ctx=2048)
+    runtime = dataclasses.replace(
+        small.config.runtime, device="cuda", dtype="bfloat16", shard_optimizer=True, recompute_activations=True
+    )
+    large = dataclasses.replace(
+        small,
+        config=dataclasses.replace(small.config, model=model, runtime=runtime),
+        params={**small.params, "mlp": 7_000_000_000},
+        batch_tokens=2048 * 512,
+        data=dataclasses.replace(small.data, vocab_size=32_000),
+    )
+    memory.refuse_too_large(large, gpu_bytes=80e9, n_processes=8)
+    assert memory.fitting_micro_batch([large], runtime, 80e9, n_processes=8) is not None
+    with pytest.raises(CannotTrainHereError, match="its share of the GPU has 80 GB"):
+        memory.refuse_too_large(large, gpu_bytes=80e9)
 
 
 MILLION = "sweep.grids=[{shapes: [[1000000, 64]], budgets: {n_tokens: [2560]}, seeds: [0]}]"

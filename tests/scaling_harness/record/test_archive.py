@@ -131,7 +131,8 @@ def test_an_unknown_name_lists_those_there_are(tmp_path, monkeypatch):
 def test_every_committed_archive_is_a_whole_sweep_of_conf(file):
     read = read_archive(file)
     assert read.listing.name == archive_name(file)
-    assert (CONF_DIR / "sweep" / f"{archive_name(file)}.yaml").exists()
+    files = [path.relative_to(CONF_DIR / "sweep").with_suffix("") for path in (CONF_DIR / "sweep").rglob("*.yaml")]
+    assert archive_name(file) in {"-".join(path.parts) for path in files}
     assert set(read.runs) == {run.run_id for run in read.listing.runs}
     assert {run.record.status for run in read.runs.values()} == {"completed"}
     assert file.stat().st_size < 6000 * len(read.runs)

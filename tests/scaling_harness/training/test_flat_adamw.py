@@ -1,8 +1,12 @@
+import functools
+
 import pytest
 import torch
 from torch import nn
 
 from scaling_harness.models.language_model import UpdateRule
+from scaling_harness.training import flat_adamw
+from scaling_harness.training.distributed import Ranks
 from scaling_harness.training.flat_adamw import FlatAdamW
 
 SETTINGS = {"betas": (0.9, 0.99), "eps": 1e-8, "weight_decay": 0.1}
@@ -75,6 +79,38 @@ def test_runs_of_a_stack_are_updated_as_alone():
         assert all(torch.equal(a[0], b[run]) for a, b in zip(alone.parameters(), stack.parameters(), strict=True))
 
 
+@pytest.mark.parametrize("max_norm", [None, 0.05])
+@pytest.mark.parametrize(("compiles", "at_once"), [(False, 1 << 26), (True, 1 << 26), (False, 21)])
+def test_one_update_of_all_runs_and_rules_is_those_one_by_one(max_norm, compiles, at_once, monkeypatch):
+    """As on a GPU: of the same gradients, within rounding, whole or a few parameters of each run at a time."""
+    monkeypatch.setattr(flat_adamw, "UPDATED_AT_ONCE", at_once)
+    rates, stacks = [0.003, 0.01, 0.03], [Toy(seeds=[0, 1, 2]) for _ in range(2)]
+    each, batched = (flat(stack, n_runs=3, batched=as_one) for stack, as_one in zip(stacks, (False, True), strict=True))
+    if compiles:
+        monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
+        batched.compile_update()
+    norms = []
+    for x in DATA:
+        each.backward(stacks[0](x))
+        batched.gradients_RP.copy_(each.gradients_RP)
+        norms.append((each.step(rates, max_norm), batched.step(rates, max_norm)))
+        torch.testing.assert_close(batched.parameters_RP, each.parameters_RP, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(*map(torch.stack, zip(*norms, strict=True)))
+    assert each.state_dict().keys() == batched.state_dict().keys()
+
+
+def test_a_batched_update_takes_as_many_operations_for_many_runs_as_for_one():
+    def operations(n_runs):
+        module = Toy(seeds=list(range(n_runs)))
+        optimizer = flat(module, n_runs=n_runs, batched=True)
+        optimizer.backward(module(DATA[0]))
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+            optimizer.step([0.01] * n_runs, 0.05)
+        return sum(event.name.startswith("aten::") for event in profile.events())
+
+    assert operations(16) == operations(1)
+
+
 def test_a_diverged_run_leaves_the_others_alone():
     broken, whole = Toy(seeds=[0, 1]), Toy(seeds=[0, 1])
     with torch.no_grad():
@@ -106,6 +142,27 @@ def test_a_saved_state_continues_bit_for_bit():
     resumed.load_state_dict(state)
     train(second, resumed, [0.01])
     assert torch.equal(optimizer.parameters_RP, resumed.parameters_RP)
+
+
+class OneOfTwo(Ranks):
+    """A process of two that has nothing to say to the other."""
+
+    def __init__(self, rank):
+        self.size, self.rank = 2, rank
+
+
+def test_a_part_of_the_moments_is_loaded_from_whole_ones():
+    whole = Toy(seeds=[0, 1])
+    optimizer = flat(whole, n_runs=2)
+    train(whole, optimizer, [0.01, 0.02])
+    state = optimizer.state_dict()
+    parts = [flat(Toy(seeds=[0, 1]), n_runs=2, ranks=OneOfTwo(rank)) for rank in (0, 1)]
+    for part in parts:
+        part.load_state_dict(state)
+        assert torch.equal(part.own_state()["parameters_RP"], state["parameters_RP"])
+    joined = torch.cat([part.own_state()["mean_RP"] for part in parts], 1)
+    assert torch.equal(joined[:, : state["mean_RP"].shape[1]], state["mean_RP"])
+    assert parts[0].own_state()["mean_RP"].numel() < state["mean_RP"].numel()
 
 
 def test_refuses_a_state_of_another_shape():

@@ -1,15 +1,21 @@
 """Runs of different seeds, rates, schedules and lengths side by side are what each is alone, to the bit."""
 
+import threading
 from dataclasses import replace
 
 import pytest
 
 from scaling_harness.config.schema import ConstantSchedule, WsdSchedule
+from scaling_harness.errors import CannotTrainHereError
 from scaling_harness.execution.execute import execute
 from scaling_harness.execution.signals import Stop
+from scaling_harness.plan import memory
 from scaling_harness.plan.plan import Job
 from scaling_harness.record.store import Store
+from scaling_harness.training import trainer
+from scaling_harness.training.distributed import Ranks
 from scaling_harness.training.oversight import Interrupted
+from scaling_harness.training.run_stack import Stack
 from scaling_harness.training.trainer import train
 from sweeps.planning.expand import resolve_all
 
@@ -167,3 +173,49 @@ def test_a_run_that_diverges_is_recorded_at_once_and_the_others_go_on(mixed, alo
     assert store.read(bad.run_id).losses == {}
     go_on(job, store)
     assert outcome(job, store) == alone(job)
+
+
+@pytest.mark.parametrize("model", [(), ("model=standard", "model.n_head=2"), ("model=gpt2", "model.d_head=16")])
+@pytest.mark.parametrize("micro_batch", [None, 3])
+def test_a_step_never_waits_for_its_device(make_plan, model, micro_batch):
+    """On a device without values, reading one is an error; its operations are those of a GPU."""
+    plan = make_plan(*model, "budget.batch_tokens=256")
+    runtime = replace(plan.config.runtime, device="meta", micro_batch=micro_batch)
+    stack = Stack([plan], runtime, Ranks(), "meta")
+    loss_R, norm_R = stack.step(0)
+    assert (loss_R.device.type, norm_R.device.type) == ("meta", "meta")
+    with pytest.raises(RuntimeError):
+        loss_R.item()
+
+
+def test_batches_gathered_ahead_change_nothing(mixed, alone, tmp_path, monkeypatch):
+    """As on a GPU, also when runs leave and at a resume; afterwards no thread is left."""
+    monkeypatch.setattr(Stack, "_on_gpu", True)
+    job, store = mixed(*SHAPES["mup"]), Store(tmp_path / "stack")
+    with pytest.raises(Interrupted):
+        go_on(job, store, Stopped(30, Interrupted("enough")))
+    go_on(job, store)
+    assert outcome(job, store) == alone(job)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("batches")]
+
+
+def test_a_batch_that_would_not_fit_is_cut_and_recorded(mixed, tmp_path, monkeypatch):
+    job, store = mixed(*SHAPES["mup"]), Store(tmp_path / "stack")
+    bigger = replace(job.runs[0], batch_tokens=4 * 32)
+    room = memory.PROCESS_BYTES + memory.run_bytes(bigger, 2)
+    monkeypatch.setattr(trainer, "machine_bytes", lambda: room)
+    (record,) = train(Job((bigger,)), bigger.config.runtime, store, Stopped())
+    assert record.runtime["micro_batch"] == 2
+
+
+def test_recomputed_activations_train_to_the_same_bits(mixed, alone, tmp_path):
+    job, store = mixed(*SHAPES["mup"]), Store(tmp_path / "stack")
+    go_on(job, store, recompute_activations=True)
+    assert outcome(job, store) == alone(job)
+
+
+def test_a_module_whose_blocks_are_unknown_cannot_recompute(make_plan, tmp_path):
+    plan = make_plan("model=gpt2", "model.d_head=16")
+    runtime = replace(plan.config.runtime, recompute_activations=True)
+    with pytest.raises(CannotTrainHereError, match="is for the built-in decoder"):
+        train(Job((plan,)), runtime, Store(tmp_path), Stopped())

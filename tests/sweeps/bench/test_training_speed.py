@@ -1,6 +1,7 @@
 """The plain baseline against what its architecture must be, and the benchmark around it. Never wall times."""
 
 import dataclasses
+import functools
 import json
 import os
 import threading
@@ -15,7 +16,8 @@ from scaling_harness.models.decoder import Decoder
 from scaling_harness.models.registry import describe
 from scaling_harness.plan.plan import Job
 from scaling_harness.record.store import Store
-from sweeps.bench import plain_gpt2, timed_process, training_speed
+from scaling_harness.training.run_stack import Stack
+from sweeps.bench import device_speed, plain_gpt2, timed_process, training_speed
 from sweeps.bench.timed_process import Sample
 from sweeps.bench.training_speed import Round, Shape, n_cores
 from sweeps.bench.training_speed_table import rows
@@ -110,3 +112,41 @@ class _Thread(threading.Thread):
 def test_bench_train_refuses_sizes_that_are_none(capsys):
     assert main(["bench", "train", "--sizes=small"]) == 2
     assert "--sizes is 'small'" in capsys.readouterr().err
+
+
+def test_a_device_is_measured_beside_the_plain_loop_compiled_and_not(tiny, monkeypatch, capsys):
+    """On the CPU, whose peak is unknown; a stack whose memory ends is a row too."""
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
+    step, overrides = Stack.step, [word for word in tiny if not word.startswith(("budget", "model"))]
+
+    def step_unless_large(stack, i):
+        if len(stack.runs) == 3:
+            raise torch.OutOfMemoryError("as a GPU says it")
+        return step(stack, i)
+
+    monkeypatch.setattr(Stack, "step", step_unless_large)
+    small = ["--device=cpu", "--sizes=2e4", "--batches=512", "--seconds=0.01", "--stack=2,3"]
+    assert main(["bench", "train", *overrides, *small, "--json"]) == 0
+    plain, compiled, two, three = json.loads(capsys.readouterr().out)
+    assert [row["side"] for row in (plain, compiled, two, three)] == ["plain", "plain compiled", "ours", "ours"]
+    assert three["tokens_per_s"] is None
+    for row in (plain, compiled, two):
+        assert row["flops_6nd_per_s"] == pytest.approx(6 * row["n_params"] * row["tokens_per_s"])
+        assert row["flops_matmul_per_s"] > row["flops_6nd_per_s"]
+        assert row["utilisation"] is None
+    assert 1e4 < plain["n_params"] < 4e4
+    rows = [device_speed.DeviceSpeed(**row) for row in (plain, three)]
+    device_speed.print_device_speed(rows, "cpu")
+    said = capsys.readouterr().out
+    assert "does not fit" in said
+    assert "CPU: MFU is matmul FLOPs a second over an unknown peak" in said
+
+
+def test_bench_train_without_the_gpu_says_so(capsys, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert main(["bench", "train", "--device=cuda"]) == 2
+    assert "finds no CUDA device here: run this on a machine with an NVIDIA GPU" in capsys.readouterr().err
+    assert main(["bench", "train", "--device=cuda", "--rounds=2"]) == 2
+    assert "leave --rounds out" in capsys.readouterr().err
+    assert main(["bench", "train", "--stack=1,2"]) == 2
+    assert "--stack is '1,2'" in capsys.readouterr().err

@@ -133,12 +133,16 @@ def header_of(name):
     return header
 
 
+N_TOKENS = {1024: 3_731_910, 2048: 3_035_687}
+"""Training tokens of the embedded corpus by the size of its vocabulary."""
+
+
 def prepared_or_stand_in(data, extra_sets, data_dir):
     """Bytes are prepared; a BPE of the embedded corpus takes a minute, and planning wants no more than its sizes."""
     if not (isinstance(data, TextData) and data.tokenizer.kind == "bpe"):
         return prepare(data, extra_sets, data_dir)
-    vocab_size, nowhere = data.tokenizer.vocab_size, data_dir
-    return DataInfo("id", "sotu", vocab_size, 3 * 10**6, 10**5, nowhere, nowhere, nowhere, 236, (), 3.5, nowhere, 10**5)
+    V, nowhere = data.tokenizer.vocab_size, data_dir
+    return DataInfo("id", "sotu", V, N_TOKENS[V], 10**5, nowhere, nowhere, nowhere, 236, (), 3.5, nowhere, 10**5)
 
 
 @pytest.mark.parametrize("name", [name for name in SWEEPS if OF_PAPERS not in name])
