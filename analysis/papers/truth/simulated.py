@@ -1,6 +1,6 @@
 """Sweeps simulated from learner curves of known form: how often the intervals of each law hold what is true.
 
-The design is that of the trained sweeps: four budgets fitted, one of ten times the largest forecast. Every sweep draws
+The design is like that of truth/walk: four budgets fitted, one of ten times the largest forecast. Every sweep draws
 its own E, exponents and size of the reducible loss. Intervals of parameters are those of normal draws from the
 covariance of the fit.
 """
