@@ -176,7 +176,8 @@ def _parameters(form: FittedForm, truth: Mapping[str, Array], rng: np.random.Gen
     values, vectors = np.linalg.eigh(form.covariance_KPP)
     root_KPP = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
     normal = rng.standard_normal((DRAWS, *form.z_KP.shape))
-    draws = [_quantities(form, form.z_KP + np.einsum("kpq,kq->kp", root_KPP, each)) for each in normal]
+    with np.errstate(over="ignore", invalid="ignore"):  # where a parameter is hardly identified
+        draws = [_quantities(form, form.z_KP + np.einsum("kpq,kq->kp", root_KPP, each)) for each in normal]
     found = _quantities(form, form.z_KP)
     scored: dict[str, float] = {}
     for name in found:
