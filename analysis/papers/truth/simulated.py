@@ -1,6 +1,6 @@
 """Sweeps simulated from learner curves of known form: how often the intervals of each law hold what is true.
 
-The design is that of the trained sweeps: four budgets fitted, one of ten times the largest forecast. Every sweep draws
+The design is like that of truth/walk: four budgets fitted, one of ten times the largest forecast. Every sweep draws
 its own E, exponents and size of the reducible loss. Intervals of parameters are those of normal draws from the
 covariance of the fit.
 """
@@ -176,7 +176,8 @@ def _parameters(form: FittedForm, truth: Mapping[str, Array], rng: np.random.Gen
     values, vectors = np.linalg.eigh(form.covariance_KPP)
     root_KPP = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
     normal = rng.standard_normal((DRAWS, *form.z_KP.shape))
-    draws = [_quantities(form, form.z_KP + np.einsum("kpq,kq->kp", root_KPP, each)) for each in normal]
+    with np.errstate(over="ignore", invalid="ignore"):  # where a parameter is hardly identified
+        draws = [_quantities(form, form.z_KP + np.einsum("kpq,kq->kp", root_KPP, each)) for each in normal]
     found = _quantities(form, form.z_KP)
     scored: dict[str, float] = {}
     for name in found:

@@ -90,6 +90,9 @@ def tables_curves(truths):
 
 
 def test_simulated_sweeps_are_scored_and_kept(monkeypatch, tmp_path):
+    whole = json.loads(tables.SIMULATED.read_text())
+    assert whole["sweeps"] == 2000
+    assert {row["learner"] for row in whole["rows"]} == set(LEARNERS)
     monkeypatch.setattr("analysis.papers.truth.simulated.LEARNERS", {"chinchilla": LEARNERS["chinchilla"]})
     monkeypatch.setattr("analysis.papers.truth.simulated.DRAWS", 20)
     found = scores(3)

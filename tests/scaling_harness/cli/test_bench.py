@@ -15,6 +15,7 @@ def test_bench_coverage_prints_a_row_for_each_method(capsys):
 def test_bench_says_what_it_does_not_know(capsys):
     assert main(["bench", "coverage", "--scenarios=mars"]) == 2
     assert main(["bench", "fit", "--share=0"]) == 2
+    assert main(["bench", "truth", "--sweeps=0"]) == 2
     assert "--share is 0.0" in capsys.readouterr().err
 
 
