@@ -107,7 +107,7 @@ def _of_size(steps: pd.DataFrame, resamples: int, rng: np.random.Generator) -> l
 def _point(rows: pd.DataFrame) -> Point | str:
     """The hyperbola of one size and loss; or why these steps do not give one."""
     kept = rows.loc[rows["problem"].isna()]
-    said = "; ".join(f"{b:g} tokens: {p}" for b, p in zip(rows["B"], rows["problem"], strict=True) if p)
+    said = "; ".join(f"{b:g} tokens: {p}" for b, p in zip(rows["B"], rows["problem"], strict=True) if pd.notna(p))
     said = f" ({said})" if said else ""
     if len(kept) < MIN_BATCHES:
         return f"{len(kept)} of {len(rows)} batches give steps: a hyperbola needs {MIN_BATCHES}{said}"

@@ -39,7 +39,7 @@ class Vocabulary:
         return (N + self.power * self.omega * N**self.power) / self.total(N)
 
     def bend(self, n_params: ArrayLike) -> Array:
-        """D ln s / d ln N."""
+        """Slope d ln s / d ln N."""
         v = self.omega * np.asarray(n_params, float) ** (self.power - 1)
         return -(1 - self.power) * v * (self.power / (1 + self.power * v) - 1 / (1 + v))
 
@@ -86,7 +86,7 @@ def fit_vocabulary(n_params: ArrayLike, n_total: ArrayLike, power: float | None 
 
 
 def local_exponent(vocabulary: Vocabulary, alpha: ArrayLike, beta: ArrayLike, n_params: ArrayLike) -> Array:
-    """G = d ln N_opt / d ln C where the best size is N, neither counting the vocabulary.
+    """Local exponent g = d ln N_opt / d ln C where the best size is N, neither counting the vocabulary.
 
     1/g = 1 + (alpha s - d ln s / d ln N) / beta, which is Pearce and Song's formula at a power of 1/3. It depends on
     omega, the power, alpha and beta alone, and is beta / (alpha + beta) without a vocabulary. Draws of alpha and beta
@@ -114,7 +114,7 @@ def mean_exponent(vocabulary: Vocabulary, params: Mapping[str, ArrayLike], n_low
 
 
 def loss_slope(vocabulary: Vocabulary, params: Mapping[str, ArrayLike], n_params: ArrayLike) -> Array:
-    """K = d ln L_opt / d ln C where the best size is N: only the term in D moves (envelope theorem)."""
+    """Slope k = d ln L_opt / d ln C where the best size is N: only the term in D moves (envelope theorem)."""
     B, beta, E = (np.asarray(params[name], float) for name in ("B", "beta", "E"))
     N = np.asarray(n_params, float)
     term_d = B * (compute_of_best(vocabulary, params, N) / (FLOPS_PER_PARAM_TOKEN * N)) ** -beta

@@ -80,13 +80,18 @@ def write_page(paper: Paper, figures: tuple[Figure, ...], sweeps: Mapping[str, P
     return directory / PAGE
 
 
+def _sentence(error: Exception) -> str:
+    """An error's message with a capital and a full stop."""
+    return f"{str(error)[:1].upper()}{str(error)[1:]}."
+
+
 def _beside(each: PaperTable, evidence_of: Any) -> dict[str, Any]:
     """A table as the template takes it; of runs that do not feed it, why there is none."""
     words = {"title": f"Table {each.name}: {each.title}", "see": each.see}
     try:
         cells = each.table(evidence_of(each.needs))
     except HarnessError as error:
-        return words | {"reason": sentence(error)}
+        return words | {"reason": _sentence(error)}
     return words | {"rows": table(tuple(cells.columns), cells.astype(str).to_numpy().tolist()), "csv": csv_link(cells)}
 
 
@@ -97,15 +102,10 @@ def _shown(key: str, figure: Figure, evidence_of: Any) -> dict[str, Any]:
     try:
         rows = figure.table(evidence_of(figure.needs))
     except HarnessError as error:  # runs that do not feed it, or a sweep of which none has finished
-        return words | {"reason": sentence(error)}
+        return words | {"reason": _sentence(error)}
     return words | {
         "svg": Markup(inline_svg(drawn(figure, rows), name)),
         "csv": csv_link(rows),
         "found": figure.found(rows),
         "command": f"scaling-harness reproduce {key} --figure {figure.name}",
     }
-
-
-def sentence(error: Exception) -> str:
-    """An error's message with a capital and a full stop."""
-    return f"{str(error)[:1].upper()}{str(error)[1:]}."

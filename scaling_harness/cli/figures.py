@@ -80,7 +80,9 @@ def _print(drawn: "list[Drawn]", args: Namespace) -> int:
 def _of_paper(args: Namespace) -> int:
     """Draw figures of a paper, or list them."""
     from analysis.papers.draw import write_figures
+    from analysis.papers.figure import to_train
     from analysis.papers.registry import paper_named
+    from analysis.report.draw import Drawn
 
     if args.columns or args.best_of or args.count != DEFAULT_COUNT:
         raise UserError(
@@ -95,13 +97,14 @@ def _of_paper(args: Namespace) -> int:
         ]
         _list(rows, args.json)
         return 0
-    if args.runs is None:
-        wanted = tuple(figure for figure in wanted if not figure.needs)
-        if not wanted:
-            raise UserError(f"name runs to draw, as in `scaling-harness figures RUNS --paper {paper.key} --figure 2`")
+    without = [] if args.runs else [figure for figure in wanted if figure.needs]
+    if len(without) == len(wanted):
+        raise UserError(f"name runs to draw, as in `scaling-harness figures RUNS --paper {paper.key} --figure 2`")
     evidence = paper.read([find_runs(args.runs, args.runs_dir)] if args.runs else [])
-    drawn = write_figures(paper.key, wanted, evidence, args.out, args.format.split(","))
-    return _print(drawn, args)
+    fed = [figure for figure in wanted if figure not in without]
+    drawn = write_figures(paper.key, fed, evidence, args.out, args.format.split(","))
+    unfed = [Drawn(figure.name, (), f"it needs runs: name them, from {to_train(figure.needs)}") for figure in without]
+    return _print(drawn + unfed, args)
 
 
 def _list(rows: list[dict[str, str]], as_json: bool) -> None:

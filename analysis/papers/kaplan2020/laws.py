@@ -33,6 +33,16 @@ def _predicted(name: str) -> Callable[[Evidence], str]:
     return said
 
 
+def _alpha_b(evidence: Evidence) -> str:
+    """The exponent, and how many losses it leaves out and why."""
+    left_out = [each.problem for each in evidence.critical.hyperbolas if each.problem]
+    said = f"{evidence.b_crit.derived['alpha_B']:.3f}"
+    if not left_out:
+        return said
+    total, first = len(evidence.critical.hyperbolas), left_out[0].split(" (")[0]
+    return f"{said}; {len(left_out)} of {total} losses left out, the first as {first}"
+
+
 def _slope(envelope: pd.DataFrame, y: str) -> str:
     return f"{exponent(envelope, 'C', y):.3f}"
 
@@ -58,7 +68,7 @@ ASKED: tuple[Asked, ...] = (
         EXPONENT,
     ),
     ("L(C_min), alpha_C (1.3)", ".050", BOTH, lambda e: f"{e.compute_law_at_least.params['alpha']:.3f}", EXPONENT),
-    ("B_crit(L), alpha_B (1.4)", ".21", BY_BATCH, lambda e: f"{e.b_crit.derived['alpha_B']:.3f}", EXPONENT),
+    ("B_crit(L), alpha_B (1.4)", ".21", BY_BATCH, _alpha_b, EXPONENT),
     ("L(N, S_min), alpha_N (1.6)", ".077", BOTH, lambda e: f"{e.steps_law_at_least.params['alpha']:.3f}", EXPONENT),
     ("L(N, S_min), alpha_S (1.6)", ".76", BOTH, lambda e: f"{e.steps_law_at_least.params['beta']:.3f}", EXPONENT),
     ("loss of efficient training over the converged (B.5)", "1.10", BOTH, _above, "yes: it has no unit"),

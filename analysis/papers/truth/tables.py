@@ -104,8 +104,8 @@ def _reducible(kind: str) -> Figure:
     draw: Callable[[Axes, pd.DataFrame], Axes] = drawing({kind: panel})
     return Figure(
         name=str(list(SOURCES).index(kind) + 1),
-        title=f"reducible loss on {WORDS[kind]}",
-        see="a straight line, if the loss above E is a power law of compute",
+        title=f"Reducible loss on {WORDS[kind]}",
+        see="a straight line, if the loss above E is a power law of compute.",
         visible="L - E is measured against the true law of each next token: drawn targets add no noise",
         needs=(SOURCES[kind],),
         data=data,

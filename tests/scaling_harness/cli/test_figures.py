@@ -65,3 +65,13 @@ def test_figures_of_a_paper_are_drawn_by_their_number_or_refused_with_what_to_tr
     ):
         assert call("figures", *refused) == 2
         assert why in capsys.readouterr().err
+
+
+def test_without_runs_closed_forms_are_drawn_and_the_rest_says_what_it_lacks(call, capsys, in_a_folder):
+    asked = ("--paper", "pearce2024", "--format", "svg", "--out", "mine")
+    assert call("figures", *asked, "--figure", "2,5") == 1
+    said = capsys.readouterr()
+    assert said.out.split() == ["mine/pearce2024-figure-2.svg", "mine/pearce2024-figure-2.csv"]
+    assert said.err == (
+        "5: it needs runs: name them, from the sweep pearce/ladder: `scaling-harness sweep run pearce/ladder`\n"
+    )
