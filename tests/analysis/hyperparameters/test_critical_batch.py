@@ -108,7 +108,9 @@ def test_what_gives_no_hyperbola_is_said(exact):
 def test_a_batch_that_gives_steps_is_not_among_those_that_do_not(exact):
     steps = steps_to_loss(*exact)
     late = (steps["L"] == steps["L"].iloc[0]) & (steps["N"] == SIZES[0]) & (steps["B"] > BATCHES[2])
-    marked = steps.assign(problem=steps["problem"].mask(late, "never reached"))
+    marked = steps.assign(
+        problem=pd.array(steps["problem"].mask(late, "never reached"), dtype="str")
+    )  # as pandas infers
     said = str(critical_batches(marked, resamples=20).hyperbolas[0].problem)
     assert said.startswith(f"3 of {len(BATCHES)} batches give steps: a hyperbola needs 4 ({BATCHES[3]:g} tokens: never")
     assert "nan" not in said
