@@ -90,8 +90,9 @@ def vertex_shifts(
         N, D = group.N.to_numpy(), group.D.to_numpy()
         best = optimal_under(law_fit.cost, law_fit.law, columns, piece.train_flops)
         loss_Kn = law_fit.law.predict(columns, N=N, D=D)
-        shift_n.append(vertex_of(np.log(N), loss_Kn)[0] - np.log(best.n_params[:, 0]))
-        shift_d.append(vertex_of(np.log(D), loss_Kn)[0] - np.log(best.n_tokens[:, 0]))
+        with np.errstate(divide="ignore"):  # a law whose best size is 0 has no shift: it is infinite
+            shift_n.append(vertex_of(np.log(N), loss_Kn)[0] - np.log(best.n_params[:, 0]))
+            shift_d.append(vertex_of(np.log(D), loss_Kn)[0] - np.log(best.n_tokens[:, 0]))
     return np.stack(shift_n, axis=1), np.stack(shift_d, axis=1)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from analysis.fitting.estimate import Estimate
 from analysis.fitting.result import UNUSABLE
@@ -128,10 +129,16 @@ def answer(analysis: Analysis, aims: Sequence[Aim], unit: str, missing: int = 0)
     )
 
 
+def _unique_tokens(frame: pd.DataFrame) -> float | None:
+    """Distinct tokens of the runs' data; None if not known, or if there is no end of them: each run is one epoch."""
+    if not {"n_tokens", "epochs"} <= set(frame) or (frame["epochs"] == 1).all():
+        return None
+    return float((frame["n_tokens"] / frame["epochs"]).max())
+
+
 def _at(analysis: Analysis, forecast: Forecast) -> AtBudget:
     said = forecast.quantities
-    known = {"n_tokens", "epochs"} <= set(analysis.runs.frame)
-    unique = float((analysis.runs.frame.n_tokens / analysis.runs.frame.epochs).max()) if known else None
+    unique = _unique_tokens(analysis.runs.frame)
     epochs = said["n_tokens"].value / unique if unique else None
     flops, N, D, ratio, loss = (said[name] for name in QUANTITIES)
     return AtBudget(flops.value, N, D, ratio, loss, epochs)

@@ -54,7 +54,10 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         See `explain_os_errors`.
     """
     with explain_os_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except FileNotFoundError as error:  # below a broken link, or in /proc
+            raise UserError(f"cannot write {path}: {path.parent} cannot be made; choose another directory") from error
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as file:

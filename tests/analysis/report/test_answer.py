@@ -115,6 +115,8 @@ def test_tokens_that_there_are_not_are_said(analysis):
     assert "epochs of the bytes there are" in answer(few, (), "byte").next_steps[-1]
     unknown = dataclasses.replace(analysis, runs=dataclasses.replace(few.runs, frame=scarce.drop(columns="epochs")))
     assert answer(unknown, (), "byte").ten_times.epochs is None
+    endless = dataclasses.replace(few.runs, frame=scarce.assign(epochs=1.0))
+    assert answer(dataclasses.replace(analysis, runs=endless), (), "byte").ten_times.epochs is None
 
 
 def test_a_sweep_that_declares_the_mixture_is_answered_by_it(analysis):

@@ -1,9 +1,10 @@
 import errno
+from pathlib import Path
 
 import pytest
 
 from scaling_harness.errors import HarnessError, UserError
-from scaling_harness.record.atomic_files import explain_os_errors, read_jsonl, write_atomically, write_json
+from scaling_harness.record.atomic_files import explain_os_errors, read_jsonl, write_atomically, write_json, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -41,6 +42,11 @@ def test_a_file_where_a_directory_is_needed(tmp_path):
     (tmp_path / "runs").write_text("")
     with pytest.raises(UserError, match="a file stands where a directory is needed"):
         write_json(tmp_path / "runs" / "a.json", {})
+
+
+def test_a_folder_that_cannot_be_made():
+    with pytest.raises(UserError, match="cannot be made; choose another directory"):
+        write_text(Path("/proc/nowhere/file"), "x")
 
 
 @pytest.mark.parametrize(
