@@ -154,13 +154,6 @@ def _found_warmup(table: pd.DataFrame) -> str:
     return "Predicted, not trained: " + "; ".join(said) + " (paper, trained: 43 %)."
 
 
-class _AnyPanel(dict[str, Panel]):
-    """One panel a size, whatever sizes there are."""
-
-    def __missing__(self, key: str) -> Panel:
-        return Panel(key, "tokens, {unit}s", "batch, {unit}s", y_as=style.short)
-
-
 def _law_rows(evidence_of: Callable[[tuple[str, ...]], Any]) -> list[LawRow]:
     """The local batch at the end of training; and what is not measured."""
     try:
@@ -204,7 +197,7 @@ FIGURE_WARMUP = Figure(
     "a rule applied to the measured local batch; no run was trained with it.",
     NEEDS,
     _figure_warmup,
-    drawing(_AnyPanel()),
+    drawing(Panel("", "tokens, {unit}s", "batch, {unit}s", y_as=style.short)),
     _found_warmup,
 )
 merrill2025 = Paper(

@@ -1,7 +1,7 @@
 """The table of a figure, and the one way it is drawn: curves, points with intervals, fits and the paper's own lines."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -59,11 +59,15 @@ def slope_through(panel: str, words: str, x: ArrayLike, y: ArrayLike, exponent: 
     return rows(panel, words, "paper", ends, np.exp(level + exponent * np.log(ends)))
 
 
-def drawing(panels: Mapping[str, Panel]) -> Callable[[Axes, pd.DataFrame], Axes]:
-    """The drawing of a figure with these panels: it takes the rows of one of them."""
+def drawing(panels: Mapping[str, Panel] | Panel) -> Callable[[Axes, pd.DataFrame], Axes]:
+    """The drawing of a figure with these panels: it takes the rows of one of them.
+
+    One Panel is for all there are, such as one a size, and each has its name as its title.
+    """
 
     def draw(ax: Axes, frame: pd.DataFrame) -> Axes:
-        panel = panels[str(frame["panel"].iloc[0])]
+        name = str(frame["panel"].iloc[0])
+        panel = replace(panels, title=name) if isinstance(panels, Panel) else panels[name]
         sized = frame.loc[frame["n_params"].notna(), "n_params"]
         shades = Shades(sized) if len(sized) else None
         for kind, of_kind in frame.groupby("kind", sort=False):

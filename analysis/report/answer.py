@@ -131,9 +131,10 @@ def answer(analysis: Analysis, aims: Sequence[Aim], unit: str, missing: int = 0)
 
 def _unique_tokens(frame: pd.DataFrame) -> float | None:
     """Distinct tokens of the runs' data; None if not known, or if there is no end of them: each run is one epoch."""
-    if not {"n_tokens", "epochs"} <= set(frame) or (frame["epochs"] == 1).all():
+    if not {"n_tokens", "epochs"} <= set(frame):
         return None
-    return float((frame["n_tokens"] / frame["epochs"]).max())
+    epochs = frame["epochs"].to_numpy(float)
+    return None if np.all(epochs == 1) else float((frame["n_tokens"].to_numpy(float) / epochs).max())
 
 
 def _at(analysis: Analysis, forecast: Forecast) -> AtBudget:
