@@ -43,6 +43,19 @@ class Estimate:
         half = float(stdtrit(len(sample) - 1, (1 + CI_LEVEL) / 2)) * stderr
         return cls(mean, stderr, (mean - half, mean + half))
 
+    @classmethod
+    def of_slope(cls, x: ArrayLike, y: ArrayLike) -> "Estimate":
+        """Slope of a least-squares line with Student's interval; the slope alone if there are two points."""
+        x, y = np.asarray(x, float), np.asarray(y, float)
+        centred, dof = x - x.mean(), len(x) - 2
+        slope = float(centred @ y / (centred @ centred))
+        if dof < 1:
+            return cls(slope)
+        squares = float(((y - y.mean() - slope * centred) ** 2).sum())
+        stderr = float((squares / dof / (centred @ centred)) ** 0.5)
+        half = float(stdtrit(dof, (1 + CI_LEVEL) / 2)) * stderr
+        return cls(slope, stderr, (slope - half, slope + half))
+
     def __format__(self, spec: str) -> str:
         """The value and its interval, each number by the format: f"{a:.2f}" is "0.51 [0.48, 0.54]"."""
         if not np.isfinite(self.value):

@@ -5,9 +5,10 @@ from argparse import ArgumentParser, Namespace
 
 from scaling_harness.cli._options import add_verbs
 
-HELP = "tokenise a corpus, list corpora, get a public table of runs"
+HELP = "tokenise a corpus, count its statistics, list corpora, get a public table of runs"
 ACTIONS = {
     "prepare": "scaling_harness.cli.data.prepare",
+    "statistics": "scaling_harness.cli.data.statistics",
     "list": "scaling_harness.cli.data.list_data",
     "get": "scaling_harness.cli.data.get",
 }

@@ -55,6 +55,36 @@ class Grammar:
             joint = pairs.reshape(-1, self._n_symbols) if is_right else pairs.sum(-1)
         return float(entropy(joint.ravel()) - entropy(joint.sum(-1)))
 
+    def block_entropies(self) -> np.ndarray:
+        """Mean entropy of a token given its place and those before it in its block of 2^l tokens, l = 0 to L, nats.
+
+        It is that of the symbol at the block's top and of its rules, over the number of tokens: the loss of a learner
+        that knows all rules up to level l.
+        """
+        tops = np.array([entropy(laws_PV).mean() for laws_PV in self._laws()])
+        n_tokens = 2.0 ** np.arange(self._n_levels + 1)
+        return (tops + (n_tokens - 1) * np.log(self._n_rules)) / n_tokens
+
+    def correlations(self) -> np.ndarray:
+        """Norm of the covariance of two tokens that a block of 2^l joins, l = 1 to L, mean over such pairs."""
+        left_VV, right_VV = self._pairs_VVV.sum(2), self._pairs_VVV.sum(1)
+        norms, paths_NVV = [], np.eye(self._n_symbols)[None]  # law of each token below a symbol, by the symbol
+        for laws_PV in self._laws()[1:]:
+            joint_PVV = np.tensordot(laws_PV, self._pairs_VVV, 1)
+            covariance_PVV = joint_PVV - joint_PVV.sum(2)[:, :, None] * joint_PVV.sum(1)[:, None]
+            of_pairs = np.einsum("iva,pvw,jwb->pijab", paths_NVV, covariance_PVV, paths_NVV, optimize=True)
+            norms.append(np.linalg.norm(of_pairs, 2, axis=(-2, -1)).mean())
+            paths_NVV = np.concatenate([left_VV @ paths_NVV, right_VV @ paths_NVV])
+        return np.array(norms)
+
+    def _laws(self) -> list[np.ndarray]:
+        """Law of the symbol at each place of each level, from the tokens up."""
+        left_VV, right_VV = self._pairs_VVV.sum(2), self._pairs_VVV.sum(1)
+        laws = [np.full((1, self._n_symbols), 1 / self._n_symbols)]
+        for _ in range(self._n_levels):
+            laws.append(np.stack([laws[-1] @ left_VV, laws[-1] @ right_VV], axis=1).reshape(-1, self._n_symbols))
+        return laws[::-1]
+
     def probs(self, tokens_WS: np.ndarray) -> np.ndarray:  # noqa: D102
         n_windows, n_tokens = tokens_WS.shape
         whole = self._n_sentences(n_tokens) * self._length

@@ -1,0 +1,150 @@
+"""The three regions of a learning curve, detected: guessing, a power law, the irreducible loss."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import optimize
+
+from analysis.arrays import Array
+from analysis.fitting.estimate import Estimate
+from analysis.laws.learning_curve import PARAMS, boundaries, bounded
+from scaling_harness.errors import HarnessError
+
+MIN_SIZES, MIN_IN_POWER_LAW = 6, 3
+SEEN = 2
+"""Data sizes that a region at either end needs to be called seen."""
+RESAMPLES = 200
+_BETAS = (0.2, 0.5, 1.0)
+
+
+@dataclass(frozen=True)
+class Regions:
+    """A bounded curve fitted to losses, and where its regions end."""
+
+    params: Mapping[str, float]
+    beta: Estimate
+    first: Estimate
+    """D where the power law begins."""
+    last: Estimate
+    """D where it ends; infinite if the irreducible loss is 0."""
+    n_guessing: int
+    n_power_law: int
+    n_irreducible: int
+    residual_rms: float
+
+    def sentence(self) -> str:
+        """Which regions were seen, in words."""
+        guessing = (
+            f"guessing up to D = {_short(self.first)} ({self.n_guessing} sizes)"
+            if self.n_guessing >= SEEN
+            else f"no guessing region: {self.n_guessing} sizes lie below D = {_short(self.first)}"
+        )
+        irreducible = (
+            f"the irreducible loss from D = {_short(self.last)} ({self.n_irreducible} sizes)"
+            if self.n_irreducible >= SEEN
+            else f"no irreducible region: {self.n_irreducible} sizes lie above D = {_short(self.last)}"
+        )
+        return f"{guessing}; a power law over {self.n_power_law} sizes, beta {self.beta:.2f}; {irreducible}"
+
+
+def _short(boundary: Estimate) -> str:
+    value = "infinity" if np.isinf(boundary.value) else f"{boundary.value:.2g}"
+    if boundary.ci95 is None:
+        return value
+    low, high = boundary.ci95
+    return f"{value} [{low:.2g}, {high:.2g}]"
+
+
+def detect_regions(curve: pd.DataFrame, uniform_nats: float, entropy: float | None = None, seed: int = 0) -> Regions:
+    """Fit the bounded curve by least squares of ln L and find its regions.
+
+    Parameters
+    ----------
+    curve : DataFrame
+        D and L, one row a data size.
+    uniform_nats : float
+        ln V, the loss of random guessing, which L_0 does not exceed.
+    entropy : float, optional
+        E, if it is known.
+    seed : int
+        Of the simulated curves that intervals come from.
+
+    Returns
+    -------
+    Regions
+
+    Raises
+    ------
+    HarnessError
+        Too few data sizes, all together or within the power law.
+    """
+    if (n := curve["D"].nunique()) < MIN_SIZES:
+        raise HarnessError(f"three regions need {MIN_SIZES} data sizes: there are {n}")
+    D, log_loss = curve["D"].to_numpy(float), np.log(curve["L"].to_numpy(float))
+    fitted = _Curve(D, uniform_nats, entropy)
+    theta, squares = fitted.solve(log_loss, fitted.starts(log_loss))
+    params = fitted.params(theta)
+    first, last = boundaries(params)
+    inside = (first <= D) & (last >= D)
+    if inside.sum() < MIN_IN_POWER_LAW:
+        raise HarnessError(
+            f"{inside.sum()} data sizes lie between D = {first:.3g} and {last:.3g}, where the loss falls fastest: the "
+            f"power-law region needs {MIN_IN_POWER_LAW}"
+        )
+    noise = float(np.sqrt(squares / max(1, len(D) - len(theta))))
+    drawn = np.random.default_rng(seed).standard_normal((RESAMPLES, len(D))) * noise + np.log(bounded(params, D))
+    again = [fitted.params(fitted.solve(each, [theta])[0]) for each in drawn]
+    ends = np.array([boundaries(each) for each in again])
+    return Regions(
+        params,
+        Estimate.from_draws(params["beta"], [each["beta"] for each in again]),
+        _boundary(first, ends[:, 0]),
+        _boundary(last, ends[:, 1]),
+        int((first > D).sum()),
+        int(inside.sum()),
+        int((last < D).sum()),
+        float(np.sqrt(squares / len(D))),
+    )
+
+
+def _boundary(value: float, draws: Array) -> Estimate:
+    """Percentile interval that may reach infinity."""
+    low, high = np.percentile(draws, [2.5, 97.5], method="nearest")
+    return Estimate(value, None, (float(low), float(high)))
+
+
+class _Curve:
+    """Parameters: ln D_0, ln beta, the place of L_0 between the largest loss and ln V, and ln E if it is not known."""
+
+    def __init__(self, D: Array, uniform_nats: float, entropy: float | None) -> None:
+        self.D, self.uniform, self.entropy = D, uniform_nats, entropy
+
+    def starts(self, log_loss: Array) -> list[Array]:
+        middles = np.quantile(np.log(self.D), [0.1, 0.5])
+        tail = [] if self.entropy is not None else [0.5 * np.exp(log_loss.min())]
+        return [np.array([m, np.log(b), 0.9 * self.uniform, *tail]) for m in middles for b in _BETAS]
+
+    def params(self, theta: Array) -> dict[str, float]:
+        limit = self.entropy if self.entropy is not None else float(theta[3])
+        return dict(zip(PARAMS, (limit, float(theta[2]), float(np.exp(theta[0])), float(np.exp(theta[1]))), strict=True))
+
+    def solve(self, log_loss: Array, starts: list[Array]) -> tuple[Array, float]:
+        x = np.log(self.D)
+        lowest = float(np.exp(log_loss.min()))
+        bottom = self.entropy if self.entropy is not None else lowest
+        low = [x.min() - 6, np.log(0.02), min(bottom, 0.99 * self.uniform)]
+        high = [x.max() + 6, np.log(4.0), self.uniform]
+        if self.entropy is None:
+            low, high = [*low, 0.0], [*high, lowest]
+
+        def residuals(theta: Array) -> Array:
+            return np.log(bounded(self.params(theta), self.D)) - log_loss
+
+        found = [
+            optimize.least_squares(residuals, np.clip(start, np.add(low, 1e-9), np.subtract(high, 1e-9)), bounds=(low, high))
+            for start in starts
+        ]
+        best = min(found, key=lambda each: each.cost)
+        return np.asarray(best.x), 2 * float(best.cost)
