@@ -144,6 +144,7 @@ def reducible_exponents(groups: Mapping[str, Group]) -> ReducibleExponents:
     Parameters
     ----------
     groups : mapping of str to Group
+        By name.
 
     Returns
     -------
@@ -158,7 +159,9 @@ def reducible_exponents(groups: Mapping[str, Group]) -> ReducibleExponents:
         if (n := group.frame["D"].nunique()) < MIN_POINTS:
             raise HarnessError(f"{name} has {n} data sizes: an exponent needs {MIN_POINTS}")
         if group.entropy is not None and group.frame["L"].min() <= group.entropy:
-            raise HarnessError(f"{name} has a loss below its known limit of {group.entropy:.4g} nats: nothing is left of it")
+            raise HarnessError(
+                f"{name} has a loss below its known limit of {group.entropy:.4g} nats: nothing is left of it"
+            )
     problem = _Problem(groups)
     dof = len(problem.log_loss) - problem.n_params
     if dof < 1:
@@ -270,5 +273,7 @@ def verdict(differences: Sequence[Difference]) -> str:
     unknown = [each for each in differences if not (each.equal or each.different)]
     if unknown:
         weakest = min(each.power for each in unknown)
-        words += f", {len(unknown)} not known: equal ones would be found equal with a probability of {weakest:.0%} at worst"
+        words += (
+            f", {len(unknown)} not known: equal ones would be found equal with a probability of {weakest:.0%} at worst"
+        )
     return words

@@ -15,7 +15,7 @@ from analysis.fitting.estimate import Estimate
 from scaling_harness.errors import HarnessError
 from scaling_harness.record.corpus_statistics import ContextEntropy, CorpusStatistics, LagCorrelation
 
-DRAWS = 2000
+DRAWS = 500
 WIDEST = 0.2
 """Largest distance of the bounds of an entropy, as a share of their mean; beyond it the tokens ran out."""
 ABOVE_NOISE = 3.0
@@ -44,10 +44,11 @@ class Prediction:
 
     def sentence(self) -> str:
         """The prediction in words."""
+        kind = "known" if self.limit_known else "fitted"
         return (
-            f"gamma {self.gamma:.2f} from contexts of {_span(self.contexts)} tokens, above "
-            f"{'the known' if self.limit_known else 'a fitted'} limit of {self.limit_nats:.3f} nats; beta {self.beta:.2f} from "
-            f"distances of {_span(self.lags)}: alpha_D = gamma / 2 beta = {self.alpha_d:.3f}"
+            f"gamma {self.gamma:.2f} from contexts of {_span(self.contexts)} tokens, above a {kind} limit of "
+            f"{self.limit_nats:.3f} nats; beta {self.beta:.2f} from distances of {_span(self.lags)}: alpha_D = "
+            f"gamma / 2 beta = {self.alpha_d:.3f}"
         )
 
 
@@ -120,10 +121,14 @@ def usable_entropies(statistics: CorpusStatistics) -> list[ContextEntropy]:
         if each.n < 1:
             continue
         if each.high - each.low > WIDEST * (each.high + each.low) / 2:
-            why = f"at n = {each.n} their bounds {each.low:.3g} and {each.high:.3g} lie too far apart: count more tokens"
+            why = (
+                f"at n = {each.n} their bounds {each.low:.3g} and {each.high:.3g} lie too far apart: count more tokens"
+            )
             break
         if statistics.entropy_rate is not None and each.low <= statistics.entropy_rate:
-            why = f"at n = {each.n} they have reached the limit of {statistics.entropy_rate:.4g} nats: no power law of n"
+            why = (
+                f"at n = {each.n} they have reached the limit of {statistics.entropy_rate:.4g} nats: no power law of n"
+            )
             break
         kept.append(each)
     if len(kept) < MIN_CONTEXTS:

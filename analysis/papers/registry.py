@@ -1,9 +1,11 @@
 """Every paper by its key: where a new one is entered."""
 
 from analysis.papers.besiroglu2024 import besiroglu2024
+from analysis.papers.cagnetta2026 import cagnetta2026
 from analysis.papers.czech2026 import czech2026
 from analysis.papers.figure import Paper
 from analysis.papers.hagele2024 import hagele2024
+from analysis.papers.hestness2017 import hestness2017
 from analysis.papers.hoffmann2022 import hoffmann2022
 from analysis.papers.kaplan2020 import kaplan2020
 from analysis.papers.mccandlish2018 import mccandlish2018
@@ -25,6 +27,8 @@ PAPERS: dict[str, Paper] = {
         besiroglu2024,
         czech2026,
         hagele2024,
+        hestness2017,
+        cagnetta2026,
         mccandlish2018,
         merrill2025,
         muennighoff2023,

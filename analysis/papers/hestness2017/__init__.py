@@ -1,4 +1,4 @@
-"""Hestness et al. 2017, Deep Learning Scaling is Predictable, Empirically: what the number of distinct tokens decides."""
+"""Hestness et al. 2017, Deep Learning Scaling is Predictable, Empirically: what distinct tokens decide."""
 
 from collections.abc import Callable
 from typing import Any
@@ -32,7 +32,7 @@ def _law_rows(evidence_of: Callable[[tuple[str, ...]], Any]) -> list[LawRow]:
             return f"not measured: {error}"
 
     def curve(evidence: Evidence) -> Any:
-        return evidence.curve(only_domain(evidence))
+        return evidence.limited_by_data(only_domain(evidence))
 
     return [
         LawRow(

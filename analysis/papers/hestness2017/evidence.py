@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.arrays import Array
 from analysis.comparing.paired_runs import read_records
 from analysis.fitting.estimate import Estimate
-from analysis.frontier.approach2_isoflop import MIN_SIZES, parabolas, vertex_of
+from analysis.frontier.approach2_isoflop import MIN_SIZES, vertex_of
 from analysis.papers.figure import LackingRunsError
 from analysis.runs.conventions import unit_of
 from analysis.runs.from_records import is_sweep
@@ -66,18 +66,24 @@ class Evidence:
         sizes = self.frame["vocab_size"].dropna().unique()
         return unit_of(int(sizes[0]) if len(sizes) == 1 else None)
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether any run saw its tokens more than once."""
+        return bool(np.asarray(self.frame["epochs"] > 1).any())
+
     @cached_property
     def cells(self) -> pd.DataFrame:
         """At each setting, D and N the best of further settings (rates), as means over seeds."""
         keys = [*SETTINGS, "D", "N"]
         means = self.frame.groupby([*keys, "recipe"], as_index=False).agg(
-            L=("L", "mean"), L_valid=("L_valid", "mean"), entropy=("entropy", "first"), vocab_size=("vocab_size", "first")
+            **{name: (name, "mean") for name in ("L", "L_valid", "still_falling")},
+            **{name: (name, "first") for name in ("entropy", "vocab_size")},
         )
         return means.loc[means.groupby(keys)["L_valid"].idxmin()].reset_index(drop=True)
 
     @cached_property
     def best(self) -> pd.DataFrame:
-        """A row for each setting and D: N_best (its parabola's if the best size lies inside the grid), L, inside, why."""
+        """A row for each setting and D: its best size and loss, see `_best`."""
         groups = self.cells.groupby([*SETTINGS, "D"])
         return pd.DataFrame([dict(zip([*SETTINGS, "D"], key, strict=True)) | _best(cell) for key, cell in groups])
 
@@ -94,6 +100,20 @@ class Evidence:
             raise LackingRunsError(f"no run is on {domain}")
         _, most = max(there.groupby(SETTINGS), key=lambda item: len(item[1]))
         return most.sort_values("D")
+
+    def limited_by_data(self, domain: str) -> pd.DataFrame:
+        """The same without the data sizes whose best run was still falling when its steps ended.
+
+        Raises
+        ------
+        LackingRunsError
+            None is left.
+        """
+        curve = self.curve(domain)
+        kept = curve.loc[~np.asarray(curve["still_falling"], bool)]
+        if kept.empty:
+            raise LackingRunsError(f"every best run on {domain} was still falling when its steps ended: train longer")
+        return kept
 
 
 def _row(record: RunRecord) -> dict[str, Any]:
@@ -112,6 +132,8 @@ def _row(record: RunRecord) -> dict[str, Any]:
         "D": float(distinct),
         "L": reported.loss_nats,
         "L_valid": valid.loss_nats,
+        "epochs": record.n_tokens / distinct,
+        "still_falling": distinct < record.n_tokens and (record.best is None or record.best.step >= record.n_steps),
         "entropy": np.nan if reported.entropy_nats is None else reported.entropy_nats,
         "vocab_size": record.data.get("vocab_size"),
     }
@@ -132,22 +154,28 @@ def _optimiser(optim: dict[str, Any]) -> str:
 
 
 def _best(cell: pd.DataFrame) -> dict[str, Any]:
-    """The best size of one D and its loss, and whether larger and smaller ones were worse."""
+    """The best size of one D and its loss, whether larger and smaller ones were worse, and whether it still fell.
+
+    N_best is that of the parabola through it if it lies inside the grid; if not, ``why`` says so.
+    """
     cell = cell.sort_values("N")
     at = int(cell["L_valid"].to_numpy().argmin())
     found = {"L": float(cell["L"].iloc[at]), "n_sizes": len(cell), "entropy": float(cell["entropy"].iloc[0])}
-    found |= {"vocab_size": cell["vocab_size"].iloc[0]}
+    found |= {"vocab_size": cell["vocab_size"].iloc[0], "still_falling": bool(cell["still_falling"].iloc[at] > 0)}
     near = cell.iloc[max(0, at - NEAREST) : at + NEAREST + 1]
     log_n, losses = np.log(near["N"].to_numpy(float)), np.log(near["L_valid"].to_numpy(float))
-    why = ""
-    if len(cell) < MIN_SIZES:
-        why = f"{len(cell)} sizes: a best one needs {MIN_SIZES}"
-    elif at in (0, len(cell) - 1):
-        why = f"the {'smallest' if at == 0 else 'largest'} size is the best: it may lie outside the grid"
-    elif parabolas(log_n, losses[None])[0, 2] <= 0:
-        why = "the parabola has no minimum"
-    n_best = float(cell["N"].iloc[at]) if why else float(np.exp(vertex_of(log_n, losses[None])[0][0]))
-    return found | {"N_best": n_best, "inside": not why, "why": why}
+    n_best = float(np.exp(vertex_of(log_n, losses[None])[0][0]))
+    why = _why_not(cell["N"].to_numpy(float), at, n_best)
+    return found | {"N_best": float(cell["N"].iloc[at]) if why else n_best, "inside": not why, "why": why}
+
+
+def _why_not(sizes: Array, at: int, n_best: float) -> str:
+    """Why a best size is none; "" if it is one."""
+    if len(sizes) < MIN_SIZES:
+        return f"{len(sizes)} sizes: a best one needs {MIN_SIZES}"
+    if at in (0, len(sizes) - 1):
+        return f"the {'smallest' if at == 0 else 'largest'} size is the best: the best one may lie outside the grid"
+    return "" if sizes[at - 1] < n_best < sizes[at + 1] else "the parabola has no minimum beside the best size"
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def regions_of(curve: pd.DataFrame) -> Regions:
 
 
 def kaplan_exponent(evidence: Evidence) -> Estimate:
-    """p of D ~ N^p at equal overfitting, by Kaplan's L(N, D) on the same runs."""
+    """Exponent p of D ~ N^p at equal overfitting, by Kaplan's L(N, D) on the same runs."""
     cells = evidence.cells.loc[evidence.cells["domain"] == only_domain(evidence)]
     return fit("kaplan_ln_d", cells, loss="log_squares", resamples=RESAMPLES).params["ratio"]
 
@@ -71,13 +71,14 @@ def _found_sizes(table: pd.DataFrame) -> str:
 
 def _regions(evidence: Evidence) -> pd.DataFrame:
     domain = only_domain(evidence)
-    curve = evidence.curve(domain)
+    every, curve = evidence.curve(domain), evidence.limited_by_data(domain)
     found, entropy = regions_of(curve), _entropy_of(curve)
     span = style.span(curve["D"], n=200)
     ends = float(span.min()), float(span.max())
     guess = float(np.log(curve["vocab_size"].iloc[0]))
     parts = [
         rows(domain, "best loss of each D", "points", curve["D"], curve["L"]),
+        *_left_out(domain, every),
         rows(domain, f"bounded power law, beta {found.beta:.2f}", "fit", span, bounded(found.params, span)),
         rows(domain, "random guess, ln V", "paper", ends, [guess] * 2),
     ]
@@ -93,8 +94,16 @@ def _regions(evidence: Evidence) -> pd.DataFrame:
     return tidy(parts, evidence.unit)
 
 
+def _left_out(panel: str, curve: pd.DataFrame) -> list[pd.DataFrame]:
+    """Data sizes whose losses the steps limit."""
+    falling = curve.loc[np.asarray(curve["still_falling"], bool)]
+    words = "still falling at its last step: left out"
+    return [] if falling.empty else [rows(panel, words, "points", falling["D"], falling["L"])]
+
+
 def _found_regions(table: pd.DataFrame) -> str:
-    points = table.loc[table["kind"] == "points"]
+    points = table.loc[(table["kind"] == "points") & ~table["series"].str.startswith("still falling")]
+    n_left = int(table["series"].str.startswith("still falling").sum())
     words = [str(s) for s in table["series"].unique() if str(s).startswith("power law ")]
     missing = [end for end in ("begins", "ends") if not any(f"power law {end}" in each for each in words)]
     not_seen = {"begins": "no guessing region within the data", "ends": "no irreducible region within the data"}
@@ -102,21 +111,25 @@ def _found_regions(table: pd.DataFrame) -> str:
     said = "; ".join([*words, *(not_seen[end] for end in missing)])
     return (
         f"The curve falls from {points['y'].max():.2f} nats, {points['y'].max() / guess:.0%} of a random guess, to "
-        f"{points['y'].min():.2f}; {said}."
+        f"{points['y'].min():.2f}; {said}"
+        + (f"; {n_left} data sizes are left out, whose best run was still falling at its last step." if n_left else ".")
     )
 
 
 def of_one_text(evidence: Evidence) -> ReducibleExponents:
     """Exponents by architecture and optimiser on the domain of most runs, one E."""
     domain = only_domain(evidence)
-    best = evidence.best.loc[evidence.best["domain"] == domain]
-    groups = {
-        f"{architecture}, {optimiser}": Group(part, domain, _entropy_of(part))
-        for (architecture, optimiser), part in best.groupby(["architecture", "optimiser"])
-    }
+    groups = {name: Group(part, domain, _entropy_of(part)) for name, part in _variants(evidence).items()}
     if len(groups) < 2:
         raise LackingRunsError(f"all runs on {domain} are of one architecture and optimiser, {next(iter(groups))}")
     return reducible_exponents(groups)
+
+
+def _variants(evidence: Evidence) -> dict[str, pd.DataFrame]:
+    """Losses of each architecture and optimiser on the domain of most runs, where the data limit them."""
+    best = evidence.best
+    kept = best.loc[(best["domain"] == only_domain(evidence)) & ~np.asarray(best["still_falling"], bool)]
+    return {f"{a}, {o}": part for (a, o), part in kept.groupby(["architecture", "optimiser"])}
 
 
 def of_domains(evidence: Evidence) -> ReducibleExponents:
@@ -126,7 +139,7 @@ def of_domains(evidence: Evidence) -> ReducibleExponents:
         raise LackingRunsError(f"all runs are of one domain, {domains[0]}")
     groups = {}
     for domain in domains:
-        curve = _without_guessing(evidence.curve(domain))
+        curve = _without_guessing(evidence.limited_by_data(domain))
         groups[domain] = Group(curve, domain, _entropy_of(curve))
     return reducible_exponents(groups)
 
@@ -154,14 +167,14 @@ def _reducible(evidence: Evidence, found: ReducibleExponents, curves: dict[str, 
 
 def _same_text(evidence: Evidence) -> pd.DataFrame:
     found = of_one_text(evidence)
-    best = evidence.best.loc[evidence.best["domain"] == only_domain(evidence)]
-    curves = {f"{a}, {o}": part for (a, o), part in best.groupby(["architecture", "optimiser"])}
-    return _reducible(evidence, found, curves)
+    return _reducible(evidence, found, _variants(evidence))
 
 
 def _by_domain(evidence: Evidence) -> pd.DataFrame:
     found = of_domains(evidence)
-    return _reducible(evidence, found, {name: _without_guessing(evidence.curve(name)) for name in found.exponents})
+    return _reducible(
+        evidence, found, {name: _without_guessing(evidence.limited_by_data(name)) for name in found.exponents}
+    )
 
 
 def _found_slopes(table: pd.DataFrame) -> str:
@@ -203,7 +216,7 @@ FIGURES = (
         "regions",
         "A learning curve from random guessing on",
         "flat near the loss of a random guess, then a power law; text ends before any irreducible region.",
-        "512 to 524,288 distinct bytes: the loss falls by half.",
+        "64 to 131,072 distinct bytes, where the best checkpoint comes before the last step; the loss falls by half.",
         TEXT,
         _regions,
         drawing(Panel("", DISTINCT, LOSS)),

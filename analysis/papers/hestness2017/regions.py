@@ -128,7 +128,9 @@ class _Curve:
 
     def params(self, theta: Array) -> dict[str, float]:
         limit = self.entropy if self.entropy is not None else float(theta[3])
-        return dict(zip(PARAMS, (limit, float(theta[2]), float(np.exp(theta[0])), float(np.exp(theta[1]))), strict=True))
+        return dict(
+            zip(PARAMS, (limit, float(theta[2]), float(np.exp(theta[0])), float(np.exp(theta[1]))), strict=True)
+        )
 
     def solve(self, log_loss: Array, starts: list[Array]) -> tuple[Array, float]:
         x = np.log(self.D)
@@ -143,7 +145,9 @@ class _Curve:
             return np.log(bounded(self.params(theta), self.D)) - log_loss
 
         found = [
-            optimize.least_squares(residuals, np.clip(start, np.add(low, 1e-9), np.subtract(high, 1e-9)), bounds=(low, high))
+            optimize.least_squares(
+                residuals, np.clip(start, np.add(low, 1e-9), np.subtract(high, 1e-9)), bounds=(low, high)
+            )
             for start in starts
         ]
         best = min(found, key=lambda each: each.cost)
