@@ -20,7 +20,7 @@ WIDEST = 0.2
 """Largest distance of the bounds of an entropy, as a share of their mean; beyond it the tokens ran out."""
 ABOVE_NOISE = 3.0
 """Correlations are used up to the first that is not so many times its error."""
-MIN_CONTEXTS, MIN_LAGS = 4, 4
+MIN_CONTEXTS, MIN_LAGS = 4, 3
 _GAMMAS = np.geomspace(0.02, 8.0, 240)
 
 

@@ -32,7 +32,8 @@ def _entropies(_evidence: object) -> pd.DataFrame:
         at, span = np.array([h.n for h in used], float), np.geomspace(1, n.max(), 60)
         power = at**-found.gamma.value
         c = float(power @ (middle - found.limit_nats) / (power @ power))
-        words = f"limit {found.limit_nats:.3f}, gamma {found.gamma:.2f}"
+        kind = "known" if found.limit_known else "fitted"
+        words = f"{kind} limit {found.limit_nats:.3f}, gamma {found.gamma:.2f}"
         parts.append(rows(panel, words, "fit", span, found.limit_nats + c * span**-found.gamma.value))
     return tidy(parts, "token")
 
@@ -144,7 +145,7 @@ def _compared(name: str, title: str, visible: str, needs: tuple[str, ...]) -> Fi
         visible,
         needs,
         _predicted,
-        drawing(Panel("", "D, distinct {unit}s", "L - E, nats/{unit}", y_as=style.short)),
+        drawing(Panel("", "D, distinct {unit}s", "L - E, nats/{unit}")),
         _found_predicted,
     )
 

@@ -17,8 +17,8 @@ from analysis.papers.hestness2017.figures import (
     of_domains,
     of_one_text,
     only_domain,
-    regions_of,
 )
+from analysis.papers.hestness2017.regions import regions_of
 from scaling_harness.errors import HarnessError
 
 

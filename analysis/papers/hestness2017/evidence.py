@@ -133,7 +133,7 @@ def _row(record: RunRecord) -> dict[str, Any]:
         "L": reported.loss_nats,
         "L_valid": valid.loss_nats,
         "epochs": record.n_tokens / distinct,
-        "still_falling": distinct < record.n_tokens and (record.best is None or record.best.step >= record.n_steps),
+        "still_falling": record.best.step >= record.n_steps if record.best else distinct < record.n_tokens,
         "entropy": np.nan if reported.entropy_nats is None else reported.entropy_nats,
         "vocab_size": record.data.get("vocab_size"),
     }

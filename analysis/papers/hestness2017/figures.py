@@ -10,9 +10,8 @@ from analysis.fitting.fit import fit
 from analysis.laws.learning_curve import bounded
 from analysis.papers.figure import Figure, LackingRunsError, PaperTable
 from analysis.papers.hestness2017.evidence import Evidence, size_law
-from analysis.papers.hestness2017.regions import Regions, detect_regions
+from analysis.papers.hestness2017.regions import beyond_guessing, entropy_of, regions_of
 from analysis.papers.tidy import Panel, drawing, rows, slope_through, tidy
-from scaling_harness.errors import HarnessError
 
 TEXT, KNOWN = ("hestness/text",), ("hestness/grammar",)
 SAME = ("hestness/architectures",)
@@ -26,16 +25,6 @@ RESAMPLES = 400
 def only_domain(evidence: Evidence) -> str:
     """The domain of most runs."""
     return str(evidence.frame["domain"].mode().iloc[0])
-
-
-def _entropy_of(curve: pd.DataFrame) -> float | None:
-    known = curve["entropy"].iloc[0]
-    return float(known) if np.isfinite(known) else None
-
-
-def regions_of(curve: pd.DataFrame) -> Regions:
-    """Regions of a curve from `Evidence.curve`."""
-    return detect_regions(curve, float(np.log(curve["vocab_size"].iloc[0])), _entropy_of(curve))
 
 
 def kaplan_exponent(evidence: Evidence) -> Estimate:
@@ -72,7 +61,7 @@ def _found_sizes(table: pd.DataFrame) -> str:
 def _regions(evidence: Evidence) -> pd.DataFrame:
     domain = only_domain(evidence)
     every, curve = evidence.curve(domain), evidence.limited_by_data(domain)
-    found, entropy = regions_of(curve), _entropy_of(curve)
+    found, entropy = regions_of(curve), entropy_of(curve)
     span = style.span(curve["D"], n=200)
     ends = float(span.min()), float(span.max())
     guess = float(np.log(curve["vocab_size"].iloc[0]))
@@ -119,7 +108,7 @@ def _found_regions(table: pd.DataFrame) -> str:
 def of_one_text(evidence: Evidence) -> ReducibleExponents:
     """Exponents by architecture and optimiser on the domain of most runs, one E."""
     domain = only_domain(evidence)
-    groups = {name: Group(part, domain, _entropy_of(part)) for name, part in _variants(evidence).items()}
+    groups = {name: Group(part, domain, entropy_of(part)) for name, part in _variants(evidence).items()}
     if len(groups) < 2:
         raise LackingRunsError(f"all runs on {domain} are of one architecture and optimiser, {next(iter(groups))}")
     return reducible_exponents(groups)
@@ -139,17 +128,9 @@ def of_domains(evidence: Evidence) -> ReducibleExponents:
         raise LackingRunsError(f"all runs are of one domain, {domains[0]}")
     groups = {}
     for domain in domains:
-        curve = _without_guessing(evidence.limited_by_data(domain))
-        groups[domain] = Group(curve, domain, _entropy_of(curve))
+        curve = beyond_guessing(evidence.limited_by_data(domain))
+        groups[domain] = Group(curve, domain, entropy_of(curve))
     return reducible_exponents(groups)
-
-
-def _without_guessing(curve: pd.DataFrame) -> pd.DataFrame:
-    try:
-        first = regions_of(curve).first.value
-    except HarnessError:
-        return curve
-    return curve.loc[curve["D"] >= first]
 
 
 def _reducible(evidence: Evidence, found: ReducibleExponents, curves: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -173,7 +154,7 @@ def _same_text(evidence: Evidence) -> pd.DataFrame:
 def _by_domain(evidence: Evidence) -> pd.DataFrame:
     found = of_domains(evidence)
     return _reducible(
-        evidence, found, {name: _without_guessing(evidence.limited_by_data(name)) for name in found.exponents}
+        evidence, found, {name: beyond_guessing(evidence.limited_by_data(name)) for name in found.exponents}
     )
 
 
@@ -249,7 +230,7 @@ FIGURES = (
         "each has an E of its own, known for the sources and fitted for texts, where it widens the interval.",
         DOMAINS,
         _by_domain,
-        drawing({"reducible": Panel("", "D, distinct tokens", "L - E, nats per token", y_as=style.short)}),
+        drawing({"reducible": Panel("", "D, distinct tokens", "L - E, nats per token")}),
         _found_slopes,
     ),
 )

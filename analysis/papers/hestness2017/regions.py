@@ -109,6 +109,26 @@ def detect_regions(curve: pd.DataFrame, uniform_nats: float, entropy: float | No
     )
 
 
+def entropy_of(curve: pd.DataFrame) -> float | None:
+    """Known E of a curve from `Evidence.curve`."""
+    known = float(curve["entropy"].iloc[0])
+    return known if np.isfinite(known) else None
+
+
+def regions_of(curve: pd.DataFrame) -> Regions:
+    """Regions of a curve from `Evidence.curve`."""
+    return detect_regions(curve, float(np.log(curve["vocab_size"].iloc[0])), entropy_of(curve))
+
+
+def beyond_guessing(curve: pd.DataFrame) -> pd.DataFrame:
+    """A curve from where the power law begins; all of it if no regions can be told apart."""
+    try:
+        first = regions_of(curve).first.value
+    except HarnessError:
+        return curve
+    return curve.loc[curve["D"] >= first]
+
+
 def _boundary(value: float, draws: Array) -> Estimate:
     """Percentile interval that may reach infinity."""
     low, high = np.percentile(draws, [2.5, 97.5], method="nearest")

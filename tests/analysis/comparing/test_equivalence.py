@@ -15,7 +15,7 @@ def runs(coefficient, beta, rng, E=1.0, noise=0.003):
 
 
 def rate(difference, noise, n=60):
-    """How often simulated pairs of curves are found equal; and the mean standard error and freedom of the difference."""
+    """Share of simulated pairs of curves found equal; standard error and freedom of their difference."""
     equal, errors = 0, []
     for seed in range(n):
         rng = np.random.default_rng(seed)

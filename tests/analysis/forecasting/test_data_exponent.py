@@ -45,9 +45,9 @@ def test_entropies_whose_bounds_part_and_correlations_in_noise_are_not_used():
     ("given", "message"),
     [
         (statistics(n=3), "gamma needs the entropies of 4 contexts, 3 can be used"),
-        (statistics(width=0.4), "at n = 2 their bounds .* lie too far apart: count more tokens"),
+        (statistics(width=0.4), "at n = 1 their bounds .* lie too far apart: count more tokens"),
         (statistics(gamma=9.0, known=True), "they have reached the limit of 0.9 nats: no power law"),
-        (statistics(error=0.01), "beta needs correlations above noise at 4 distances, there are 1"),
+        (statistics(error=0.01), "beta needs correlations above noise at 3 distances, there are 1"),
         (statistics(beta=0.0), "correlations do not fall with the distance"),
     ],
 )

@@ -14,6 +14,7 @@ from analysis.papers.draw import drawn
 from analysis.papers.figure import LackingRunsError
 from analysis.papers.page import write_page
 from scaling_harness.errors import UserError
+from scaling_harness.record.archive import locate
 from scaling_harness.record.record import BestCheckpoint, EvalLoss
 from tests.analysis.conftest import make_record, write_sweep
 
@@ -54,8 +55,8 @@ def test_the_prediction_stands_beside_the_exponent_of_the_runs(sweep):
     assert drawn(figure("grammar"), table).axes
 
 
-def test_the_archive_of_one_pass_is_of_the_tokens_counted(archive_standard):
-    evidence = Evidence.of([archive_standard])
+def test_the_archive_of_one_pass_is_of_the_tokens_counted():
+    evidence = Evidence.of([locate("archive:reproduce-standard")])
     assert evidence.statistics.label == "sotu"
     assert evidence.statistics.n_tokens > 10**6
 

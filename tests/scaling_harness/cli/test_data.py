@@ -2,6 +2,11 @@
 
 import json
 
+import numpy as np
+import pytest
+
+from scaling_harness.record.corpus_statistics import read_statistics
+
 
 def test_data_is_prepared_once_and_listed(tiny, call, capsys):
     assert call("data", "prepare", *tiny, "--json") == 0
@@ -24,3 +29,16 @@ def test_public_tables_are_listed_and_found(attempt, monkeypatch, tmp_path, tiny
     assert "put gemstones_hot.jsonl into" in err
     assert attempt("data", "get")[0] == 2
     assert attempt("data", "get", "nothing")[0] == 2
+
+
+def test_statistics_predict_the_exponent_or_say_why_not(attempt, tmp_path):
+    out = tmp_path / "grammar.json"
+    code, said, _ = attempt("data", "statistics", "data=grammar", "--out", str(out))
+    assert code == 0
+    assert "alpha_D = gamma / 2 beta = " in said
+    assert read_statistics(out).entropy_rate == pytest.approx(np.log(4), abs=1e-5)
+    few = ("--tokens", "2000", "--context", "32", "--longest", "3", "--json")
+    code, said, _ = attempt("data", "statistics", "data=walk", "data.n_nodes=24", "data.n_edges=60", *few)
+    assert code == 0
+    assert "no power law" in json.loads(said)["prediction"]
+    assert attempt("data", "statistics", "data=grammar", "--longest", "0")[0] == 2
