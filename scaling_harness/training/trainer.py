@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scaling_harness.config.schema import RuntimeConfig
-from scaling_harness.errors import CannotTrainHereError
+from scaling_harness.config.schema import BranchedSchedule, RuntimeConfig
+from scaling_harness.errors import CannotTrainHereError, HarnessError
 from scaling_harness.plan.memory import fitting_micro_batch, machine_bytes, refuse_too_large
 from scaling_harness.plan.plan import Job, Plan
 from scaling_harness.record.gradient_noise_scale import Measurement
@@ -88,6 +88,22 @@ def _that_fits(job: Job, runtime: RuntimeConfig, of_gpu: float | None, n_process
     return dataclasses.replace(runtime, micro_batch=fits)
 
 
+def _check_may_start(job: Job) -> None:
+    """Refuse runs whose first steps have another batch, unless their trunk's state is there."""
+    for run in job.runs:
+        if not isinstance(run.config.schedule, BranchedSchedule):
+            continue
+        if run.trunk is None:
+            raise CannotTrainHereError(
+                "a run of the schedule branched starts from another run's state: train it in a sweep whose grid has "
+                "trunk: true, as conf/sweep/merrill/branches.yaml"
+            )
+        raise HarnessError(
+            f"the state that {run.trunk} saved for {run.run_id} is missing or damaged: remove that run's folder in "
+            f"store/ and start the sweep again, which trains it anew"
+        )
+
+
 @dataclass
 class _UnreadSteps:
     """Losses and gradient norms of steps that have not been read back from the device."""
@@ -158,6 +174,8 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
             state, progress = usable
             self.stack.load_state_dict(state)
             self.step, reached = progress.step, progress.runs
+        else:
+            _check_may_start(self.job)
         self.ranks.wait()
         self.members = [
             _Member(run, self._open_curve(run, at.metrics_bytes), at.first_loss, at.wall_s, at.start)
