@@ -25,6 +25,8 @@ class RunProgress:
     """Its share of the seconds spent so far, over all attempts."""
     start: int = 0
     """Number of steps that its trunk took."""
+    recent: tuple[float, ...] = ()
+    """Losses of its last steps, from which divergence is judged."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ one.
 import contextlib
 import dataclasses
 import functools
+import math
 import time
 from dataclasses import dataclass, field
 
@@ -33,7 +34,9 @@ from scaling_harness.training.run_stack import Stack
 FLUSH_STEPS = 50
 """Number of steps whose losses stay on the device: reading each at once would make a GPU wait."""
 DIVERGED_FACTOR = 2.0
-"""A loss above this multiple of the first loss ends a run as diverged."""
+DIVERGED_STEPS = 10
+"""A run ends as diverged when its loss is no number, or the mean over the last steps is above a multiple of the first
+loss. That of one step may be: a batch of one context can be unlike all other text."""
 
 
 def train(job: Job, runtime: RuntimeConfig, store: Store, oversight: Oversight) -> list[RunRecord]:
@@ -124,6 +127,8 @@ class _Member:
     wall_s: float
     start: int
     """Number of steps that its trunk took."""
+    recent: list[float] = field(default_factory=list)
+    """Losses of the last steps, from which divergence is judged."""
     diverged: str | None = None
 
     def add(self, step: int, loss: float, norm: float) -> None:
@@ -132,9 +137,12 @@ class _Member:
             return
         if self.first_loss is None:
             self.first_loss = loss
-        if not loss <= DIVERGED_FACTOR * self.first_loss:
+        self.recent = [*self.recent, loss][-DIVERGED_STEPS:]
+        mean = math.fsum(self.recent) / len(self.recent)
+        if not mean <= DIVERGED_FACTOR * self.first_loss:
             limit = f"{DIVERGED_FACTOR:g} times its first, {self.first_loss:.4g}"
-            self.diverged = f"the loss was {loss:.4g} nats at step {step + 1}, above {limit}"
+            over = f"the mean of {len(self.recent)} steps was {mean:.4g}, above {limit}"
+            self.diverged = f"the loss was {loss:.4g} nats at step {step + 1}; {over}"
         if self.curve:
             self.curve.step(step + 1, *self.plan.spent(step + 1), loss, self.plan.lr_at(step), norm)
 
@@ -178,7 +186,7 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
             _check_may_start(self.job)
         self.ranks.wait()
         self.members = [
-            _Member(run, self._open_curve(run, at.metrics_bytes), at.first_loss, at.wall_s, at.start)
+            _Member(run, self._open_curve(run, at.metrics_bytes), at.first_loss, at.wall_s, at.start, list(at.recent))
             for run, at in zip(self.job.runs, reached, strict=True)
         ]
         self.clock = self.saved = time.monotonic()
@@ -275,7 +283,9 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
             for step, branch in member.plan.branches if member.curve and not member.diverged else ():
                 if step == self.step and not self.store.is_finished(branch):
                     self.oversight.confirm()
-                    progress = checkpoint.JobProgress(step, (checkpoint.RunProgress(0, member.first_loss, 0.0, step),))
+                    progress = checkpoint.JobProgress(
+                        step, (checkpoint.RunProgress(0, member.first_loss, 0.0, step, tuple(member.recent)),)
+                    )
                     path = self.store.snapshot_path(branch)
                     checkpoint.save(path, [member.plan], self.stack.state_dict([r]), progress)
                     n_snapshots += 1
@@ -335,7 +345,11 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
         self._count_time()
         reached = tuple(
             checkpoint.RunProgress(
-                member.curve.sync() if member.curve else 0, member.first_loss, member.wall_s, member.start
+                member.curve.sync() if member.curve else 0,
+                member.first_loss,
+                member.wall_s,
+                member.start,
+                tuple(member.recent),
             )
             for member in self.members
         )
