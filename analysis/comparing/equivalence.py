@@ -9,6 +9,7 @@ an outcome too: the runs are too few to tell, and the power says so.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,8 @@ from scaling_harness.errors import HarnessError, UserError
 
 MARGIN, LEVEL = 0.02, 0.05
 MIN_POINTS = 3
+_ZERO = 1e-3
+"""Nats, below which a fitted limit is none."""
 _QUANTILES = (np.arange(400) + 0.5) / 400
 
 
@@ -156,9 +159,9 @@ def reducible_exponents(groups: Mapping[str, Group]) -> ReducibleExponents:
         A group has too few data sizes, all together leave no freedom, or a loss is below a known E.
     """
     for name, group in groups.items():
-        if (n := group.frame["D"].nunique()) < MIN_POINTS:
+        if (n := len(np.unique(group.frame["D"]))) < MIN_POINTS:
             raise HarnessError(f"{name} has {n} data sizes: an exponent needs {MIN_POINTS}")
-        if group.entropy is not None and group.frame["L"].min() <= group.entropy:
+        if group.entropy is not None and np.min(group.frame["L"]) <= group.entropy:
             raise HarnessError(
                 f"{name} has a loss below its known limit of {group.entropy:.4g} nats: nothing is left of it"
             )
@@ -226,10 +229,11 @@ class _Problem:
         n = len(self.groups)
         low = np.concatenate([np.full(2 * n, -np.inf), np.zeros(len(self.free))])
         parts = (0.05, 0.5, 0.9) if self.free else (0.0,)
+        jacobian: Any = self.jacobian  # typed as a method's name alone
         found = min(
             (
                 optimize.least_squares(
-                    self.residuals, self._start(part), self.jacobian, bounds=(low, np.inf), x_scale="jac", xtol=1e-12
+                    self.residuals, self._start(part), jacobian, bounds=(low, np.inf), x_scale="jac", xtol=1e-12
                 )
                 for part in parts
             ),
@@ -239,7 +243,7 @@ class _Problem:
 
     def _result(self, theta: Array, squares: float) -> ReducibleExponents:
         n = len(self.groups)
-        moving = np.concatenate([np.ones(2 * n, bool), theta[2 * n :] > 1e-6])
+        moving = np.concatenate([np.ones(2 * n, bool), theta[2 * n :] > _ZERO])
         dof = len(self.x) - int(moving.sum())
         jacobian = self.jacobian(theta)[:, moving]
         covariance = np.linalg.pinv(jacobian.T @ jacobian)[n : 2 * n, n : 2 * n] * squares / dof
@@ -257,7 +261,7 @@ class _Problem:
             covariance,
             dof,
             float(np.sqrt(squares / len(self.x))),
-            tuple(name for name, value in fitted.items() if value <= 1e-6),
+            tuple(name for name, value in fitted.items() if value <= _ZERO),
         )
 
 

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+from numpy.typing import ArrayLike
 
 from analysis.comparing.equivalence import Group, reducible_exponents
 from analysis.comparing.paired_runs import read_records
@@ -127,7 +127,7 @@ def _of_one_pass(path: Path) -> Measured:
     return _above_zero(frame["D"], above, law.params["beta"], values["B"], words)
 
 
-def _above_zero(n_tokens: pd.Series, above: np.ndarray, exponent: Estimate, coefficient: float, words: str) -> Measured:
+def _above_zero(n_tokens: ArrayLike, above: np.ndarray, exponent: Estimate, coefficient: float, words: str) -> Measured:
     """Without the losses that noise took below the limit, which logarithmic axes cannot show."""
     kept = above > 0
-    return Measured(n_tokens.to_numpy(float)[kept], above[kept], exponent, coefficient, words)
+    return Measured(np.asarray(n_tokens, float)[kept], above[kept], exponent, coefficient, words)

@@ -84,8 +84,8 @@ class Evidence:
     @cached_property
     def best(self) -> pd.DataFrame:
         """A row for each setting and D: its best size and loss, see `_best`."""
-        groups = self.cells.groupby([*SETTINGS, "D"])
-        return pd.DataFrame([dict(zip([*SETTINGS, "D"], key, strict=True)) | _best(cell) for key, cell in groups])
+        keys = [*SETTINGS, "D"]
+        return pd.DataFrame([dict(cell[keys].iloc[0]) | _best(cell) for _, cell in self.cells.groupby(keys)])
 
     def curve(self, domain: str) -> pd.DataFrame:
         """Best losses of a domain with the architecture and optimiser that have most data sizes.

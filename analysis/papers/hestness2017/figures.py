@@ -34,7 +34,7 @@ def kaplan_exponent(evidence: Evidence) -> Estimate:
 
 
 def _sizes(evidence: Evidence) -> pd.DataFrame:
-    curve = evidence.curve(only_domain(evidence))
+    curve = evidence.limited_by_data(only_domain(evidence))
     inside = np.asarray(curve["inside"], bool)
     law = size_law(curve)
     span = style.span(curve["D"], n=40)
@@ -50,8 +50,8 @@ def _sizes(evidence: Evidence) -> pd.DataFrame:
 
 def _found_sizes(table: pd.DataFrame) -> str:
     line = table.loc[table["kind"] == "fit", "series"].iloc[0]
-    n_edge = int(table["series"].str.startswith("at the edge").sum())
-    n_inside = int((table["kind"] == "points").sum()) - n_edge
+    n_edge = int(np.sum(table["series"].str.startswith("at the edge")))
+    n_inside = int(np.sum(table["kind"] == "points")) - n_edge
     return (
         f"The best size grows as D to the power {line.split(': ')[1]}, from {n_inside} data sizes; at {n_edge} others "
         "the best lies at the edge of the sizes trained."
@@ -75,7 +75,7 @@ def _regions(evidence: Evidence) -> pd.DataFrame:
     if limit > 0:
         words = "fitted" if entropy is None else "known"
         parts.append(rows(domain, f"irreducible loss, {words}: {limit:.3f}", "paper", ends, [limit] * 2))
-    low, high = float(curve["L"].min()), guess
+    low, high = float(np.min(curve["L"])), guess
     for name, boundary in (("begins", found.first), ("ends", found.last)):
         if ends[0] <= boundary.value <= ends[1]:
             words = f"power law {name}: D = {style.short(boundary.value)}"
@@ -92,7 +92,7 @@ def _left_out(panel: str, curve: pd.DataFrame) -> list[pd.DataFrame]:
 
 def _found_regions(table: pd.DataFrame) -> str:
     points = table.loc[(table["kind"] == "points") & ~table["series"].str.startswith("still falling")]
-    n_left = int(table["series"].str.startswith("still falling").sum())
+    n_left = int(np.sum(table["series"].str.startswith("still falling")))
     words = [str(s) for s in table["series"].unique() if str(s).startswith("power law ")]
     missing = [end for end in ("begins", "ends") if not any(f"power law {end}" in each for each in words)]
     not_seen = {"begins": "no guessing region within the data", "ends": "no irreducible region within the data"}

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize
 
-from analysis.arrays import Array
+from analysis.arrays import Array, Rows
 from analysis.fitting.estimate import Estimate
 from analysis.laws.learning_curve import PARAMS, boundaries, bounded
 from scaling_harness.errors import HarnessError
@@ -80,19 +80,10 @@ def detect_regions(curve: pd.DataFrame, uniform_nats: float, entropy: float | No
     HarnessError
         Too few data sizes, all together or within the power law.
     """
-    if (n := curve["D"].nunique()) < MIN_SIZES:
-        raise HarnessError(f"three regions need {MIN_SIZES} data sizes: there are {n}")
-    D, log_loss = curve["D"].to_numpy(float), np.log(curve["L"].to_numpy(float))
-    fitted = _Curve(D, uniform_nats, entropy)
-    theta, squares = fitted.solve(log_loss, fitted.starts(log_loss))
+    fitted, log_loss = _fitted(curve, uniform_nats, entropy)
+    D, (theta, squares) = fitted.D, fitted.solve(log_loss, fitted.starts(log_loss))
     params = fitted.params(theta)
-    first, last = boundaries(params)
-    inside = (first <= D) & (last >= D)
-    if inside.sum() < MIN_IN_POWER_LAW:
-        raise HarnessError(
-            f"{inside.sum()} data sizes lie between D = {first:.3g} and {last:.3g}, where the loss falls fastest: the "
-            f"power-law region needs {MIN_IN_POWER_LAW}"
-        )
+    first, last, inside = _inside(params, D)
     noise = float(np.sqrt(squares / max(1, len(D) - len(theta))))
     drawn = np.random.default_rng(seed).standard_normal((RESAMPLES, len(D))) * noise + np.log(bounded(params, D))
     again = [fitted.params(fitted.solve(each, [theta])[0]) for each in drawn]
@@ -109,6 +100,25 @@ def detect_regions(curve: pd.DataFrame, uniform_nats: float, entropy: float | No
     )
 
 
+def _fitted(curve: pd.DataFrame, uniform_nats: float, entropy: float | None) -> "tuple[_Curve, Array]":
+    """What is to be fitted, and to which ln L."""
+    if (n := len(np.unique(curve["D"]))) < MIN_SIZES:
+        raise HarnessError(f"three regions need {MIN_SIZES} data sizes: there are {n}")
+    return _Curve(curve["D"].to_numpy(float), uniform_nats, entropy), np.log(curve["L"].to_numpy(float))
+
+
+def _inside(params: Mapping[str, float], D: Array) -> tuple[float, float, Rows]:
+    """Boundaries, and which data sizes lie between them."""
+    first, last = boundaries(params)
+    inside = (first <= D) & (last >= D)
+    if inside.sum() < MIN_IN_POWER_LAW:
+        raise HarnessError(
+            f"{inside.sum()} data sizes lie between D = {first:.3g} and {last:.3g}, where the loss falls fastest: the "
+            f"power-law region needs {MIN_IN_POWER_LAW}"
+        )
+    return first, last, inside
+
+
 def entropy_of(curve: pd.DataFrame) -> float | None:
     """Known E of a curve from `Evidence.curve`."""
     known = float(curve["entropy"].iloc[0])
@@ -123,7 +133,9 @@ def regions_of(curve: pd.DataFrame) -> Regions:
 def beyond_guessing(curve: pd.DataFrame) -> pd.DataFrame:
     """A curve from where the power law begins; all of it if no regions can be told apart."""
     try:
-        first = regions_of(curve).first.value
+        fitted, log_loss = _fitted(curve, float(np.log(curve["vocab_size"].iloc[0])), entropy_of(curve))
+        theta, _ = fitted.solve(log_loss, fitted.starts(log_loss))
+        first, _, _ = _inside(fitted.params(theta), fitted.D)
     except HarnessError:
         return curve
     return curve.loc[curve["D"] >= first]
