@@ -69,9 +69,9 @@ def n_levels(values: Array) -> int:
 
 
 def _is_free(law: Law, name: str) -> bool:
-    """Whether an exponent of the input is fitted, or its coefficient alone is."""
+    """Whether an exponent of the input is fitted, not its coefficient alone; or the law's own prediction takes it."""
     powers = [term.exponents[name] for term in law.terms if name in term.exponents]
-    return any(power not in law.fixed for power in powers)
+    return not powers or any(power not in law.fixed for power in powers)
 
 
 def _check_levels(law: Law, inputs: Mapping[str, Array]) -> None:

@@ -15,6 +15,7 @@ from analysis.laws.kaplan import (
 from analysis.laws.law import Law
 from analysis.laws.loglinear import loglinear
 from analysis.laws.muennighoff import muennighoff
+from analysis.laws.rosenfeld import rosenfeld
 from scaling_harness.errors import UserError
 
 LAWS: dict[str, Law] = {
@@ -34,6 +35,7 @@ LAWS: dict[str, Law] = {
         kaplan_ln_d_footnote,
         kaplan_ln_s,
         loglinear,
+        rosenfeld,
     )
 }
 
