@@ -1,5 +1,6 @@
 """Every law by its name: where a new one is entered."""
 
+from analysis.laws.amari import amari
 from analysis.laws.chinchilla import chinchilla, skaling, tied
 from analysis.laws.kaplan import (
     kaplan_lc,
@@ -36,6 +37,7 @@ LAWS: dict[str, Law] = {
         kaplan_ln_s,
         loglinear,
         rosenfeld,
+        amari,
     )
 }
 
