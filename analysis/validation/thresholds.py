@@ -15,6 +15,7 @@ from scaling_harness.errors import HarnessError
 
 SHARES = tuple(float(share) for share in np.linspace(0.4, 0.9, 6).round(2))
 SPARE = 2  # cells beyond the parameters that a fit below a threshold has at least
+ROUNDING = 1 + 1e-9  # a threshold at the size of runs has them below it
 
 
 def below_thresholds(cells: pd.DataFrame, law: Law, shares: Sequence[float] = SHARES) -> pd.DataFrame:
@@ -51,7 +52,7 @@ def below_thresholds(cells: pd.DataFrame, law: Law, shares: Sequence[float] = SH
 
 def _below(cells: pd.DataFrame, law: Law, share: float) -> dict[str, object]:
     at = {x: float(np.exp((1 - share) * np.log(cells[x].min()) + share * np.log(cells[x].max()))) for x in "ND"}
-    inside = np.all([cells[x].to_numpy(float) <= at[x] for x in "ND"], axis=0)
+    inside = np.all([cells[x].to_numpy(float) <= at[x] * ROUNDING for x in "ND"], axis=0)
     kept, out = cells.loc[inside], cells.loc[~inside]
     row: dict[str, object] = {"law": law.name, "share": share, "n_params": at["N"], "n_tokens": at["D"]}
     row |= {"reach": float(out["C"].max() / kept["C"].max()) if len(kept) and len(out) else np.nan}

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from analysis.fitting.result import FitResult
     from analysis.runs.selection import Runs
 
+ALWAYS = "loglinear"
+"""The law that comes with runs left out and doublings, asked for or not."""
+
 
 def add_options(parser: ArgumentParser) -> None:
     """Declare the options."""
@@ -33,11 +36,17 @@ def add_options(parser: ArgumentParser) -> None:
     )
 
 
+def check_options(args: Namespace) -> None:
+    """Refuse, before anything is fitted, options that ask for nothing."""
+    if args.critical_batch and not (args.doubling or ALWAYS in args.law.split(",")):
+        raise UserError("--critical-batch says what doubling the batch buys: give --doubling too")
+    if args.folds is not None and args.folds < 2:
+        raise UserError(f"--folds is {args.folds}: give 2 or more parts to leave out in turn, 10 is usual")
+
+
 def checks_of(result: "FitResult", runs: "Runs", args: Namespace) -> dict[str, Any]:
     """Compute what was asked for, and what belongs to the law; of runs that do not allow a check, the reason."""
-    always = result.law_name == "loglinear"
-    if args.critical_batch and not (args.doubling or always):
-        raise UserError("--critical-batch says what doubling the batch buys: give --doubling too")
+    always = result.law_name == ALWAYS
     checks: dict[str, Any] = {}
     if args.folds is not None or always:
         checks["cross_validation"] = _or_reason(_cross_validation, result, runs, args.folds)

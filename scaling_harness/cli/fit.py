@@ -94,6 +94,7 @@ def run(args: Namespace) -> int:
 
     if args.influence < 0:
         raise UserError(f"--influence is {args.influence}: give the number of runs to show, 0 or more")
+    _law_checks.check_options(args)
     fits = list(_fits(args))
     documents = [
         to_json(result)
