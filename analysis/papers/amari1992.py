@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from analysis.figures import style
 from analysis.fitting.fit import fit
@@ -44,8 +45,9 @@ class Evidence:
         LackingRunsError
             No size has enough lengths.
         """
-        lengths = self.cells["N"].value_counts()
-        sizes = sorted(float(size) for size in lengths.index[lengths >= LEAST_LENGTHS][:MOST_SIZES])
+        sizes, lengths = np.unique(self.cells["N"].to_numpy(float), return_counts=True)
+        most = sizes[np.argsort(-lengths, kind="stable")][: int((lengths >= LEAST_LENGTHS).sum())]
+        sizes = sorted(most[:MOST_SIZES].tolist())
         if not sizes:
             raise LackingRunsError(
                 f"no size was trained to {LEAST_LENGTHS} lengths, which a curve of 3 parameters needs"
@@ -76,14 +78,14 @@ def evidence_of(paths: Sequence[Path]) -> Evidence | None:
 
 def _figure_types(_: object) -> pd.DataFrame:
     D = np.geomspace(1, 1e5, 120)
-    parts = []
+    parts, limits = [], []
     for kind in TYPES:
-        words = f"{kind.number}: {kind.formula}"
         floor = FLOOR if kind.floor else 0.0
+        words = f"type {kind.number}, {kind.formula}"
         parts.append(rows("types", words, "fit", D, annealed(kind.number, D, floor=FLOOR)))
-        parts.append(
-            rows("types", f"{words}, limit", "paper", D, learning_curve(kind.number, D, LIMITS[kind.number], floor))
-        )
+        limits += [learning_curve(kind.number, D, LIMITS[kind.number], floor), [np.nan]]
+    every = np.tile([*D, np.nan], len(TYPES))
+    parts.append(rows("types", "limits of many examples", "paper", every, np.concatenate(limits)))
     return tidy(parts, "token")
 
 
@@ -122,7 +124,7 @@ def _figure_curves(evidence: Evidence | None) -> pd.DataFrame:
             )
         ends = found.exponent.ci95 or (np.nan, np.nan)
         bars = {"low": [ends[0]], "high": [ends[1]]}
-        parts.append(rows("exponents", words, "points", [size], [found.exponent.value], **bars))
+        parts.append(rows("exponents", "ours, 95 %", "points", [size], [found.exponent.value], **bars))
     sizes = np.array(list(evidence.findings))
     for power in (2.0, 1.0, 0.5):
         named = " and ".join(str(kind.number) for kind in TYPES if kind.exponent == power)
@@ -134,15 +136,15 @@ def _figure_curves(evidence: Evidence | None) -> pd.DataFrame:
 def _found_curves(table: pd.DataFrame) -> str:
     points = table.loc[(table["panel"] == "exponents") & (table["kind"] == "points")]
     lines = sorted({float(y) for y in table.loc[(table["panel"] == "exponents") & (table["kind"] == "paper"), "y"]})
+    floors = int(table.loc[table["kind"] == "fit", "series"].nunique())
     each, held = [], 0
     for _, row in points.iterrows():
-        inside = [power for power in lines if row["low"] <= power <= row["high"]]
-        held += bool(inside)
-        each.append(f"{row['series']} {row['y']:.2f} [{row['low']:.2f}, {row['high']:.2f}]")
+        held += any(row["low"] <= power <= row["high"] for power in lines)
+        each.append(f"{style.short(float(row['x']))} {row['y']:.2f} [{row['low']:.2f}, {row['high']:.2f}]")
     return (
         f"Exponent p by size: {'; '.join(each)}. The intervals of {held} of {len(points)} sizes hold an exponent of a "
-        "type; a language model's loss in nats at a fixed size is no probability of a wrong decision, and its rate is "
-        "that of its data."
+        f"type; {floors} of the curves have a floor E, which type 4 alone has, with p = 1. A loss in nats of a "
+        "language model of one size is no probability of a wrong decision, and its rate is that of its data."
     )
 
 
@@ -156,6 +158,19 @@ def _law_rows(given: Callable[[tuple[str, ...]], Any]) -> list[LawRow]:
     return [LawRow(f"type {kind.number}, {kind.machine}", kind.formula, ours, why) for kind in TYPES]
 
 
+def _draw_curves(ax: Axes, frame: pd.DataFrame) -> Axes:
+    """Panels as they are, the exponents with room above the lines of the types for the legend."""
+    drawing(PANELS)(ax, frame)
+    if frame["panel"].iloc[0] == "exponents":
+        ax.set_ylim(0.2, 8)
+        ax.legend(loc="upper left")
+    return ax
+
+
+PANELS = {
+    "curves": Panel("", "tokens D, {unit}s", "held-out loss, nats/{unit}"),
+    "exponents": Panel("", "N (with head), parameters", "p of E + c/D^p", y_as=style.plain),
+}
 FIGURES = (
     Figure(
         "types",
@@ -174,12 +189,7 @@ FIGURES = (
         "five to seven lengths of one size over a factor of 10 to 30: intervals of p are wide where E is free.",
         NEEDS,
         _figure_curves,
-        drawing(
-            {
-                "curves": Panel("", "tokens D, {unit}s", "held-out loss, nats/{unit}"),
-                "exponents": Panel("", "N (with head), parameters", "p of E + c/D^p", y_as=style.plain),
-            }
-        ),
+        _draw_curves,
         _found_curves,
     ),
 )
