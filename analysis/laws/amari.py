@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import betaln
 
 from analysis.arrays import Array
 from analysis.laws.law import Law, Term
@@ -145,5 +144,7 @@ def annealed(
         odds = correct_share / (1 - correct_share)
         return 1 / ((D + 1) * (D + 2)) / (odds + 1 / (D + 1))
     if number == 3:
+        from scipy.special import betaln  # the registry of laws imports this module, and needs numpy alone
+
         return np.exp(betaln((d + 1) / 2, D + 1) - betaln(d / 2, D + 1))
     return floor + (d / 2) / (D + 1 + d / 2)
