@@ -1,5 +1,6 @@
 """Every paper by its key: where a new one is entered."""
 
+from analysis.papers.amari1992 import amari1992
 from analysis.papers.besiroglu2024 import besiroglu2024
 from analysis.papers.cagnetta2026 import cagnetta2026
 from analysis.papers.czech2026 import czech2026
@@ -14,6 +15,7 @@ from analysis.papers.muennighoff2023 import muennighoff2023
 from analysis.papers.pearce2024 import pearce2024
 from analysis.papers.porian2024 import porian2024
 from analysis.papers.reconciliation import reconciliation
+from analysis.papers.rosenfeld2020 import rosenfeld2020
 from analysis.papers.truth import truth
 from scaling_harness.errors import UserError
 
@@ -32,6 +34,8 @@ PAPERS: dict[str, Paper] = {
         mccandlish2018,
         merrill2025,
         muennighoff2023,
+        amari1992,
+        rosenfeld2020,
         reconciliation,
         truth,
     )
