@@ -15,7 +15,7 @@ from analysis.fitting.fit import fit
 from analysis.forecasting.data_exponent import Prediction, predict
 from analysis.papers.figure import LackingRunsError
 from analysis.papers.hestness2017.evidence import Evidence as LimitedData
-from analysis.papers.hestness2017.regions import beyond_guessing, entropy_of
+from analysis.papers.hestness2017.regions import beyond_guessing, entropy_of, limit_of
 from analysis.runs.load import load_runs
 from scaling_harness.errors import UserError
 from scaling_harness.record.corpus_statistics import CorpusStatistics, read_statistics
@@ -109,11 +109,11 @@ class Evidence:
 
 def _of_limited(limited: LimitedData) -> Measured:
     domain = str(limited.frame["domain"].iloc[0])
-    curve = beyond_guessing(limited.limited_by_data(domain))
-    known = entropy_of(curve)
+    every = limited.limited_by_data(domain)
+    curve, known = beyond_guessing(every), limit_of(every)
     found = reducible_exponents({domain: Group(curve, domain, known)})
     limit = found.limits[domain]
-    words = f"L = E + B / D^beta, best losses of limited tokens, E {'known' if known else 'fitted'}"
+    words = f"L = E + B / D^beta, best losses of limited tokens, E {'fitted' if entropy_of(every) is None else 'known'}"
     above = curve["L"].to_numpy(float) - limit
     return _above_zero(curve["D"], above, found.exponents[domain], found.coefficients[domain], words)
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from analysis.comparing.equivalence import Group, ReducibleExponents, reducible_exponents, verdict
 from analysis.figures import style
@@ -10,7 +11,7 @@ from analysis.fitting.fit import fit
 from analysis.laws.learning_curve import bounded
 from analysis.papers.figure import Figure, LackingRunsError, PaperTable
 from analysis.papers.hestness2017.evidence import Evidence, size_law
-from analysis.papers.hestness2017.regions import beyond_guessing, entropy_of, regions_of
+from analysis.papers.hestness2017.regions import beyond_guessing, entropy_of, limit_of, regions_of
 from analysis.papers.tidy import Panel, drawing, rows, slope_through, tidy
 
 TEXT, KNOWN = ("hestness/text",), ("hestness/grammar",)
@@ -83,6 +84,15 @@ def _regions(evidence: Evidence) -> pd.DataFrame:
     return tidy(parts, evidence.unit)
 
 
+def _drawn_regions(ax: Axes, frame: pd.DataFrame) -> Axes:
+    """The legend stands above the line of a random guess, where no loss is."""
+    ax = drawing(Panel("", DISTINCT, LOSS))(ax, frame)
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high * (high / low) ** 0.25)
+    ax.legend(loc="upper right", ncols=2, fontsize=7)
+    return ax
+
+
 def _left_out(panel: str, curve: pd.DataFrame) -> list[pd.DataFrame]:
     """Data sizes whose losses the steps limit."""
     falling = curve.loc[np.asarray(curve["still_falling"], bool)]
@@ -108,17 +118,23 @@ def _found_regions(table: pd.DataFrame) -> str:
 def of_one_text(evidence: Evidence) -> ReducibleExponents:
     """Exponents by architecture and optimiser on the domain of most runs, one E."""
     domain = only_domain(evidence)
-    groups = {name: Group(part, domain, entropy_of(part)) for name, part in _variants(evidence).items()}
+    limit = limit_of(evidence.limited_by_data(domain))
+    groups = {name: Group(part, domain, limit) for name, part in _variants(evidence).items()}
     if len(groups) < 2:
         raise LackingRunsError(f"all runs on {domain} are of one architecture and optimiser, {next(iter(groups))}")
     return reducible_exponents(groups)
 
 
 def _variants(evidence: Evidence) -> dict[str, pd.DataFrame]:
-    """Losses of each architecture and optimiser on the domain of most runs, where the data limit them."""
+    """Losses of each architecture and optimiser on the domain of most runs, at the data sizes that all of them have.
+
+    Of those where the data limit them and the power law has begun: a curve that bends has another slope elsewhere.
+    """
     best = evidence.best
     kept = best.loc[(best["domain"] == only_domain(evidence)) & ~np.asarray(best["still_falling"], bool)]
-    return {f"{a}, {o}": part for (a, o), part in kept.groupby(["architecture", "optimiser"])}
+    groups = {f"{a}, {o}": part for (a, o), part in kept.groupby(["architecture", "optimiser"])}
+    common = set.intersection(*(set(beyond_guessing(part)["D"]) for part in groups.values()))
+    return {name: part.loc[part["D"].isin(list(common))] for name, part in groups.items()}
 
 
 def of_domains(evidence: Evidence) -> ReducibleExponents:
@@ -128,8 +144,8 @@ def of_domains(evidence: Evidence) -> ReducibleExponents:
         raise LackingRunsError(f"all runs are of one domain, {domains[0]}")
     groups = {}
     for domain in domains:
-        curve = beyond_guessing(evidence.limited_by_data(domain))
-        groups[domain] = Group(curve, domain, entropy_of(curve))
+        curve = evidence.limited_by_data(domain)
+        groups[domain] = Group(beyond_guessing(curve), domain, limit_of(curve))
     return reducible_exponents(groups)
 
 
@@ -179,6 +195,8 @@ def _tests(found: ReducibleExponents) -> pd.DataFrame:
             }
         )
     total = {"first": "all", "second": "", "difference": "", "90 %": "", "verdict": verdict(differences)}
+    if found.at_zero:
+        total["verdict"] += f"; E of {', '.join(found.at_zero)} ran to 0, so that there they are of the whole loss"
     return pd.DataFrame([*lines, total | {"power, if equal": ""}])
 
 
@@ -200,7 +218,7 @@ FIGURES = (
         "64 to 131,072 distinct bytes, where the best checkpoint comes before the last step; the loss falls by half.",
         TEXT,
         _regions,
-        drawing(Panel("", DISTINCT, LOSS)),
+        _drawn_regions,
         _found_regions,
     ),
     Figure(
@@ -210,7 +228,7 @@ FIGURES = (
         "a grammar whose rules can be learned from 1e6 tokens; its entropy is exact.",
         KNOWN,
         _regions,
-        drawing(Panel("", DISTINCT, LOSS)),
+        _drawn_regions,
         _found_regions,
     ),
     Figure(

@@ -130,15 +130,31 @@ def regions_of(curve: pd.DataFrame) -> Regions:
     return detect_regions(curve, float(np.log(curve["vocab_size"].iloc[0])), entropy_of(curve))
 
 
+def limit_of(curve: pd.DataFrame) -> float | None:
+    """E of a curve: known, or seen as a region of its own, whose error is small beside that of an exponent."""
+    known = entropy_of(curve)
+    found = None if known is not None else _point(curve)
+    if found is None:
+        return known
+    params, (_, last) = found
+    return params["E"] if np.sum(curve["D"] > last) >= SEEN and params["E"] < np.min(curve["L"]) else None
+
+
 def beyond_guessing(curve: pd.DataFrame) -> pd.DataFrame:
     """A curve from where the power law begins; all of it if no regions can be told apart."""
+    found = _point(curve)
+    return curve if found is None else curve.loc[curve["D"] >= found[1][0]]
+
+
+def _point(curve: pd.DataFrame) -> tuple[dict[str, float], tuple[float, float]] | None:
+    """Parameters and boundaries without intervals; None if no regions can be told apart."""
     try:
         fitted, log_loss = _fitted(curve, float(np.log(curve["vocab_size"].iloc[0])), entropy_of(curve))
-        theta, _ = fitted.solve(log_loss, fitted.starts(log_loss))
-        first, _, _ = _inside(fitted.params(theta), fitted.D)
+        params = fitted.params(fitted.solve(log_loss, fitted.starts(log_loss))[0])
+        first, last, _ = _inside(params, fitted.D)
     except HarnessError:
-        return curve
-    return curve.loc[curve["D"] >= first]
+        return None
+    return params, (first, last)
 
 
 def _boundary(value: float, draws: Array) -> Estimate:
