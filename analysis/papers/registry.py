@@ -2,6 +2,7 @@
 
 from analysis.papers.besiroglu2024 import besiroglu2024
 from analysis.papers.czech2026 import czech2026
+from analysis.papers.emergence import emergence
 from analysis.papers.figure import Paper
 from analysis.papers.hagele2024 import hagele2024
 from analysis.papers.hoffmann2022 import hoffmann2022
@@ -30,6 +31,7 @@ PAPERS: dict[str, Paper] = {
         muennighoff2023,
         reconciliation,
         truth,
+        emergence,
     )
 }
 
