@@ -339,7 +339,22 @@ class WsdSchedule:
         _check_fall(self.warmup, self.fall_exponent)
 
 
-ScheduleConfig = Annotated[CosineSchedule | ConstantSchedule | WsdSchedule, Field(discriminator="kind")]
+@dataclass(frozen=True, config=_STRICT)
+class BranchedSchedule:
+    """Constant, from a point of a run of another batch and rate on: branched training (Merrill et al. 2025)."""
+
+    warmup: Warmup
+    """Of the run before; in steps or tokens."""
+    start_tokens: PositiveInt
+    """Tokens that the run before takes: a whole number of its steps and of this run's."""
+    start_batch_tokens: PositiveInt
+    start_lr: PositiveFloat
+    kind: Literal["branched"] = "branched"
+
+
+ScheduleConfig = Annotated[
+    CosineSchedule | ConstantSchedule | WsdSchedule | BranchedSchedule, Field(discriminator="kind")
+]
 
 
 @dataclass(frozen=True, config=_STRICT, kw_only=True)

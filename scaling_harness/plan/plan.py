@@ -15,6 +15,7 @@ from pydantic_core import to_jsonable_python
 
 from scaling_harness.config.schema import (
     PRESETS,
+    BranchedSchedule,
     CosineSchedule,
     DataConfig,
     EvaluationConfig,
@@ -56,7 +57,8 @@ class Plan:
     n_params: dict[str, int]
     flops_per_token: dict[str, float]
     trunk: str | None = None
-    """run_id of the run that takes the steps before the decay. Like `branches`, it is not part of the identity."""
+    """run_id of the run that takes the steps before the branch point. Like `branches`, it is not part of the
+    identity."""
     branches: tuple[tuple[int, str], ...] = ()
     """Branches of a trunk: the step of each branch point and the run_id that starts there."""
     stackable: bool = True
@@ -91,8 +93,16 @@ class Plan:
 
     @property
     def decay_start(self) -> int:
-        """Number of steps before the decay, the branch point of a branch."""
-        return _decay(self.config, self.n_steps, self.warmup_steps)[1]
+        """Number of steps before the decay or the change of batch, the branch point of a branch."""
+        return _decay(self.config, self.n_steps, self.warmup_steps, self.batch_tokens)[1]
+
+    @property
+    def trunk_steps(self) -> int:
+        """Number of steps that a trunk takes to the branch point: its batch may be another one."""
+        schedule = self.config.schedule
+        if isinstance(schedule, BranchedSchedule):
+            return schedule.start_tokens // schedule.start_batch_tokens
+        return self.decay_start
 
     @property
     def own_steps(self) -> int:
@@ -101,7 +111,7 @@ class Plan:
 
     def lr_at(self, step: int) -> float:
         """Learning rate at a 0-based step."""
-        shape, start, final = _decay(self.config, self.n_steps, self.warmup_steps)
+        shape, start, final = _decay(self.config, self.n_steps, self.warmup_steps, self.batch_tokens)
         fall = fall_exponent_of(self.config.schedule)
         end = _decay_end(self.config.schedule, self.n_steps)
         factor = lr_multiplier(step, end, self.warmup_steps, start, shape, final, fall)
@@ -225,7 +235,10 @@ def resolve(config: RunConfig, data: PreparedData) -> Plan:
     n_steps = _n_steps(at.n_tokens, batch, model.n_ctx)
     n_tokens = n_steps * batch
     n_unique = data.n_unique_tokens(model.n_ctx) or n_tokens  # tokens that never repeat are as many as are used
-    warmup_steps = _warmup_steps(config.schedule.warmup, n_steps, batch)
+    if isinstance(config.schedule, BranchedSchedule):
+        warmup_steps = _warmup_before_branch(config.schedule, n_tokens, batch)
+    else:
+        warmup_steps = _warmup_steps(config.schedule.warmup, n_steps, batch)
     peak_at = warmup_steps * batch if fall_exponent_of(config.schedule) else n_tokens
     _check_unique(n_tokens, n_unique, config.data.max_epochs)
     return Plan(
@@ -248,7 +261,7 @@ def resolve(config: RunConfig, data: PreparedData) -> Plan:
 
 def fall_exponent_of(schedule: ScheduleConfig) -> float:
     """Power of the tokens with which a rate falls before its decay; 0 for a schedule that has none."""
-    return 0.0 if isinstance(schedule, CosineSchedule) else schedule.fall_exponent
+    return 0.0 if isinstance(schedule, CosineSchedule | BranchedSchedule) else schedule.fall_exponent
 
 
 def _decay_end(schedule: ScheduleConfig, n_steps: int) -> int:
@@ -285,6 +298,26 @@ def _check_unique(n_tokens: int, n_unique: int, max_epochs: float) -> None:
         )
 
 
+def _warmup_before_branch(schedule: BranchedSchedule, n_tokens: int, batch: int) -> int:
+    """Steps of this run's batch in the warm-up of the run before; refuse a branch point that both cannot have."""
+    start = schedule.start_tokens
+    for of, tokens in (("schedule.start_batch_tokens", schedule.start_batch_tokens), ("budget.batch_tokens", batch)):
+        if start % tokens:
+            raise UserError(
+                f"schedule.start_tokens {start} is not a whole number of steps of {of} {tokens}: "
+                f"try {max(1, start // tokens) * tokens}"
+            )
+    if start >= n_tokens:
+        raise UserError(f"schedule.start_tokens {start} leaves nothing of a run of {n_tokens} tokens: raise the budget")
+    if schedule.warmup.unit == "fraction":
+        raise UserError(
+            "the warm-up of a branched run is that of the run before, whose length is another: give it in steps or "
+            "tokens, such as schedule.warmup={unit: tokens, amount: 20000}"
+        )
+    before = _warmup_steps(schedule.warmup, start // schedule.start_batch_tokens, schedule.start_batch_tokens)
+    return before * schedule.start_batch_tokens // batch
+
+
 def _warmup_steps(warmup: Warmup, n_steps: int, batch_tokens: int) -> int:
     if warmup.unit == "fraction":
         return round(warmup.amount * n_steps)
@@ -296,13 +329,15 @@ def _warmup_steps(warmup: Warmup, n_steps: int, batch_tokens: int) -> int:
     return round(steps)
 
 
-def _decay(config: RunConfig, n_steps: int, warmup_steps: int) -> tuple[DecayShape, int, float]:
+def _decay(config: RunConfig, n_steps: int, warmup_steps: int, batch: int) -> tuple[DecayShape, int, float]:
     schedule = config.schedule
     if isinstance(schedule, CosineSchedule):
         return "cosine", warmup_steps, schedule.final_fraction
     if isinstance(schedule, WsdSchedule):
         start = max(warmup_steps, n_steps - round(schedule.cooldown_fraction * n_steps))
         return schedule.shape, start, schedule.final_fraction
+    if isinstance(schedule, BranchedSchedule):
+        return "constant", schedule.start_tokens // batch, 1.0
     return "constant", n_steps, 1.0
 
 

@@ -2,7 +2,7 @@
 
 import pickle
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -25,6 +25,8 @@ class RunProgress:
     """Its share of the seconds spent so far, over all attempts."""
     start: int = 0
     """Number of steps that its trunk took."""
+    recent: tuple[float, ...] = ()
+    """Losses of its last steps, from which divergence is judged."""
 
 
 @dataclass(frozen=True)
@@ -121,13 +123,15 @@ def load_from_trunks(runs: Sequence[Plan], store: Store, device: str) -> Loaded:
     source = runs[0].architecture_source
     snapshots = [load(store.snapshot_path(run.run_id), [run.trunk or ""], source, device) for run in runs]
     parts = [snapshot for snapshot in snapshots if isinstance(snapshot, tuple)]
-    if len(parts) < len(runs) or any(progress.step != runs[0].decay_start for _, progress in parts):
+    steps = {progress.step for _, progress in parts}
+    if len(parts) < len(runs) or steps != {run.trunk_steps for run in runs}:
         return "the state saved by its trunk was missing or damaged: trained whole, from the beginning"
+    start = runs[0].decay_start
     states = [state for state, _ in parts]
     joined = {
         name: torch.cat([state[name] for state in states]) if first.ndim else first for name, first in states[0].items()
     }
-    return joined, JobProgress(parts[0][1].step, tuple(progress.runs[0] for _, progress in parts))
+    return joined, JobProgress(start, tuple(replace(progress.runs[0], start=start) for _, progress in parts))
 
 
 def select(state: Mapping[str, Tensor], rows: Sequence[int]) -> dict[str, Tensor]:

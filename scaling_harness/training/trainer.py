@@ -7,6 +7,7 @@ one.
 import contextlib
 import dataclasses
 import functools
+import math
 import time
 from dataclasses import dataclass, field
 
@@ -14,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scaling_harness.config.schema import RuntimeConfig
-from scaling_harness.errors import CannotTrainHereError
+from scaling_harness.config.schema import BranchedSchedule, RuntimeConfig
+from scaling_harness.errors import CannotTrainHereError, HarnessError
 from scaling_harness.plan.memory import fitting_micro_batch, machine_bytes, refuse_too_large
 from scaling_harness.plan.plan import Job, Plan
 from scaling_harness.record.gradient_noise_scale import Measurement
@@ -33,7 +34,9 @@ from scaling_harness.training.run_stack import Stack
 FLUSH_STEPS = 50
 """Number of steps whose losses stay on the device: reading each at once would make a GPU wait."""
 DIVERGED_FACTOR = 2.0
-"""A loss above this multiple of the first loss ends a run as diverged."""
+DIVERGED_STEPS = 10
+"""A run ends as diverged when its loss is no number, or the mean over the last steps is above a multiple of the first
+loss. That of one step may be: a batch of one context can be unlike all other text."""
 
 
 def train(job: Job, runtime: RuntimeConfig, store: Store, oversight: Oversight) -> list[RunRecord]:
@@ -88,6 +91,22 @@ def _that_fits(job: Job, runtime: RuntimeConfig, of_gpu: float | None, n_process
     return dataclasses.replace(runtime, micro_batch=fits)
 
 
+def _check_may_start(job: Job) -> None:
+    """Refuse runs whose first steps have another batch, unless their trunk's state is there."""
+    for run in job.runs:
+        if not isinstance(run.config.schedule, BranchedSchedule):
+            continue
+        if run.trunk is None:
+            raise CannotTrainHereError(
+                "a run of the schedule branched starts from another run's state: train it in a sweep whose grid has "
+                "trunk: true, as conf/sweep/merrill/branches.yaml"
+            )
+        raise HarnessError(
+            f"the state that {run.trunk} saved for {run.run_id} is missing or damaged: remove that run's folder in "
+            f"store/ and start the sweep again, which trains it anew"
+        )
+
+
 @dataclass
 class _UnreadSteps:
     """Losses and gradient norms of steps that have not been read back from the device."""
@@ -108,6 +127,8 @@ class _Member:
     wall_s: float
     start: int
     """Number of steps that its trunk took."""
+    recent: list[float] = field(default_factory=list)
+    """Losses of the last steps, from which divergence is judged."""
     diverged: str | None = None
 
     def add(self, step: int, loss: float, norm: float) -> None:
@@ -116,9 +137,12 @@ class _Member:
             return
         if self.first_loss is None:
             self.first_loss = loss
-        if not loss <= DIVERGED_FACTOR * self.first_loss:
+        self.recent = [*self.recent, loss][-DIVERGED_STEPS:]
+        mean = math.fsum(self.recent) / len(self.recent)
+        if not mean <= DIVERGED_FACTOR * self.first_loss:
             limit = f"{DIVERGED_FACTOR:g} times its first, {self.first_loss:.4g}"
-            self.diverged = f"the loss was {loss:.4g} nats at step {step + 1}, above {limit}"
+            over = f"the mean of {len(self.recent)} steps was {mean:.4g}, above {limit}"
+            self.diverged = f"the loss was {loss:.4g} nats at step {step + 1}; {over}"
         if self.curve:
             self.curve.step(step + 1, *self.plan.spent(step + 1), loss, self.plan.lr_at(step), norm)
 
@@ -158,9 +182,11 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
             state, progress = usable
             self.stack.load_state_dict(state)
             self.step, reached = progress.step, progress.runs
+        else:
+            _check_may_start(self.job)
         self.ranks.wait()
         self.members = [
-            _Member(run, self._open_curve(run, at.metrics_bytes), at.first_loss, at.wall_s, at.start)
+            _Member(run, self._open_curve(run, at.metrics_bytes), at.first_loss, at.wall_s, at.start, list(at.recent))
             for run, at in zip(self.job.runs, reached, strict=True)
         ]
         self.clock = self.saved = time.monotonic()
@@ -257,7 +283,9 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
             for step, branch in member.plan.branches if member.curve and not member.diverged else ():
                 if step == self.step and not self.store.is_finished(branch):
                     self.oversight.confirm()
-                    progress = checkpoint.JobProgress(step, (checkpoint.RunProgress(0, member.first_loss, 0.0, step),))
+                    progress = checkpoint.JobProgress(
+                        step, (checkpoint.RunProgress(0, member.first_loss, 0.0, step, tuple(member.recent)),)
+                    )
                     path = self.store.snapshot_path(branch)
                     checkpoint.save(path, [member.plan], self.stack.state_dict([r]), progress)
                     n_snapshots += 1
@@ -321,7 +349,11 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
         self._count_time()
         reached = tuple(
             checkpoint.RunProgress(
-                member.curve.sync() if member.curve else 0, member.first_loss, member.wall_s, member.start
+                member.curve.sync() if member.curve else 0,
+                member.first_loss,
+                member.wall_s,
+                member.start,
+                tuple(member.recent),
             )
             for member in self.members
         )

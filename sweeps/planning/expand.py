@@ -20,7 +20,7 @@ from scaling_harness.plan.sized_run import vocab_size_of
 from sweeps.compose import sweep_config
 from sweeps.config import FlopsAxis, Grid, TokensAxis
 from sweeps.planning.stacking import group_into_jobs
-from sweeps.planning.trunks import merge_duplicates, share_trunk
+from sweeps.planning.trunks import merge_duplicates, resolve_alone, share_trunk
 
 DataKey = tuple[DataConfig, tuple[str, ...]]
 _SCIENCE = ("model", "data", "optim", "schedule", "budget", "evaluation")
@@ -53,7 +53,7 @@ def expand(document: Mapping[str, Any], *, with_text: bool = True) -> tuple[Job,
     for grid in sweep.grids:
         for points in _points(grid, base):
             configs = [run_config(point) for point in points]
-            for plan in share_trunk(configs, resolve_here) if grid.trunk else map(resolve_here, configs):
+            for plan in (share_trunk if grid.trunk else resolve_alone)(configs, resolve_here):
                 plans[plan.fingerprint] = merge_duplicates(plan, plans.get(plan.fingerprint))
     return group_into_jobs(plans.values(), sweep.stack)
 

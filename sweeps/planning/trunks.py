@@ -1,8 +1,9 @@
-"""Plan runs that differ only in budget as branches of one trunk, whose steps are trained once.
+"""Plan runs that share their first steps as branches of one trunk, whose steps are trained once.
 
 With the schedule `wsd` the learning rate is constant until the decay (Hägele et al. 2024), or falls as a power of the
 tokens (Shen et al. 2024), so one run without decay, the trunk, serves all budgets of a shape and seed; each budget adds
-its decay as a job of its own.
+its decay as a job of its own. With the schedule `branched` a branch goes on with another batch and rate than its trunk
+(Merrill et al. 2025).
 """
 
 import dataclasses
@@ -10,7 +11,15 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from scaling_harness.config.schema import ConstantSchedule, NamedRule, PowerRule, RunConfig, TokensBudget, WsdSchedule
+from scaling_harness.config.schema import (
+    BranchedSchedule,
+    ConstantSchedule,
+    NamedRule,
+    PowerRule,
+    RunConfig,
+    TokensBudget,
+    WsdSchedule,
+)
 from scaling_harness.errors import UserError
 from scaling_harness.plan.plan import Plan, fall_exponent_of
 
@@ -54,9 +63,22 @@ def share_trunk(configs: Sequence[RunConfig], resolve: Callable[[RunConfig], Pla
                 "steps to share with a trunk, or no decay; change schedule.cooldown_fraction, or leave trunk out"
             )
     longest = max(branches, key=lambda plan: plan.decay_start)
-    leave = tuple(sorted((plan.decay_start, plan.run_id) for plan in branches))
+    leave = tuple(sorted((plan.trunk_steps, plan.run_id) for plan in branches))
     trunk = dataclasses.replace(resolve(_trunk(longest)), branches=leave)
     return [trunk, *(dataclasses.replace(plan, trunk=trunk.run_id) for plan in branches)]
+
+
+def resolve_alone(configs: Sequence[RunConfig], resolve: Callable[[RunConfig], Plan]) -> list[Plan]:
+    """Plan runs that take all their steps themselves.
+
+    Raises
+    ------
+    UserError
+        The schedule needs a trunk.
+    """
+    if any(isinstance(config.schedule, BranchedSchedule) for config in configs):
+        raise UserError("a run of the schedule branched starts from another run's state: set trunk: true in its grid")
+    return [resolve(config) for config in configs]
 
 
 def merge_duplicates(plan: Plan, known: Plan | None) -> Plan:
@@ -69,6 +91,8 @@ def merge_duplicates(plan: Plan, known: Plan | None) -> Plan:
 
 def _check(config: RunConfig) -> None:
     schedule = config.schedule
+    if isinstance(schedule, BranchedSchedule):
+        return
     if not isinstance(schedule, WsdSchedule):
         raise UserError(
             f"sweep.grids.trunk: the schedule {schedule.kind} has no steps before its decay that other budgets could "
@@ -98,6 +122,13 @@ def _fix_horizon(setting: _Setting, horizon: float) -> _Setting:
 
 def _trunk(longest: Plan) -> RunConfig:
     config = longest.config
+    if isinstance(before := config.schedule, BranchedSchedule):
+        return dataclasses.replace(
+            config,
+            schedule=ConstantSchedule(before.warmup),
+            budget=TokensBudget(batch_tokens=before.start_batch_tokens, n_tokens=before.start_tokens),
+            optim=dataclasses.replace(config.optim, lr=before.start_lr),
+        )
     n_tokens = longest.decay_start * longest.batch_tokens
     budget = TokensBudget(batch_tokens=config.budget.batch_tokens, n_tokens=n_tokens)
     schedule = ConstantSchedule(config.schedule.warmup, fall_exponent_of(config.schedule))

@@ -66,8 +66,8 @@ def _figure_a4(evidence: Evidence) -> pd.DataFrame:
             n_params = float(group["N"].iloc[0])
             per_token = FLOPS_PER_PARAM_TOKEN * n_params if by_compute else 1.0
             words = f"N {style.short(n_params)}, D {style.short(group['D'].iloc[0])}"
-            parts.append(rows(panel, f"{words}, mean curve", "fit", tokens * per_token, loss))
-            parts.append(rows(panel, f"{words}, each seed", "points", group[x], group["loss"]))
+            parts.append(rows(panel, f"{words}, mean curve, validation text", "fit", tokens * per_token, loss))
+            parts.append(rows(panel, f"{words}, ends, test text", "points", group[x], group["loss"]))
     return tidy(parts, unit(runs))
 
 

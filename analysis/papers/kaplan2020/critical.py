@@ -4,13 +4,16 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures import style
+from analysis.hyperparameters.branched import LocalBatch
 from analysis.hyperparameters.gradient_noise import NoisePoint
 from analysis.laws.kaplan import CRITICAL
-from analysis.papers.figure import Figure, LackingRunsError
+from analysis.papers.figure import Figure, LackingRunsError, to_train
 from analysis.papers.kaplan2020.evidence import Evidence
 from analysis.papers.tidy import Panel, drawing, rows, slope_through, tidy
 
 NEEDS = ("kaplan/critical-batch",)
+BRANCHES = ("merrill/branches",)
+BRANCHED = "branched training, within .01 nats"
 PAPER = CRITICAL["kaplan2020"]
 
 
@@ -34,7 +37,13 @@ def _figure_10(evidence: Evidence) -> pd.DataFrame:
     words = rf"ours, $L^{{-1/\alpha_B}}$, $\alpha_B$ = {law.derived['alpha_B']:.2f}"
     parts.append(rows("batch", words, "fit", at, law.predict(L=at)))
     parts.append(slope_through("batch", r"paper's slope, $L^{-4.8}$", table["L"], table["B_crit"], -PAPER.power))
+    parts += [_branched(each) for each in evidence.branched]
     return tidy([*parts, *(_noise(point) for point in evidence.noise)], evidence.unit)
+
+
+def _branched(local: LocalBatch) -> pd.DataFrame:
+    at = {"x": [local.loss_nats], "y": [local.middle], "n_params": [local.n_params]}
+    return rows("batch", BRANCHED, "points", low=[local.batch], high=[local.highest], **at)
 
 
 def _noise(point: NoisePoint) -> pd.DataFrame:
@@ -46,17 +55,23 @@ def _noise(point: NoisePoint) -> pd.DataFrame:
 def _found_10(table: pd.DataFrame) -> str:
     fit = table.loc[table["kind"] == "fit"]
     points = table.loc[table["series"].str.startswith("$B_")]
-    noise = table.loc[table["series"].str.startswith("gradient")]
+    noise, branched = (table.loc[table["series"].str.startswith(name)] for name in ("gradient", BRANCHED))
     low, high = style.short(points["y"].min()), style.short(points["y"].max())
     said = (
         f"alpha_B = {str(fit['series'].iloc[0]).split('= ')[-1]} (paper .21); B_crit from {low} to {high} "
         f"{fit['unit'].iloc[0]}s over losses from {points['x'].max():.3g} to {points['x'].min():.3g}"
     )
-    if noise.empty:
-        return f"{said}; no run measured the gradient noise scale (evaluation.noise_every), so it is not drawn."
-    at = np.exp(np.interp(np.log(noise["x"]), np.log(fit["x"]), np.log(fit["y"])))
-    ratio = float(np.exp(np.log(noise["y"] / at).mean()))
-    return f"{said}; the gradient noise scale is {ratio:.2g} times B_crit (geometric mean of {len(noise)} points)."
+    said += _ratio(branched, fit, "branched training", to_train(BRANCHES))
+    return said + _ratio(noise, fit, "the gradient noise scale", "runs that measure it (evaluation.noise_every)") + "."
+
+
+def _ratio(points: pd.DataFrame, fit: pd.DataFrame, words: str, needs: str) -> str:
+    """Another estimate over B_crit at its own losses, within and beyond those of the hyperbolas."""
+    if points.empty:
+        return f"; {words} is not drawn: it needs {needs}"
+    line = np.polyfit(np.log(fit["x"]), np.log(fit["y"]), 1)
+    ratio = float(np.exp((np.log(points["y"]) - np.polyval(line, np.log(points["x"]))).mean()))
+    return f"; {words} gives {ratio:.2g} times B_crit (geometric mean of {len(points)} points)"
 
 
 def _figure_18(evidence: Evidence) -> pd.DataFrame:
@@ -98,7 +113,7 @@ FIGURE_10 = Figure(
     "The paper's slope is drawn through the middle; its level is of other tokens.",
     "losses over a factor of 1.5 move B_crit some sevenfold; the losses of one run are not independent, so that a wide "
     "alpha_B is expected.",
-    NEEDS,
+    NEEDS + BRANCHES,
     _figure_10,
     drawing({"batch": Panel("", "held-out loss, nats/{unit}", "batch, {unit}s", x_as=style.plain, y_as=style.short)}),
     _found_10,

@@ -17,6 +17,7 @@ from analysis.fitting.result import FitResult
 from analysis.frontier.approach1_envelope import bracketed
 from analysis.frontier.frontier_line import weighted_line
 from analysis.frontier.one_variable_laws import OneVariableLaw, one_variable_laws
+from analysis.hyperparameters.branched import LocalBatch, branches_of, is_branched, local_batches
 from analysis.hyperparameters.critical_batch import CriticalBatches, critical_batches
 from analysis.hyperparameters.gradient_noise import NoisePoint, noise_points
 from analysis.hyperparameters.steps_to_loss import steps_to_loss
@@ -52,17 +53,20 @@ class Evidence:
         From `curves_of`, of those of a subset too.
     of_subsets : DataFrame
         Runs on a subset of the tokens (`data.train_tokens`): many epochs, to be stopped early.
+    branches : DataFrame
+        Runs of several batches that leave one run's state (schedule branched).
     """
 
     given: Runs
     curves: dict[object, Points]
     of_subsets: pd.DataFrame = field(default_factory=pd.DataFrame)
+    branches: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def runs(self) -> Runs:
         """Runs that saw each token once, or at most the text's own number of times."""
         if self.given.frame.empty:
-            raise LackingRunsError("all runs are of a subset of the tokens (data.train_tokens)")
+            raise LackingRunsError("all runs are of a subset of the tokens (data.train_tokens), or branched")
         return self.given
 
     @classmethod
@@ -81,13 +85,15 @@ class Evidence:
         frame = frame.assign(epochs=frame["n_tokens"] / frame["n_unique_tokens"])
         dropped = tuple(row for part in parts for row in part.dropped)
         runs = Runs(frame, dropped, parts[0].count)
-        whole = np.asarray(frame["train_tokens"].isna())
-        return cls(clean(runs.where(whole)), curves_of(runs), runs.where(~whole).frame)
+        of_subset, branched = np.asarray(frame["train_tokens"].notna()), is_branched(frame)
+        kept = clean(runs.where(~of_subset & ~branched))
+        return cls(kept, curves_of(runs), runs.where(of_subset).frame, frame.loc[branched])
 
     @cached_property
     def unit(self) -> str:
         """What a token is, "byte" or "token"."""
-        return token_unit(self.runs if self.of_subsets.empty else replace(self.given, frame=self.of_subsets))
+        frame = next((each for each in (self.of_subsets, self.branches) if not each.empty), self.given.frame)
+        return token_unit(replace(self.given, frame=frame))
 
     @cached_property
     def of_one_batch(self) -> pd.DataFrame:
@@ -132,6 +138,11 @@ class Evidence:
     def noise(self) -> tuple[NoisePoint, ...]:
         """Gradient noise scale of the runs."""
         return tuple(point for point in noise_points(self.runs, self.curves) if point.tokens is not None)
+
+    @property
+    def branched(self) -> tuple[LocalBatch, ...]:
+        """Local critical batches by branched training; none without such runs."""
+        return () if self.branches.empty else local_batches(branches_of(self.branches))
 
     @property
     def b_crit(self) -> FitResult:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from analysis.comparing.paired_runs import read_records
 from analysis.fitting.fit import LOSSES, fit
 from analysis.fitting.result import FitResult
 from analysis.laws.chinchilla import chinchilla, skaling, tied
@@ -56,6 +57,8 @@ class TruthEvidence:
 
     runs: Runs
     entropy_nats: float
+    kind: str
+    """That of the source, as `data.kind` names it."""
 
     @classmethod
     def of(cls, paths: Sequence[Path]) -> "TruthEvidence | None":
@@ -72,7 +75,8 @@ class TruthEvidence:
         known = runs.frame["entropy_nats"].unique() if "entropy_nats" in runs.frame else np.array([np.nan])
         if len(known) != 1 or not np.isfinite(known[0]):
             raise LackingRunsError("the entropy of their tokens is not known: they are not of one generated source")
-        return cls(runs, float(known[0]))
+        records, _ = read_records(paths[0])
+        return cls(runs, float(known[0]), records[0].config["data"]["kind"])
 
     @cached_property
     def cells(self) -> pd.DataFrame:

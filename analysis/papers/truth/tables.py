@@ -86,6 +86,17 @@ def _simulated(row: dict[str, Any], n_sweeps: int) -> dict[str, str]:
     return words | {"its width": f"{row['interval width']:.1%}"}
 
 
+def _of_kind(kind: str, data: Callable[[TruthEvidence], pd.DataFrame]) -> Callable[[TruthEvidence], pd.DataFrame]:
+    """What `data` makes, from runs on this kind of source alone."""
+
+    def checked(evidence: TruthEvidence) -> pd.DataFrame:
+        if evidence.kind != kind:
+            raise LackingRunsError(f"they are on {WORDS.get(evidence.kind, evidence.kind)}")
+        return data(evidence)
+
+    return checked
+
+
 def _reducible(kind: str) -> Figure:
     """L - E of every cell against compute."""
 
@@ -108,7 +119,7 @@ def _reducible(kind: str) -> Figure:
         see="a straight line, if the loss above E is a power law of compute.",
         visible="L - E is measured against the true law of each next token: drawn targets add no noise",
         needs=(SOURCES[kind],),
-        data=data,
+        data=_of_kind(kind, data),
         draw=draw,
         found=found,
     )
@@ -122,7 +133,7 @@ TABLES = (
             f"{title} on {WORDS[kind]}",
             see,
             (sweep,),
-            data,
+            _of_kind(kind, data),
         )
         for number, (kind, sweep) in enumerate(SOURCES.items(), 1)
         for letter, title, see, data in (

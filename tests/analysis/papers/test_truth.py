@@ -29,7 +29,7 @@ def evidence():
     D = C / 6 / N
     loss = (E + (N / 5e3) ** -ALPHA + (D / 1e5) ** -BETA) * np.exp(0.002 * rng.standard_normal(len(N)))
     frame = pd.DataFrame({"N": N, "D": D, "C": C, "L": loss, "seed": seed, "entropy_nats": E})
-    return TruthEvidence(Runs(frame), E)
+    return TruthEvidence(Runs(frame), E, "walk")
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_ten_times_the_compute_is_forecast_from_the_budgets_up_to_a_tenth(eviden
     assert list(shown.index) == ["chinchilla", "tied", "skaling", "mixture"]
     assert shown.loc["chinchilla", "cells inside"].endswith("of 5")
     assert float(shown.loc["chinchilla", "error"].rstrip("%")) < 2
-    few = TruthEvidence(Runs(evidence.runs.frame.query("C > 2e10")), E)
+    few = TruthEvidence(Runs(evidence.runs.frame.query("C > 2e10")), E, "walk")
     with pytest.raises(LackingRunsError, match=r"needs 3 budgets up to a tenth of it: there are 2"):
         _ = few.forecasts
 
@@ -68,6 +68,13 @@ def test_the_figure_says_whether_it_spans_a_decade(evidence):
     assert "less than a decade" in figure.found(table.assign(y=np.linspace(1, 9, len(table))))
     assert "a decade or more" in figure.found(table.assign(y=np.linspace(1, 10, len(table))))
     assert drawn(figure, table).axes
+
+
+def test_figures_and_tables_take_runs_of_their_own_source_alone(evidence):
+    wrong = [truth.figures_named(["2"])[0], *(table for table in truth.tables if table.name in ("2a", "2b"))]
+    for each in wrong:
+        with pytest.raises(LackingRunsError, match=r"they are on random walks on a graph; it needs .* truth/back-off"):
+            each.table(evidence)
 
 
 def test_every_learner_has_the_exponents_that_it_is_said_to_have():

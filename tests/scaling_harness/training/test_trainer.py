@@ -1,5 +1,7 @@
 import dataclasses
 import json
+import math
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +12,7 @@ from scaling_harness.record.store import Store
 from scaling_harness.training import run_stack as stack
 from scaling_harness.training import trainer
 from scaling_harness.training.oversight import Interrupted
+from scaling_harness.training.trainer import _Member
 
 GOLDEN_LOSSES = [5.54304266, 2.99152017, 1.85262179, 1.36510015, 1.34454489]
 GOLDEN_VALID = 1.2269185
@@ -181,6 +184,32 @@ def test_divergence_ends_one_run_and_leaves_its_stack_alone(make_plan, tmp_path)
     assert "times its first" in lost.reason
     last = json.loads(curve(tmp_path / "stack", bad).splitlines()[-1])
     assert f"at step {last['step']}" in lost.reason
+
+
+def member(first_loss=5.0):
+    return _Member(SimpleNamespace(), None, first_loss, 0.0, 0)
+
+
+def test_a_batch_unlike_all_others_is_no_divergence():
+    run = member()
+    for step, loss in enumerate([5.0, 14.0, *[2.0] * 20, 14.0, 14.0, 2.0]):
+        run.add(step, loss, 1.0)
+    assert run.diverged is None
+
+
+@pytest.mark.parametrize(
+    ("losses", "reason"),
+    [
+        ([2.0, math.nan], "nan nats at step 2; the mean of 2 steps was nan, above 2 times its first, 5"),
+        ([1e9], "the mean of 1 steps was 1e+09"),
+        ([2.0] * 10 + [12.0] * 10, "12 nats at step 19; the mean of 10 steps was 11, above 2 times its first, 5"),
+    ],
+)
+def test_a_loss_that_is_no_number_or_stays_high_is_divergence(losses, reason):
+    run = member()
+    for step, loss in enumerate(losses):
+        run.add(step, loss, 1.0)
+    assert reason in (run.diverged or "")
 
 
 def test_gradient_accumulation_does_not_change_the_numbers(make_plan, tmp_path):
