@@ -151,7 +151,7 @@ def _exchanged(search: _Search, added: Array) -> Array:
 def plain(cells: pd.DataFrame, train_flops: float, largest_first: bool = False) -> Array:
     """The seeds of a plain grid: every size of every budget, once, then again.
 
-    Budgets are all those up to the largest affordable; what is left below a whole round goes to the cheapest cells.
+    Budgets are all those up to the largest affordable; what is left goes to single cells, beyond those budgets too.
 
     Parameters
     ----------
@@ -174,11 +174,11 @@ def plain(cells: pd.DataFrame, train_flops: float, largest_first: bool = False) 
     if largest_first:
         whole = [each for each in ups if flops[(room > 0) & (budget == each)].sum() <= train_flops]
         order = order[::-1]
-    used = (room > 0) & np.isin(budget, whole)
     added, left = np.zeros(len(cells)), train_flops
-    for k in range(int(room.max(initial=0))):
-        for i in order:
-            if used[i] and k < room[i] and flops[i] <= left:
-                added[i] += 1
-                left -= flops[i]
+    for used in (np.isin(budget, whole), np.ones(len(cells), bool)):
+        for k in range(int(room.max(initial=0))):
+            for i in order:
+                if used[i] and added[i] <= k < room[i] and flops[i] <= left:
+                    added[i] += 1
+                    left -= flops[i]
     return added

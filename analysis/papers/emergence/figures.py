@@ -51,6 +51,7 @@ def _draw_match(ax: Axes, frame: pd.DataFrame) -> Axes:
         return drawing(MATCH_PANELS)(ax, frame)
     ax = with_room(MATCH_PANELS, above=0.35)(ax, frame)
     ax.set_yticks([0, 0.25, 0.5, 0.75, 1])
+    ax.legend(loc="upper left", ncols=3, fontsize=8)
     return ax
 
 
