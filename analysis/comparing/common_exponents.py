@@ -87,7 +87,7 @@ def common_exponent(
     HarnessError
         Fewer than two groups, too few runs, or a law that is not a plain sum of power terms.
     """
-    if len(groups) < 2 or law.outer or law.repeats or law.fixed:
+    if len(groups) < 2 or law.outer or law.repeats or law.form or law.fixed:
         raise HarnessError(
             f"a common exponent needs two groups and a plain sum of power terms, none held, not {law.formula}"
         )

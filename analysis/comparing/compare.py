@@ -1,6 +1,6 @@
 """Exponents of several fits side by side: differences with intervals, and what may not be compared."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.arrays import Array
+from analysis.comparing.returns import gain_of_doubling, has_returns, loss_at, returns_of
 from analysis.fitting.estimate import Estimate
 from analysis.fitting.result import FitResult
-from analysis.forecasting.inverse import compute_for_loss, only_input
+from analysis.forecasting.inverse import compute_for_loss
 from analysis.forecasting.source import CONVENTIONS, Source, as_source
 from analysis.to_html import estimate_rows, html_table, page, sentences
 from analysis.to_json import document
@@ -27,6 +28,7 @@ WHY = {
     "n_ctx": "a longer context lowers the loss per token",
     "recipe": "the recipes differ, which may be what is compared",
 }
+GAIN = "nats off by twice C"
 NORMAL_DRAWS = 4000
 PAIRING_KEYS = ("rows", "resample", "resamples", "seed", "clusters")
 
@@ -64,7 +66,8 @@ class Comparison:
     Attributes
     ----------
     table : DataFrame
-        One row a source: law, count, its exponents, and how much its settings were tuned.
+        One row a source: law, count, its exponents, and how much its settings were tuned; at a budget, its loss
+        and the nats that twice the budget takes off it.
     differences : tuple of Difference
     refused : tuple of {"what", "pair", "reason"}
         What may not be compared.
@@ -104,7 +107,8 @@ def compare(
     sources : sequence of Source, FitResult or str
         Two or more; a text is the path of a saved fit, or published:NAME.
     train_flops : float, optional
-        Also say, at this budget, how much compute the second needs for the loss of the first: ln(C2/C1).
+        Also say, at this budget, how much compute the second needs for the loss of the first, ln(C2/C1), and what
+        twice the budget takes off the loss of each.
     seed : int
         Seed of the shuffling of independent resamples.
 
@@ -135,21 +139,31 @@ def compare(
     if not differences:
         raise HarnessError("nothing here may be compared: " + "; ".join(row["reason"] for row in refused))
     notes = [note for source in sides for note in source.notes]
-    return Comparison(_table(sides), tuple(differences), tuple(refused), tuple(dict.fromkeys([*sentences, *notes])))
+    return Comparison(
+        _table(sides, train_flops), tuple(differences), tuple(refused), tuple(dict.fromkeys([*sentences, *notes]))
+    )
 
 
-def _table(sources: Sequence[Source]) -> pd.DataFrame:
+def _table(sources: Sequence[Source], train_flops: float | None) -> pd.DataFrame:
     rows = [
         {
             "source": source.name,
             "law": source.law.name if source.law else None,
             "count": source.conventions.get("count"),
             **{name: str(estimate) for name, estimate in source.exponents.items()},
+            **_returns(source, train_flops),
             "tuning": source.settings.get("tuning") or "not known",
         }
         for source in sources
     ]
     return pd.DataFrame(rows)
+
+
+def _returns(source: Source, train_flops: float | None) -> dict[str, str]:
+    if train_flops is None or not has_returns(source):
+        return {}
+    loss, gain = returns_of(source, train_flops)
+    return {"loss": str(loss), GAIN: str(gain)}
 
 
 def differing(first: Source, second: Source, fields: Sequence[str] = CONVENTIONS) -> dict[str, tuple[str, str]]:
@@ -251,13 +265,15 @@ def _add_multiplier(
     if unequal:
         reason = "losses of other " + ", ".join(f"{k} ({a} against {b})" for k, (a, b) in unequal.items())
         refused.append({"what": what, "pair": pair, "reason": f"{reason} are not the same quantity"})
-    elif not all(source.has_optimum or only_input(source) == "C" for source in (first, second)):
+    elif not (has_returns(first) and has_returns(second)):
         refused.append({"what": what, "pair": pair, "reason": f"{pair}: both need a law with an optimum, or in C"})
     else:
-        estimate = compute_multiplier(first, second, train_flops, seed)
-        pairing = "paired" if paired(first, second) else "independent" if estimate.ci95 else "no errors"
-        name = f"ln(C2/C1) at {train_flops:.3g} FLOP"
-        differences.append(Difference(name, first.name, second.name, estimate, pairing))
+        multiplier = compute_multiplier(first, second, train_flops, seed)
+        gain = _gain_difference(first, second, train_flops, seed)
+        for name, estimate in (("ln(C2/C1)", multiplier), (GAIN, gain)):
+            pairing = "paired" if paired(first, second) else "independent" if estimate.ci95 else "no errors"
+            where = f"{name} at {train_flops:.3g} FLOP"
+            differences.append(Difference(where, first.name, second.name, estimate, pairing))
 
 
 def compute_multiplier(first: Source, second: Source, train_flops: float, seed: int = 0) -> Estimate:
@@ -265,8 +281,25 @@ def compute_multiplier(first: Source, second: Source, train_flops: float, seed: 
 
     Positive if the first is the better recipe; inf if the second never reaches that loss.
     """
-    points = [{name: np.array([value]) for name, value in source.values.items()} for source in (first, second)]
-    value = _log_multiplier(first, second, points[0], points[1], train_flops)
+    return _of_both(first, second, lambda mine, theirs: _log_multiplier(first, second, mine, theirs, train_flops), seed)
+
+
+def _gain_difference(first: Source, second: Source, train_flops: float, seed: int) -> Estimate:
+    """Nats that twice the budget takes off the first's loss, less those of the second: whose FLOP returns more."""
+    return _of_both(
+        first,
+        second,
+        lambda mine, theirs: gain_of_doubling(first, mine, train_flops) - gain_of_doubling(second, theirs, train_flops),
+        seed,
+    )
+
+
+def _of_both(
+    first: Source, second: Source, quantity: Callable[[Mapping[str, Array], Mapping[str, Array]], Array], seed: int
+) -> Estimate:
+    """A quantity of two laws' parameters with its interval, resamples paired if the laws saw the same ones."""
+    mine, theirs = ({name: np.array([value]) for name, value in source.values.items()} for source in (first, second))
+    value = quantity(mine, theirs)
     if not (first.draws and second.draws):
         return Estimate(float(value[0]))
     sizes = [len(next(iter(source.draws.values()))) for source in (first, second)]
@@ -277,14 +310,11 @@ def compute_multiplier(first: Source, second: Source, train_flops: float, seed: 
         {name: draws[order.astype(int)] for name, draws in source.draws.items()}
         for source, order in zip((first, second), orders, strict=True)
     )
-    return Estimate.from_draws(float(value[0]), _log_multiplier(first, second, mine, theirs, train_flops))
+    return Estimate.from_draws(float(value[0]), quantity(mine, theirs))
 
 
 def _log_multiplier(
     first: Source, second: Source, mine: Mapping[str, Array], theirs: Mapping[str, Array], train_flops: float
 ) -> Array:
-    if only_input(first) == "C" and first.law is not None:
-        loss = first.law.predict(mine, C=train_flops)
-    else:
-        loss = first.optimal(mine, np.full(len(next(iter(mine.values()))), train_flops)).loss_nats
+    loss = loss_at(first, mine, train_flops)
     return np.log(compute_for_loss(second, theirs, loss)) - np.log(train_flops)

@@ -52,6 +52,8 @@ def _reason_left_out(source: Source) -> str | None:
     """Say why the page cannot show a source; None if it can."""
     if source.law is None:
         return None if source.line else f"{source.name} has exponents alone, and no N_opt for a budget: leave it out"
+    if source.law.form:
+        return f"{source.name} is no sum of powers, the only laws that the page computes: leave it out"
     if source.has_optimum:
         return None
     why = why_no_optimum(source.law)

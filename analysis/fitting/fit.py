@@ -105,7 +105,7 @@ def fit(
     frame, dropped, count = _table(runs)
     inputs, y = _columns(law, frame)
     sentences = check_rows(law, inputs, y)
-    noise = seed_noise(design_cells(frame)) if {"N", "D", "C"} <= set(frame) else None
+    noise = _noise_of(frame)
     point = fit_point(law, inputs, y, objective, _weights(frame, weights, noise), starts)
     labels = None if clusters is None else _labels(frame, clusters)
     method: Resample = "sandwich" if resample == "cases" and len(y) > MANY_ROWS else resample
@@ -255,6 +255,16 @@ def _labels(frame: pd.DataFrame, name: str) -> Rows:
     if len(clusters) < 2:
         raise HarnessError(f"all runs are one cluster by column {name!r}: there is nothing to draw again")
     return labels
+
+
+def weights_of(frame: pd.DataFrame, weights: str | None) -> Array | None:
+    """Weight of each row as `fit` takes it: a column, or "noise"; None for equal ones."""
+    return _weights(frame, weights, _noise_of(frame))
+
+
+def _noise_of(frame: pd.DataFrame) -> SeedNoise | None:
+    """Spread between seeds of one (N, D), if there are any."""
+    return seed_noise(design_cells(frame)) if {"N", "D", "C"} <= set(frame) else None
 
 
 def _weights(frame: pd.DataFrame, weights: str | None, noise: SeedNoise | None) -> Array | None:

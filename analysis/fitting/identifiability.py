@@ -71,9 +71,9 @@ def n_levels(values: Array) -> int:
 
 
 def _is_free(law: Law, name: str) -> bool:
-    """Whether an exponent of the input is fitted, or its coefficient alone is."""
+    """Whether an exponent of the input is fitted, not its coefficient alone; or the law's own prediction takes it."""
     powers = [term.exponents[name] for term in law.terms if name in term.exponents]
-    return any(power not in law.fixed for power in powers)
+    return not powers or any(power not in law.fixed for power in powers)
 
 
 def _check_levels(law: Law, inputs: Mapping[str, Array]) -> None:
@@ -104,7 +104,18 @@ def _check_rank(law: Law, inputs: Mapping[str, Array], loss: Array) -> list[str]
     known = f"the effect along {'; '.join(kept)}" if len(law.terms) > 1 else _identified(law, logs, np.log(loss))
     raise HarnessError(
         f"{names} are collinear in logs: of {law.formula} only this is identified: {known}; vary them separately"
+        + _advice(law, logs)
     )
+
+
+def _advice(law: Law, logs: Mapping[str, Array]) -> str:
+    """What to hold of a single power term so that the rest can be fitted; nothing for other laws."""
+    if len(law.terms) != 1:
+        return ""
+    free = _not_combinations(logs)
+    exponents = law.terms[0].exponents
+    held = [f"{exponents[name]}=0" for name in logs if name not in free]
+    return f", or hold what follows from the others, whose effect is then in theirs: --fix {','.join(held)}"
 
 
 def _direction(weights: Array, names: list[str]) -> str:
@@ -116,10 +127,7 @@ def _identified(law: Law, logs: Mapping[str, Array], log_loss: Array) -> str:
 
     An input that is a combination of others, ln C = ln N + ln D, hands its exponent on to them.
     """
-    free: list[str] = []
-    for name in sorted(logs, key="C".__eq__):  # C last: it is the one that follows from the others
-        if _left_over(logs[name], [logs[other] for other in free]) > RANK_TOLERANCE * np.linalg.norm(logs[name]):
-            free.append(name)
+    free = _not_combinations(logs)
     X = np.stack([logs[name] for name in free], axis=1)
     slopes = np.linalg.lstsq(X, log_loss - log_loss.mean())[0]
     shares = {name: np.linalg.lstsq(X, logs[name])[0] for name in logs if name not in free}
@@ -129,6 +137,15 @@ def _identified(law: Law, logs: Mapping[str, Array], log_loss: Array) -> str:
         parts = [f"{exponents[name]}", *(_signed(share[i], exponents[other]) for other, share in shares.items())]
         sums.append(f"{' '.join(part for part in parts if part)} = {-slopes[i]:.4g}")
     return " and ".join(sums)
+
+
+def _not_combinations(logs: Mapping[str, Array]) -> list[str]:
+    """Inputs none of which is a combination of those before it, C last: it follows from the others."""
+    free: list[str] = []
+    for name in sorted(logs, key="C".__eq__):
+        if _left_over(logs[name], [logs[other] for other in free]) > RANK_TOLERANCE * np.linalg.norm(logs[name]):
+            free.append(name)
+    return free
 
 
 def _left_over(values: Array, others: list[Array]) -> float:

@@ -59,6 +59,7 @@ def _candidates(model: PowerSum, log_loss: Array, rows: Rows) -> Array:
     axes = {name: _within(law, name) for name in law.exponents}
     axes |= {name: OUTER_GRID for name in (law.outer,) if name}
     axes |= dict.fromkeys(law.repeats or (), REPEAT_GRID)
+    axes |= {name: tuple(own.starts(loss)) for name, own in law.own.items()}
     axes |= {name: (value,) for name, value in law.fixed.items() if name in axes}
     grid = np.array(list(product(offsets, *axes.values())))
     return _solve_linear(small, loss, grid[:, 0] * loss.min(), dict(zip(axes, grid[:, 1:].T, strict=True)))
@@ -76,8 +77,12 @@ def _solve_linear(model: PowerSum, loss: Array, irreducible_K: Array, given: Map
     law, z_KP = model.law, np.zeros((len(irreducible_K), model.n_params))
     for name, value_K in given.items():
         z_KP[:, model.position[name]] = np.log(value_K) if name in law.positive else value_K
+    if law.offset:
+        z_KP[:, model.position[law.offset]] = np.log(np.maximum(irreducible_K, 1e-3 * loss.min()))
+    if not law.terms:
+        return z_KP
     log_columns_TKn = np.stack(model.log_terms(z_KP)[: len(law.terms)])
-    reducible_Kn = np.maximum(loss - irreducible_K[:, None], SMALLEST_SHARE * loss)  # E may be held above a loss
+    reducible_Kn = np.maximum(_reducible(law, loss, irreducible_K, given), SMALLEST_SHARE * loss)
     outer_K = given.get(law.outer or "", np.ones(len(irreducible_K)))
     columns_KTn = np.moveaxis(np.exp(log_columns_TKn) / reducible_Kn ** (1 / outer_K[:, None]), 0, 1)
     gram_KTT = columns_KTn @ np.moveaxis(columns_KTn, 1, 2)
@@ -85,6 +90,12 @@ def _solve_linear(model: PowerSum, loss: Array, irreducible_K: Array, given: Map
     solved_KT = np.linalg.solve(gram_KTT, columns_KTn.sum(axis=2)[:, :, None])[:, :, 0]
     floor_KT = SMALLEST_SHARE / columns_KTn.mean(axis=2)
     z_KP[:, [model.position[name] for name in law.coefficients]] = np.log(np.maximum(solved_KT, floor_KT))
-    if law.offset:
-        z_KP[:, model.position[law.offset]] = np.log(np.maximum(irreducible_K, 1e-3 * loss.min()))
     return z_KP
+
+
+def _reducible(law: Law, loss: Array, irreducible_K: Array, given: Mapping[str, Array]) -> Array:
+    """What the terms must add up to, (K, n); negative where E is held above a loss."""
+    if law.form is None or law.form.as_sum is None:
+        return loss - irreducible_K[:, None]
+    own = {name: given[name][:, None] for name in law.own}
+    return law.form.as_sum(loss, own) - law.form.as_sum(irreducible_K[:, None], own)

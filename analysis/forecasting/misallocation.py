@@ -153,7 +153,7 @@ def _compute_share(
 
     If C = k N D, the sum of the two terms falls as C^-gamma along the frontier, gamma = alpha beta / (alpha + beta).
     """
-    if not cost.proportional:
+    if law.form or not cost.proportional:
         return np.minimum(1.0, compute_on_frontier(cost, law, params, loss) / train_flops)
     arrays = {name: np.asarray(value, float) for name, value in params.items()}
     power = law.terms[0].exponents["N"]

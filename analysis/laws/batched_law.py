@@ -145,6 +145,9 @@ class PowerSum:
         for name, usual in {**scales, **dict.fromkeys(law.repeats or (), REPEAT_BOUNDS)}.items():
             i = self.position[name]
             low[i], high[i] = np.log(law.bounds.get(name, usual))
+        for name, own in law.own.items():
+            i = self.position[name]
+            low[i], high[i] = np.log(own.bounds) if own.positive else own.bounds
         if law.offset:
             i = self.position[law.offset]
             low[i] = np.log(OFFSET_FLOOR * smallest_loss)

@@ -85,6 +85,29 @@ def batch_of_overhead(critical_tokens: ArrayLike, best_batch: ArrayLike, overhea
     return overhead * np.asarray(critical_tokens, float) + (1 + overhead) * np.asarray(best_batch, float)
 
 
+def doubled_batch(batch_tokens: ArrayLike, critical_tokens: ArrayLike) -> tuple[Array, Array]:
+    """Steps and tokens to a loss with twice the batch, over those with it (Kaplan et al. 2020, eq. 5.1).
+
+    Parameters
+    ----------
+    batch_tokens, critical_tokens : array_like
+        The batch, and the critical one at that loss, in the same unit.
+
+    Returns
+    -------
+    ndarray, ndarray
+        Far below the critical batch 1/2 and 1, far above it 1 and 2.
+
+    Examples
+    --------
+    >>> [float(ratio) for ratio in doubled_batch(100, 100)]
+    [0.75, 1.5]
+    """
+    ratio = np.asarray(critical_tokens, float) / np.asarray(batch_tokens, float)
+    steps = (1 + ratio / 2) / (1 + ratio)
+    return steps, 2 * steps
+
+
 def adaptive_gain(min_steps_each: ArrayLike, noise_tokens: ArrayLike) -> float:
     """Gamma of (S/S_min - 1)(E/E_min - 1) = gamma if the batch follows the noise scale; of a fixed batch it is 1.
 

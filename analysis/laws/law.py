@@ -3,10 +3,11 @@
 Every law of this family has the logarithm ln L = LSE(ln E, k LSE(u_1, ..., u_T)), where each u_t is
 linear in the internal parameters (log coefficients and exponents); the solver gets its analytic
 gradient and Hessian from that structure alone, so a new law needs no derivative of its own. A law of
-repeated data puts effective N and D in the place of N and D.
+repeated data puts effective N and D in the place of N and D. Any other law has a `Form`, a prediction of its own,
+which the solver differentiates numerically (see ``general_law``).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -55,6 +56,48 @@ Derived = Callable[[Mapping[str, Array]], dict[str, Array]]
 
 
 @dataclass(frozen=True)
+class OwnParam:
+    """A parameter of a law's own prediction, which is neither E nor of a power term.
+
+    Parameters
+    ----------
+    bounds : (float, float)
+        Least and largest value.
+    starts : callable
+        Losses of the runs -> values that a fit starts from.
+    positive : bool
+        Whether it is fitted as its logarithm.
+    """
+
+    bounds: tuple[float, float]
+    starts: Callable[[Array], Sequence[float]]
+    positive: bool = True
+
+
+@dataclass(frozen=True)
+class Form:
+    """A law's own prediction, in the place of E + (sum of terms)^k.
+
+    Parameters
+    ----------
+    predict : callable
+        (law, parameters, inputs) -> what the law predicts, smooth in the parameters; all of them broadcast.
+    params : mapping of str to OwnParam
+        Parameters beyond those of the law's terms and E.
+    inputs : tuple of str
+        Inputs beyond those of the terms.
+    as_sum : callable or None
+        (loss, own parameters) -> the sum of the terms and what E is in it that gives this loss: fits then start from
+        coefficients by least squares. None for a law without terms.
+    """
+
+    predict: "Callable[[Law, Mapping[str, Array], Inputs], Array]"
+    params: Mapping[str, OwnParam] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()
+    as_sum: Callable[[Array, Mapping[str, Array]], Array] | None = None
+
+
+@dataclass(frozen=True)
 class Optimum:
     """Compute-optimal allocation; N in parameters, D in tokens, loss in nats per token."""
 
@@ -91,6 +134,8 @@ class Law:
     batched : callable or None
         (law, inputs, centre) -> the law as the solver's function, if it is not a sum of powers
         (see ``batched_law.on_rows``).
+    form : Form or None
+        Prediction of its own; ``batched`` is then ``general_law.GeneralLaw``.
     bounds : mapping
         Exponent name -> (low, high), if other than (0, 10).
     derived : callable
@@ -110,6 +155,7 @@ class Law:
     repeats: tuple[str, str] | None = None
     effective: "Callable[[Law, Mapping[str, Array], Inputs], Inputs] | None" = None
     batched: Callable[..., Any] | None = None
+    form: Form | None = None
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     derived: Derived | None = None
     fixed: Mapping[str, float] = field(default_factory=dict)
@@ -128,8 +174,9 @@ class Law:
 
     @cached_property
     def power_inputs(self) -> tuple[str, ...]:
-        """Names of the inputs that have an exponent."""
-        return tuple(dict.fromkeys(name for term in self.terms for name in term.exponents))
+        """Names of the inputs that have an exponent, or that the law's own prediction takes."""
+        named = (name for term in self.terms for name in term.exponents)
+        return tuple(dict.fromkeys((*named, *(self.form.inputs if self.form else ()))))
 
     @cached_property
     def coefficients(self) -> tuple[str, ...]:
@@ -144,19 +191,26 @@ class Law:
 
     @cached_property
     def params(self) -> tuple[str, ...]:
-        """Names of all parameters: E, coefficients, exponents, k, R_D* and R_N*."""
+        """Names of all parameters: E, coefficients, exponents, k, R_D* and R_N*, those of its own prediction."""
         return (
             *([self.offset] if self.offset else []),
             *self.coefficients,
             *self.exponents,
             *([self.outer] if self.outer else []),
             *(self.repeats or ()),
+            *self.own,
         )
 
     @cached_property
+    def own(self) -> Mapping[str, OwnParam]:
+        """Parameters of its own prediction."""
+        return self.form.params if self.form else {}
+
+    @cached_property
     def positive(self) -> tuple[str, ...]:
-        """Names of the parameters that are fitted as logarithms: all but the exponents."""
-        return tuple(name for name in self.params if name not in self.exponents)
+        """Names of the parameters that are fitted as logarithms: all but the exponents, and of its own those said."""
+        signed = {*self.exponents, *(name for name, own in self.own.items() if not own.positive)}
+        return tuple(name for name in self.params if name not in signed)
 
     def predict(self, params: Mapping[str, ArrayLike], **inputs: ArrayLike) -> Array:
         """Loss at the inputs (same units as in the fit); params and inputs broadcast.
@@ -164,11 +218,17 @@ class Law:
         U, the unique tokens of a law of repeated data, is D if it is not given.
         """
         taken: Inputs = inputs
+        if self.form:
+            return self.form.predict(self, {name: np.asarray(value, float) for name, value in params.items()}, inputs)
         if self.effective:
             taken = self.effective(self, {name: np.asarray(value, float) for name, value in params.items()}, inputs)
-        total = sum((term.value(params, taken) for term in self.terms), start=np.zeros(()))
+        total = self.sum_of_terms(params, taken)
         power = total ** np.asarray(params[self.outer]) if self.outer else total
         return power + np.asarray(params[self.offset]) if self.offset else power
+
+    def sum_of_terms(self, params: Mapping[str, ArrayLike], inputs: Inputs) -> Array:
+        """Sum of the power terms at the inputs, without E."""
+        return sum((term.value(params, inputs) for term in self.terms), start=np.zeros(()))
 
     def optimal(
         self,
@@ -178,8 +238,8 @@ class Law:
     ) -> Optimum:
         """The N and D of lowest loss under C = 6 N D (Hoffmann et al. 2022, eq. 4).
 
-        Holds for every law with one N term and one D term, whatever E and k are; in a law of
-        repeated data all tokens are then unique.
+        Holds for every law with one N term and one D term, whatever E and k are, and for one of its own form that
+        rises with their sum; in a law of repeated data all tokens are then unique.
 
         Raises
         ------

@@ -1,5 +1,6 @@
 """Every law by its name: where a new one is entered."""
 
+from analysis.laws.amari import amari
 from analysis.laws.chinchilla import chinchilla, skaling, tied
 from analysis.laws.kaplan import (
     kaplan_lc,
@@ -15,6 +16,7 @@ from analysis.laws.kaplan import (
 from analysis.laws.law import Law
 from analysis.laws.loglinear import loglinear
 from analysis.laws.muennighoff import muennighoff
+from analysis.laws.rosenfeld import rosenfeld
 from scaling_harness.errors import UserError
 
 LAWS: dict[str, Law] = {
@@ -34,6 +36,8 @@ LAWS: dict[str, Law] = {
         kaplan_ln_d_footnote,
         kaplan_ln_s,
         loglinear,
+        rosenfeld,
+        amari,
     )
 }
 

@@ -13,7 +13,7 @@ from analysis.runs.curves import curve_points, load_curve
 from analysis.runs.from_records import find_run_dirs
 from analysis.tables.dotted import dotted
 from scaling_harness.errors import HarnessError
-from scaling_harness.record.record import METRICS_FILE
+from scaling_harness.record.record import METRICS_FILE, RunRecord
 
 CELL = ["N", "D"]
 
@@ -32,7 +32,7 @@ def runs_by(path: Path, settings: Mapping[str, Any]) -> pd.DataFrame:
     -------
     DataFrame
         N (with head), D, C, seed, loss (of the test text if there is one), own_flops (without those of a trunk), trunk
-        and curve, tokens and loss along the run.
+        and curve, tokens and loss along the run and its trunk.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def runs_by(path: Path, settings: Mapping[str, Any]) -> pd.DataFrame:
         row = {"run_id": record.run_id, "N": record.n_params["with_head"], "D": record.n_tokens, "seed": fields["seed"]}
         row |= {"C": record.train_flops["6nd_with_head"], "loss": losses.loss_nats, "own_flops": record.spent_flops}
         row |= {"trunk": record.trunk or "", "vocab_size": record.data.get("vocab_size")}
-        row |= {"curve": curve_points(load_curve(folders[record.run_id] / METRICS_FILE))}
+        row |= {"curve": curve_points(_whole_curve(record, folders))}
         rows.append(row | {name: fields.get(name, default) for name, default in settings.items()})
     if not rows:
         raise HarnessError(f"no run of {path} has completed")
@@ -89,6 +89,16 @@ def changes(runs: pd.DataFrame, setting: str, base: Any) -> pd.DataFrame:
 def percent(log_ratios: Any) -> Estimate:
     """Mean of logarithms of ratios, in per cent, with Student's interval."""
     return Estimate.of_mean(100 * np.expm1(np.asarray(log_ratios, float)))
+
+
+def _whole_curve(record: RunRecord, folders: Mapping[str, Path]) -> pd.DataFrame:
+    """The curve of a run; of a branch, after that of its trunk up to there."""
+    curve = load_curve(folders[record.run_id] / METRICS_FILE)
+    trunk = folders.get(record.trunk or "")
+    before = load_curve(trunk / METRICS_FILE) if trunk else pd.DataFrame()
+    if curve.empty or before.empty:
+        return curve
+    return pd.concat([before.loc[before["tokens"] < curve["tokens"].min()], curve], ignore_index=True)
 
 
 def mean_curve(runs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ from analysis.figures import style
 from analysis.fitting.estimate import Estimate
 from analysis.papers.by_setting import changes, mean_curve, runs_by
 from analysis.papers.figure import Figure, LackingRunsError, LawRow, Paper
-from analysis.papers.tidy import Panel, drawing, rows, tidy
+from analysis.papers.tidy import Panel, drawing, rows, tidy, with_room
 from analysis.runs.conventions import unit_of
 from scaling_harness.errors import HarnessError
 
@@ -82,7 +82,7 @@ def _figure_1(evidence: Evidence) -> pd.DataFrame:
             raise HarnessError(f"no run of the largest size has the schedule {kind}")
         lines = [mean_curve(group) for _, group in of_kind.groupby("D")]
         x, y = (np.concatenate([line[i] for line in lines]) for i in (0, 1))
-        parts.append(rows("curves", words, "curve" if kind == "cosine" else "fit", x, y))
+        parts.append(rows("curves", words, "curve", x, y))
         ends = of_kind.groupby("D")["loss"].mean()
         parts.append(rows("ends", words, "points", ends.index, ends))
     return tidy(parts, _unit(runs))
@@ -198,7 +198,7 @@ FIGURE_2 = Figure(
     "seeds paired: .2 to .4 % a point, .15 % of all.",
     NEEDS,
     _figure_2,
-    drawing({"change": Panel("", "D, {unit}s", "branch against cosine, % of the loss", log_y=False)}),
+    with_room({"change": Panel("", "D, {unit}s", "branch against cosine, % of the loss", log_y=False)}, above=0.2),
     _found_2,
 )
 FIGURE_3 = Figure(

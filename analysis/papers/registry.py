@@ -1,5 +1,6 @@
 """Every paper by its key: where a new one is entered."""
 
+from analysis.papers.amari1992 import amari1992
 from analysis.papers.besiroglu2024 import besiroglu2024
 from analysis.papers.czech2026 import czech2026
 from analysis.papers.emergence import emergence
@@ -13,6 +14,7 @@ from analysis.papers.muennighoff2023 import muennighoff2023
 from analysis.papers.pearce2024 import pearce2024
 from analysis.papers.porian2024 import porian2024
 from analysis.papers.reconciliation import reconciliation
+from analysis.papers.rosenfeld2020 import rosenfeld2020
 from analysis.papers.truth import truth
 from scaling_harness.errors import UserError
 
@@ -29,6 +31,8 @@ PAPERS: dict[str, Paper] = {
         mccandlish2018,
         merrill2025,
         muennighoff2023,
+        amari1992,
+        rosenfeld2020,
         reconciliation,
         truth,
         emergence,

@@ -109,6 +109,8 @@ def _draw_series(ax: Axes, kind: str, at: int, part: pd.DataFrame, shades: Shade
         look = {"ms": 4.5, "mec": "white", "mew": 0.5, "color": colour, "elinewidth": 0.9, "zorder": 4}
         errors = spread if np.isfinite(spread).any() else None
         ax.errorbar(x, y, errors, fmt=MARKERS[at % len(MARKERS)], label=label, **look)
+        ends = part[["low", "high"]].to_numpy(float).T
+        ax.scatter(np.tile(x, 2), ends.ravel(), s=0)  # a legend keeps away from points, not from their intervals
     elif kind == "paper":
         ax.plot(x, y, color=GREY, ls=DASHES[at % len(DASHES)], lw=1.4, label=label, zorder=3)
     elif kind == "fit":

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scaling_harness.cli import _law_checks
 from scaling_harness.cli._options import add_best_of, add_columns, add_json, add_runs, find_runs
 from scaling_harness.cli._output import print_dropped, print_rows
 from scaling_harness.errors import UserError
@@ -83,6 +84,7 @@ def _add_checks(parser: ArgumentParser) -> None:
         action="store_true",
         help="also compare the three approaches, with a verdict; other laws stand beside them",
     )
+    _law_checks.add_options(parser)
 
 
 def run(args: Namespace) -> int:
@@ -92,8 +94,14 @@ def run(args: Namespace) -> int:
 
     if args.influence < 0:
         raise UserError(f"--influence is {args.influence}: give the number of runs to show, 0 or more")
+    _law_checks.check_options(args)
     fits = list(_fits(args))
-    documents = [to_json(result) | _fit_checks(result, runs, args.influence, args.objectives) for result, runs in fits]
+    documents = [
+        to_json(result)
+        | _fit_checks(result, runs, args.influence, args.objectives)
+        | _law_checks.checks_of(result, runs, args)
+        for result, runs in fits
+    ]
     _add_checks_of_counts(documents, fits, args.approaches)
     results = [result for result, _ in fits]
     if args.out:
@@ -104,6 +112,7 @@ def run(args: Namespace) -> int:
         print("\n\n".join(result.summary() for result in results))
         for document in documents:
             _print_checks(document)
+            _law_checks.print_checks(document)
     return int(any(result.status == NOT_CONVERGED for result in results))
 
 

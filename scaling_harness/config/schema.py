@@ -208,7 +208,24 @@ class NoiseData:
         return self.source.max_epochs
 
 
-DataConfig = Annotated[_Source | NoiseData, Field(discriminator="kind")]
+@dataclass(frozen=True, config=_STRICT)
+class RepeatedData:
+    """Any other data, a share of whose training tokens are the same few again and again (Hernandez et al. 2022)."""
+
+    source: Annotated[_Source, Field(discriminator="kind")]
+    fraction: Fraction
+    """Share of the training windows that are of the few."""
+    n_repeated_tokens: PositiveInt
+    """Number of the few tokens; each is seen fraction x D / n_repeated_tokens times."""
+    kind: Literal["repeated"] = "repeated"
+
+    @property
+    def max_epochs(self) -> float:
+        """Largest number of passes over the tokens of the source."""
+        return self.source.max_epochs
+
+
+DataConfig = Annotated[_Source | NoiseData | RepeatedData, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, config=_STRICT, kw_only=True)

@@ -1,7 +1,7 @@
 """Open prepared data as a `TokenSource`, whatever its kind."""
 
 from scaling_harness.config.known_entropy import GeneratedData
-from scaling_harness.config.schema import DataConfig, NoiseData
+from scaling_harness.config.schema import DataConfig, NoiseData, RepeatedData
 from scaling_harness.data.source_info import PreparedData
 from scaling_harness.data.token_cache import DataInfo
 from scaling_harness.data.token_source import TokenSource
@@ -34,6 +34,10 @@ def open_source(data: DataConfig, info: PreparedData, n_ctx: int, batch_seqs: in
         from scaling_harness.data.token_files import TokenFiles
 
         return TokenFiles(info, n_ctx, batch_seqs)
+    if isinstance(data, RepeatedData) and info.base:
+        from scaling_harness.data.repeated import RepeatedTokens
+
+        return RepeatedTokens(data, open_source(data.source, info.base, n_ctx, batch_seqs), n_ctx, batch_seqs)
     from scaling_harness.data.generated import GeneratedTokens, NoisyTokens
 
     if isinstance(data, NoiseData) and info.base:

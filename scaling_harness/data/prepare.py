@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from scaling_harness.config.schema import DataConfig, NoiseData, TextData
+from scaling_harness.config.schema import DataConfig, NoiseData, RepeatedData, TextData
 from scaling_harness.data import token_cache
 from scaling_harness.data.source_info import PreparedData, SourceInfo
 from scaling_harness.errors import UserError
@@ -46,6 +46,11 @@ def prepare(data: DataConfig, extra_sets: Iterable[str], data_dir: Path) -> Prep
         data_id = _digest(["noise", base.data_id, data.rate, data.n_noise_tokens, data.structure_seed])
         label, V = f"{base.label} with noise {data.rate:g}", base.vocab_size + data.n_noise_tokens
         return SourceInfo(data_id, label, V, base.n_train_tokens, base)
+    if isinstance(data, RepeatedData):
+        base = prepare(data.source, (), data_dir)
+        data_id = _digest(["repeated", base.data_id, data.fraction, data.n_repeated_tokens])
+        label = f"{base.label}, {data.fraction:g} of it repeats of {data.n_repeated_tokens} tokens"
+        return SourceInfo(data_id, label, base.vocab_size, base.n_train_tokens, base)
     settings = {k: v for k, v in dataclasses.asdict(data).items() if k not in _NOT_TOKENS}
     return SourceInfo(_digest(settings), data.kind, data.vocab_size, data.n_unique_tokens)
 

@@ -10,7 +10,7 @@ from scaling_harness.errors import UserError
 
 @dataclass(frozen=True)
 class SourceInfo:
-    """Generated data, or noise mixed into data; see `DataInfo`."""
+    """Generated data, or data with noise or repeats; see `DataInfo`."""
 
     data_id: str
     """SHA-256 over the settings that decide the tokens."""
@@ -19,7 +19,7 @@ class SourceInfo:
     n_train_tokens: int | None
     """Number of distinct training tokens; None if they never repeat."""
     base: "DataInfo | SourceInfo | None" = None
-    """What noise is mixed into."""
+    """What noise is mixed into, or a part of which is repeated."""
 
     @property
     def evaluation_sets(self) -> tuple[str, ...]:

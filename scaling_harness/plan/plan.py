@@ -22,6 +22,7 @@ from scaling_harness.config.schema import (
     FlopsBudget,
     ModelConfig,
     RatioBudget,
+    RepeatedData,
     Rule,
     RunConfig,
     ScheduleConfig,
@@ -351,8 +352,10 @@ def _model_science(model: ModelConfig) -> dict[str, Any]:
 
 
 def _data_science(config: DataConfig, data: PreparedData) -> dict[str, Any]:
-    """The tokens, and how many of them are trained on if not all."""
+    """The tokens, and how many of them are trained on if not all, or how often."""
     subset = {} if data.train_tokens is None else {"train_tokens": data.train_tokens}
+    if isinstance(config, RepeatedData):
+        subset |= {"fraction": config.fraction, "n_repeated_tokens": config.n_repeated_tokens}
     return {"data_id": data.data_id, "kind": config.kind} | subset
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 
-from scaling_harness.config.schema import Bpe, DataConfig, NoiseData, RunConfig, TextData, TokensBudget
+from scaling_harness.config.schema import Bpe, DataConfig, NoiseData, RepeatedData, RunConfig, TextData, TokensBudget
 from scaling_harness.plan.scale_rules import Scale, batch_tokens, learning_rate
 from scaling_harness.plan.shape_for_size import Shape
 
@@ -62,6 +62,8 @@ def vocab_size_of(data: DataConfig) -> int:
     """V that a data set will have, before it is prepared."""
     if isinstance(data, NoiseData):
         return vocab_size_of(data.source) + data.n_noise_tokens
+    if isinstance(data, RepeatedData):
+        return vocab_size_of(data.source)
     if isinstance(data, TextData):
         return data.tokenizer.vocab_size if isinstance(data.tokenizer, Bpe) else BYTES
     return data.vocab_size

@@ -132,7 +132,11 @@ def test_a_recipe_that_saves_half_the_compute_has_multiplier_ln_2(one):
     found = compute_multiplier(one, worse, 1e12)
     assert found.value == pytest.approx(np.log(2))
     np.testing.assert_allclose(found.ci95, np.log(2))
-    assert difference(compare([one, worse], train_flops=1e12), "ln(C2/C1) at 1e+12 FLOP").pairing == "paired"
+    compared = compare([one, worse], train_flops=1e12)
+    assert difference(compared, "ln(C2/C1) at 1e+12 FLOP").pairing == "paired"
+    later = difference(compared, "nats off by twice C at 1e+12 FLOP").estimate
+    assert later.value < 0  # the worse recipe is where the better was at half the budget, and falls faster
+    assert later.ci95[1] < 0
 
 
 def test_conventions_survive_saving(tmp_path, isoflop):

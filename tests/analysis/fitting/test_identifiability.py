@@ -3,6 +3,7 @@ import pytest
 
 from analysis.fitting.identifiability import check_rows, n_levels
 from analysis.laws.chinchilla import chinchilla
+from analysis.laws.constrained import hold
 from analysis.laws.loglinear import loglinear
 from scaling_harness.errors import HarnessError
 
@@ -31,6 +32,10 @@ def test_one_size_and_two_multiples_of_it_identify_the_sum_of_the_exponents():
     loss = 100 * n**-0.08 * (2e12 * n) ** -0.03 * (100 * n) ** -0.10
     with pytest.raises(HarnessError, match=r"N, C, D are collinear.*: alpha \+ beta \+ gamma = 0\.21;"):
         check_rows(loglinear, {"N": n, "C": 2e12 * n, "D": 100 * n}, loss)
+    with pytest.raises(HarnessError, match=r"or hold what follows .* --fix beta=0,gamma=0$"):
+        check_rows(loglinear, {"N": n, "C": 2e12 * n, "D": 100 * n}, loss)
+    held = hold(loglinear, {"beta": 0.0, "gamma": 0.0})
+    assert check_rows(held, {"N": n, "C": 2e12 * n, "D": 100 * n}, loss) == []
 
 
 def test_compute_that_is_6nd_leaves_two_sums_of_exponents():

@@ -23,6 +23,8 @@ TRUTHS = {
     "kaplan_ln_d_footnote": {"A": 3e4, "B": 9e5, "alpha": 0.7, "beta": 0.8, "k": 0.2},
     "kaplan_ln_s": {"A": 6.8, "B": 335.0, "alpha": 0.077, "beta": 0.76},
     "loglinear": {"A": 30.0, "alpha": 0.08, "beta": -0.03, "gamma": 0.1},
+    "rosenfeld": {"E": 1.6, "A": 480.0, "B": 2100.0, "alpha": 0.35, "beta": 0.37, "L_0": 5.0},
+    "amari": {"E": 0.3, "c": 4e5, "p": 0.55},
 }
 
 

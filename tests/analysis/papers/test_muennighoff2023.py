@@ -13,6 +13,7 @@ from analysis.papers.muennighoff2023 import PAPER, Evidence, authors_runs, muenn
 from analysis.papers.page import write_page
 from analysis.runs.public_tables import ENVIRONMENT
 from scaling_harness.errors import UserError
+from tests.analysis.conftest import make_record, write_sweep
 
 TRUTH = {"E": 0.7, "A": 30.0, "B": 60.0, "alpha": 0.3, "R_D": 12.0, "R_N": 6.0}
 
@@ -91,3 +92,25 @@ def test_the_page_without_runs_says_what_to_train(tmp_path, monkeypatch):
     assert "15.387756" in html
     with pytest.raises(UserError, match="records of sweeps"):
         Evidence.of([Path("runs.csv")])
+
+
+def test_repeats_are_set_beside_unique_tokens_and_beside_fewer_of_them(tmp_path):
+    records = []
+    for seed in (0, 1):
+        factor = 1 + 0.01 * seed
+        records += [
+            make_record(f"u{d}{seed}", 20_000, d, loss * factor, seed) for d, loss in ((10**6, 2.0), (9 * 10**5, 2.02))
+        ]
+        for few, loss in ((25_000, 2.02), (1_000, 2.06)):
+            changes = {"fraction": 0.1, "n_repeated_tokens": few, "kind": "repeated", "data_id": "abc"}
+            config = records[0].config | {"data": changes, "seed": seed}
+            records.append(make_record(f"r{few}{seed}", 20_000, 10**6, loss * factor, seed, config=config))
+    found = figure("repeated")
+    evidence = muennighoff2023.read([write_sweep(tmp_path, records, {})])
+    table = found.table(evidence)
+    points = table.loc[table["kind"] == "points"].set_index("x")["y"]
+    assert points.round(6).to_dict() == {4.0: 1.0, 100.0: 3.0}
+    assert found.found(table).startswith("10% as repeats costs at most +3.0 %, seen 100 times (+1.0 % without them)")
+    drawn(found, table)
+    with pytest.raises(LackingRunsError, match=r"no run with a repeated part .* muennighoff/hernandez"):
+        found.table(muennighoff2023.read([write_sweep(tmp_path / "plain", records[:2], {})]))
