@@ -16,6 +16,7 @@ MIN_LEVELS = 3
 TOKENS_PER_PARAM = (1e-2, 1e6)  # outside: a unit is probably wrong
 SMALLEST_COUNT = 100
 LARGEST_LOSS_NATS = 25.0
+RISES = 0.5  # rank correlation with a size, from which what is fitted rises
 
 
 def check_rows(law: Law, inputs: Mapping[str, Array], loss: Array) -> list[str]:
@@ -58,7 +59,8 @@ def check_rows(law: Law, inputs: Mapping[str, Array], loss: Array) -> list[str]:
     _check_repeats(law, inputs)
     if len(loss) == law.n_free:
         sentences.append(f"{len(loss)} runs for {len(loss)} parameters: the law runs through all, nothing tells errors")
-    return [*sentences, *_level_warnings(inputs), *_unit_warnings(inputs), *_perplexity_warning(law, loss)]
+    units = [*_unit_warnings(inputs), *_perplexity_warning(law, loss), *_share_warning(law, powers, loss)]
+    return [*sentences, *_level_warnings(inputs), *units]
 
 
 def n_levels(values: Array) -> int:
@@ -200,3 +202,17 @@ def _unit_warnings(inputs: Mapping[str, Array]) -> list[str]:
         if name in inputs and np.median(inputs[name]) < SMALLEST_COUNT
     ]
     return sentences
+
+
+def _share_warning(law: Law, inputs: Mapping[str, Array], loss: Array) -> list[str]:
+    """An accuracy in place of a loss: a share that rises with a size."""
+    if law.predicts != "L" or loss.max() > 1.0:
+        return []
+    ranks = np.argsort(np.argsort(loss, kind="stable"), kind="stable")
+    for name, values in inputs.items():
+        if np.corrcoef(ranks, np.argsort(np.argsort(values, kind="stable"), kind="stable"))[0, 1] > RISES:
+            return [
+                f"the losses lie between 0 and 1 and rise with {name}, as an accuracy or a share of exact matches "
+                "does: such a measure has thresholds and no power law; fit the loss in nats (see `reproduce emergence`)"
+            ]
+    return []

@@ -4,6 +4,7 @@ from analysis.papers.amari1992 import amari1992
 from analysis.papers.besiroglu2024 import besiroglu2024
 from analysis.papers.cagnetta2026 import cagnetta2026
 from analysis.papers.czech2026 import czech2026
+from analysis.papers.emergence import emergence
 from analysis.papers.figure import Paper
 from analysis.papers.hagele2024 import hagele2024
 from analysis.papers.hestness2017 import hestness2017
@@ -38,6 +39,7 @@ PAPERS: dict[str, Paper] = {
         rosenfeld2020,
         reconciliation,
         truth,
+        emergence,
     )
 }
 

@@ -133,6 +133,8 @@ def record_row(record: RunRecord, run_dir: Path) -> dict[str, Any]:
     row |= {f"loss_blocks_{name}": loss.block_losses_nats for name, loss in record.losses.items()}
     if record.loss and record.loss.entropy_nats is not None:
         row["entropy_nats"] = record.loss.entropy_nats
+    if record.loss and record.loss.answers:
+        row["answers"] = record.loss.answers
     row |= {f"loss_positions_{name}": p for name, loss in record.losses.items() if (p := loss.position_losses_nats)}
     if record.best:
         row |= {"best_step": record.best.step, "best_n_tokens": record.best.n_tokens}

@@ -130,7 +130,7 @@ def make_run(args: Namespace, wanted: Wanted) -> MadeRun:
             f"{wrong}: the plan chooses the shape and the length itself; --layers sets the number of layers"
         )
     config = _config(args, wanted.recipe)
-    n_layer = args.layers or wanted.recipe.n_layer or _depth_rule(config.optim.lr)
+    n_layer = args.layers or wanted.recipe.n_layer or depth_rule(config.optim.lr)
     shapes = shapes_of(config.model, vocab_size_of(config.data), n_layer, wanted.recipe.aspect)
     shape = nearest_shape(shapes, wanted.n_params, wanted.count)
     run = sized_run(config, shape, wanted.tokens(shape.n_params[wanted.count]))
@@ -140,7 +140,7 @@ def make_run(args: Namespace, wanted: Wanted) -> MadeRun:
     return MadeRun(run, shapes, sized_run(config, nearest_shape(shapes, n_params, wanted.count), n_tokens))
 
 
-def _depth_rule(lr: float | Rule) -> str | None:
+def depth_rule(lr: float | Rule) -> str | None:
     """The rule of the learning rate, if it says how many layers are best."""
     return lr.rule if isinstance(lr, NamedRule) and RULE_FORMULAS[lr.rule].n_layer else None
 

@@ -431,6 +431,10 @@ class EvaluationConfig:
     at that step: where early stopping would have ended the run. It costs a final evaluation at every new lowest."""
     by_position: bool = False
     """Whether every loss is also recorded by position in the context."""
+    answer_tokens: tuple[PositiveInt, ...] = ()
+    """Lengths of answers: at the end it is also recorded how many answers of so many tokens in a row the most probable
+    tokens give without an error. Of a generated source they are of the tokens that the ones before determine, if it has
+    such; of text, of all."""
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -36,7 +36,7 @@ from scaling_harness.models import param_flop_counts, registry
 from scaling_harness.plan.lr_schedule import DecayShape, lr_multiplier
 from scaling_harness.plan.scale_rules import Scale, batch_tokens, learning_rate
 
-_LATER_EVALUATION = ("noise_every", "noise_seqs", "best_checkpoint", "by_position")
+_LATER_EVALUATION = ("noise_every", "noise_seqs", "best_checkpoint", "by_position", "answer_tokens")
 NUMERICS_VERSION = 2
 """Increased by hand whenever the same configuration would train to other numbers."""
 
@@ -373,7 +373,7 @@ def _schedule_science(schedule: Any) -> dict[str, Any]:
 
 def _evaluation_science(evaluation: EvaluationConfig) -> dict[str, Any]:
     """Fields of the evaluation, without later ones that change no number and have their default."""
-    later = {name: getattr(EvaluationConfig, name) for name in _LATER_EVALUATION}
+    later = {name: to_jsonable_python(getattr(EvaluationConfig, name)) for name in _LATER_EVALUATION}
     return {key: value for key, value in _plain(evaluation).items() if key not in later or later[key] != value}
 
 

@@ -38,6 +38,8 @@ class EvalLoss:
     entropy_nats: float | None = None
     """Exact entropy of the tokens, if their law is known: what lies above is the mean divergence from it, and the
     standard error is that of the divergence. None for text, and in records of earlier versions."""
+    answers: list[list[int]] = field(default_factory=list)
+    """Number of tokens, of answers without an error and of all answers, for each of `evaluation.answer_tokens`."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Evaluate a model on fixed windows of held-out tokens. B windows, T time, V vocabulary."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -73,6 +73,53 @@ def evaluate(
     positions_T = total_T.numpy() / len(windows) + (0.0 if truth is None else truth.entropies_T)
     positions = [round(float(loss), 5) for loss in positions_T] if by_position else []
     return EvalLoss(float(losses_B.mean()), float(stderr), len(windows) * n_ctx, means, positions, entropy)
+
+
+@torch.no_grad()
+def exact_matches(
+    model: LanguageModel,
+    windows: np.ndarray,
+    lengths: Sequence[int],
+    vocab_size: int,
+    device: str,
+    truth: Truth | None = None,
+) -> list[list[int]]:
+    """Count the answers that a run gives without an error, each token its most probable one.
+
+    An answer is so many tokens in a row that do not overlap with another. As it is wrong from its first error on, the
+    tokens before each one may be the right ones.
+
+    Parameters
+    ----------
+    model, windows, vocab_size, device, truth
+        As for `evaluate`. If the law of the tokens is known and determines some of them, answers are of those alone.
+    lengths : sequence of int
+        Numbers of tokens.
+
+    Returns
+    -------
+    list of [int, int, int]
+        Of each length: itself, the answers without an error, all answers.
+    """
+    n_ctx = windows.shape[1] - 1
+    at_once = max(1, _LOGITS_AT_ONCE // (vocab_size * n_ctx))
+    determined_T = np.zeros(n_ctx, bool) if truth is None else truth.entropies_T == 0
+    parts = []
+    with _evaluating(model, device):
+        for start in range(0, len(windows), at_once):
+            tokens_BT = torch.from_numpy(windows[start : start + at_once]).to(device)
+            guesses_BT = model(tokens_BT[None, :, :-1])[0].argmax(-1)
+            parts.append((guesses_BT == tokens_BT[:, 1:]).cpu().numpy())
+    right_BA = np.concatenate(parts)[:, determined_T if determined_T.any() else slice(None)]
+    return [_counted(right_BA, length) for length in lengths]
+
+
+def _counted(right_BA: np.ndarray, length: int) -> list[int]:
+    """An answer's number of tokens, the answers whose tokens are all right, all answers."""
+    n_windows, n_tokens = right_BA.shape
+    per_window = n_tokens // length
+    whole = right_BA[:, : per_window * length].reshape(n_windows, per_window, length).all(-1)
+    return [length, int(whole.sum()), whole.size]
 
 
 def _divergences(logits_1BTV: Tensor, probs_BTV: Tensor) -> Tensor:

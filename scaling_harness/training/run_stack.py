@@ -20,7 +20,7 @@ from scaling_harness.record.record import EvalLoss
 from scaling_harness.training.batch_feed import BatchFeed
 from scaling_harness.training.checkpoint import select
 from scaling_harness.training.distributed import Ranks
-from scaling_harness.training.evaluate import evaluate
+from scaling_harness.training.evaluate import evaluate, exact_matches
 from scaling_harness.training.flat_adamw import FlatAdamW
 from scaling_harness.training.gradient_noise import measure, next_windows
 
@@ -106,6 +106,12 @@ class Stack:
         run, truth = self.runs[row], self.source.truth
         by_position = run.config.evaluation.by_position
         return evaluate(self.model.alone(row), windows, run.data.vocab_size, self.device, truth, by_position)
+
+    def answers(self, row: int, windows: np.ndarray) -> list[list[int]]:
+        """Count the answers of one run that are without an error; see `evaluate.exact_matches`."""
+        run = self.runs[row]
+        lengths, model = run.config.evaluation.answer_tokens, self.model.alone(row)
+        return exact_matches(model, windows, lengths, run.data.vocab_size, self.device, self.source.truth)
 
     def measure_noise(self, row: int, step: int) -> tuple[float, float]:
         """Measure |G|^2 and tr(Sigma) of one run after a number of steps; see `gradient_noise.measure`."""

@@ -308,7 +308,11 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
     def _final_losses(self, r: int) -> dict[str, EvalLoss]:
         if not self.ranks.writes or self.members[r].diverged:
             return {}
-        return {name: self.stack.evaluate(r, windows) for name, windows in self._final_windows.items()}
+        losses = {name: self.stack.evaluate(r, windows) for name, windows in self._final_windows.items()}
+        if not self.members[r].plan.config.evaluation.answer_tokens:
+            return losses
+        answers = {name: self.stack.answers(r, windows) for name, windows in self._final_windows.items()}
+        return {name: dataclasses.replace(loss, answers=answers[name]) for name, loss in losses.items()}
 
     def _record(self, member: _Member, losses: dict[str, EvalLoss]) -> None:
         if not member.curve:

@@ -75,15 +75,17 @@ def rung(
     return document
 
 
-def write_sweep_file(folder: Path, run: Differences, sweep: Mapping[str, Any], comments: Mapping[str, str]) -> Path:
+def write_sweep_file(
+    folder: Path, run: Differences | str, sweep: Mapping[str, Any], comments: Mapping[str, str]
+) -> Path:
     """Write a sweep as `folder/sweep/NAME.yaml`.
 
     Parameters
     ----------
     folder : Path
         Of configuration groups, as `--config-dir` names it.
-    run : Differences
-        Of one of its runs from the default configuration.
+    run : Differences or str
+        Of one of its runs from the default configuration; or the sweep that it extends, for settings and grids.
     sweep : mapping
         Its `sweep` part.
     comments : mapping of str to str
@@ -104,8 +106,15 @@ def write_sweep_file(folder: Path, run: Differences, sweep: Mapping[str, Any], c
     if path.exists():
         raise UserError(f"{path} exists: choose another name, or delete it")
     head = ["# @package _global_", *(f"# {key}: {words}" for key, words in comments.items())]
-    common = {key: value for key, value in run.settings.items() if key not in NOT_OF_A_RUNG}
-    document = {**Differences(run.options, common).document(), "sweep": dict(sweep)}
+    document = {**_settings(run), "sweep": dict(sweep)}
     body = yaml.safe_dump(document, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
     write_text(path, "\n".join([*head, body]))
     return path
+
+
+def _settings(run: Differences | str) -> dict[str, Any]:
+    """What the runs have in common, or where it is from."""
+    if isinstance(run, str):
+        return {"defaults": [run]}
+    common = {key: value for key, value in run.settings.items() if key not in NOT_OF_A_RUNG}
+    return Differences(run.options, common).document()

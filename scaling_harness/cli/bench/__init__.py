@@ -11,6 +11,7 @@ ACTIONS = {
     "coverage": "scaling_harness.cli.bench.coverage",
     "discrepancy": "scaling_harness.cli.bench.discrepancy",
     "design": "scaling_harness.cli.bench.design",
+    "waves": "scaling_harness.cli.bench.waves",
     "truth": "scaling_harness.cli.bench.truth",
     "sweep": "scaling_harness.cli.bench.sweep",
     "train": "scaling_harness.cli.bench.train",

@@ -23,7 +23,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Print what each law leads to expect of the exponents of a planned sweep."""
-    from analysis.bench.design import earlier_runs, grid_of, predict_half_widths
+    from analysis.design.half_widths import earlier_runs, grid_of, predict_half_widths
     from analysis.runs.load import load_runs
     from analysis.to_json import to_json
     from scaling_harness.record.archive import locate

@@ -80,5 +80,11 @@ def test_millions_and_perplexities_are_warned_of():
     assert any("perplexity" in sentence for sentence in in_millions)
 
 
+def test_an_accuracy_in_place_of_a_loss_is_warned_of():
+    accuracy = 1 / (1 + np.exp(-2 * (np.log10(N) - 7.5)))
+    assert any("rise with N, as an accuracy" in s for s in check_rows(chinchilla, {"N": N, "D": D}, accuracy))
+    assert not any("accuracy" in s for s in check_rows(chinchilla, {"N": N, "D": D}, 1.001 - accuracy))
+
+
 def test_nearly_equal_values_are_one_level():
     assert n_levels(np.array([1e6, 1.01e6, 2e6, 2.01e6, 5e6])) == 3

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from scaling_harness.config.schema import WalkData
+from scaling_harness.config.schema import QuantaData, WalkData
 from scaling_harness.data.open_source import open_source
 from scaling_harness.data.prepare import prepare
 from scaling_harness.plan.plan import Job, resolve
 from scaling_harness.record.record import read_record
 from scaling_harness.record.store import Store
 from scaling_harness.training import trainer
-from scaling_harness.training.evaluate import evaluate
+from scaling_harness.training.evaluate import evaluate, exact_matches
 from scaling_harness.training.run_stack import build_model
 
 WALK = WalkData(n_nodes=20, n_edges=40)
@@ -53,4 +53,44 @@ def test_a_run_on_generated_tokens_is_recorded_with_their_entropy(plan, tmp_path
     assert set(record.losses) == {"valid", "test"}
     for loss in record.losses.values():
         assert loss.entropy_nats < loss.loss_nats < np.log(20) + 0.1
+    assert read_record(store.run_dir(plan.run_id)) == record
+
+
+class Knows:
+    """Gives the right next token, but for every fifth position of the text."""
+
+    def __init__(self, windows):
+        targets = torch.from_numpy(windows[:, 1:]).clone()
+        targets[:, ::5] = (targets[:, ::5] + 1) % 20
+        self.logits = torch.nn.functional.one_hot(targets, 20).float()
+
+    def modules(self):
+        return ()
+
+    def eval(self):
+        return self
+
+    def __call__(self, tokens):
+        return self.logits[None]
+
+
+def test_an_answer_is_right_if_all_its_tokens_are(plan):
+    windows = np.random.default_rng(0).integers(0, 20, (8, 31))
+    counts = exact_matches(Knows(windows), windows, [1, 2, 5, 31], 20, "cpu")
+    assert counts == [[1, 8 * 24, 8 * 30], [2, 8 * 9, 8 * 15], [5, 0, 8 * 6], [31, 0, 0]]
+
+
+def test_answers_of_a_source_are_the_tokens_that_it_determines(make_config, tmp_path, quiet):
+    data = QuantaData(n_digits=4, n_answers=4)
+    config = dataclasses.replace(make_config("evaluation.answer_tokens=[1,2]"), data=data)
+    plan = resolve(config, prepare(data, (), tmp_path))
+    plain = dataclasses.replace(config, evaluation=dataclasses.replace(config.evaluation, answer_tokens=()))
+    assert "answer_tokens" not in resolve(plain, plan.data).science["evaluation"]
+    store = Store(tmp_path / "runs")
+    (record,) = trainer.train(Job((plan,)), plan.config.runtime, store, quiet)
+    test = record.losses["test"]
+    (one, right, answers), (two, both, pairs) = test.answers
+    windows = test.n_tokens // plan.config.model.n_ctx
+    assert (one, two, answers, pairs) == (1, 2, windows * 11, windows * 5)
+    assert 0 <= both <= right <= answers
     assert read_record(store.run_dir(plan.run_id)) == record

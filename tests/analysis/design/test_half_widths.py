@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.bench.design import earlier_runs, grid_of, misfit_by_budget, predict_half_widths, seed_pattern
+from analysis.design.half_widths import earlier_runs, grid_of, misfit_by_budget, predict_half_widths, seed_pattern
 from analysis.laws.chinchilla import chinchilla
 from analysis.runs.replicates import design_cells, seed_noise
 from analysis.runs.selection import Runs
