@@ -110,7 +110,9 @@ def test_repeats_are_set_beside_unique_tokens_and_beside_fewer_of_them(tmp_path)
     table = found.table(evidence)
     points = table.loc[table["kind"] == "points"].set_index("x")["y"]
     assert points.round(6).to_dict() == {4.0: 1.0, 100.0: 3.0}
-    assert found.found(table).startswith("10% as repeats costs at most +3.0 %, seen 100 times (+1.0 % without them)")
+    assert found.found(table).startswith(
+        "10% as repeats costs at most +3.0 % [3.0, 3.0], seen 100 times (+1.0 % without them)"
+    )
     drawn(found, table)
     with pytest.raises(LackingRunsError, match=r"no run with a repeated part .* muennighoff/hernandez"):
         found.table(muennighoff2023.read([write_sweep(tmp_path / "plain", records[:2], {})]))
