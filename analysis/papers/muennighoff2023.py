@@ -355,8 +355,8 @@ FIGURE_REPEATED = Figure(
     "repeated",
     "A repeated part of otherwise unique tokens, trained",
     "points above the dashed line of their share: repeats cost more than the tokens that they replace.",
-    "leaving out a half of the tokens is 7 % of the loss, a tenth 1 %; intervals of two seeds are 2 to 9 % to each side, "
-    "so that the cost of a half is seen and that of a tenth is not.",
+    "leaving out a half of the tokens is 7 % of the loss, a tenth 1 %; intervals of two seeds are 2 to 9 % to each "
+    "side, so that the cost of a half is seen and that of a tenth is not.",
     MIXED,
     _figure_repeated,
     with_room(
