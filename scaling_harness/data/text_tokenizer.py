@@ -43,8 +43,8 @@ def settings_of(tokenizer: "Bytes | Bpe | TokenizerFile") -> dict[str, Any]:
     if tokenizer.kind == "file":
         if tokenizer.vocab_size not in (None, V := file_vocab_size(Path(tokenizer.path))):
             raise UserError(
-                f"data.tokenizer.vocab_size is {tokenizer.vocab_size}, but {tokenizer.path} has {V} tokens: correct it, "
-                "or leave it out"
+                f"data.tokenizer.vocab_size is {tokenizer.vocab_size}, but {tokenizer.path} has {V} tokens: correct "
+                "it, or leave it out"
             )
         return {"kind": "file", "sha256": hashlib.sha256(_content(Path(tokenizer.path))).hexdigest()}
     return {"kind": "bytes"} if tokenizer.kind == "bytes" else {"vocab_size": tokenizer.vocab_size, "kind": "bpe"}

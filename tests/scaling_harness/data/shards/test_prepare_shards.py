@@ -138,13 +138,12 @@ class TestBroken:
 
 class TestTokenizers:
     def test_the_users_file_with_its_own_end_of_text(self, folder, tmp_path):
-        from tokenizers import AddedToken, Tokenizer
-
         trained = prepare(data_of(folder, tokenizer=Bpe(300)), [], tmp_path / "cache")
-        tokenizer = Tokenizer.from_file(str(trained.tokenizer_path))
-        tokenizer.add_special_tokens([AddedToken("<|endoftext|>")])
-        tokenizer.add_tokens([f"zz{i}" for i in range(70_000)])
-        tokenizer.save(str(tmp_path / "own.json"))
+        own = json.loads(Path(trained.tokenizer_path).read_text())
+        own["model"]["vocab"] |= {"<|endoftext|>": 300} | {f"zz{i}": 301 + i for i in range(70_000)}
+        names = ("single_word", "lstrip", "rstrip", "normalized", "special")
+        own["added_tokens"] = [{"id": 300, "content": "<|endoftext|>", **dict.fromkeys(names, False)}]
+        (tmp_path / "own.json").write_text(json.dumps(own))
         info = prepare(data_of(folder, tokenizer=TokenizerFile(str(tmp_path / "own.json"))), [], tmp_path / "cache")
         tokens = open_tokens(info.valid_path)
         tokens = tokens.read(0, len(tokens))
