@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scaling_harness.plan.memory import PROCESS_BYTES, lacking_bytes, run_bytes
+from scaling_harness.plan.memory import PROCESS_BYTES, fitting_micro_batch, lacking_bytes, run_bytes
 from scaling_harness.plan.plan import Job, Plan
 from scaling_harness.text_table import print_columns
 from sweeps.planning.disk import kept_bytes
@@ -97,6 +97,14 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
+def _job_bytes(job: Job, n_processes: int) -> float:
+    """Memory of a job; on a GPU of known memory with the micro-batch that will be chosen there."""
+    runtime, seqs = job.runs[0].config.runtime, None
+    if runtime.device.startswith("cuda") and runtime.micro_batch is None and runtime.memory_gb:
+        seqs = fitting_micro_batch(job.runs, runtime, 1e9 * runtime.memory_gb, n_processes)
+    return PROCESS_BYTES + sum(run_bytes(run, seqs, n_processes=n_processes) for run in job.runs)
+
+
 def _row(job: Job, run: Plan, state: str, n_processes: int) -> dict[str, Any]:
     model = run.config.model
     return {
@@ -114,7 +122,7 @@ def _row(job: Job, run: Plan, state: str, n_processes: int) -> dict[str, Any]:
         "train_flops": run.train_flops["6nd_with_head"],
         "own_flops": run.spent(run.own_steps)[1],
         "trunk": run.trunk,
-        "memory_bytes": PROCESS_BYTES + sum(run_bytes(one, n_processes=n_processes) for one in job.runs),
+        "memory_bytes": _job_bytes(job, n_processes),
         "lacking_bytes": lacking_bytes(run, n_processes),
         "disk_bytes": kept_bytes(run),
         "estimated_s": job_seconds(job) * run.own_steps / sum(other.own_steps for other in job.runs),
