@@ -97,14 +97,17 @@ def train_run(config: RunConfig, retry: bool = False) -> "RunRecord | None":
     if not config.wandb.live:
         mirror([plan.run_id], store, config.wandb)
     record = store.read(plan.run_id)
-    loss = record.loss
-    result = (
-        f"{record.status}: {record.reason}" if record.reason or loss is None else f"{loss.loss_nats:.4f} nats/token"
-    )
-    print(f"{plan.run_id}  {result}  {store.record_path(plan.run_id)}")
+    print(f"{plan.run_id}  {_result(record)}  {store.record_path(plan.run_id)}")
     if record.status == "failed":
         print("to try it again, add --retry to `scaling-harness train`", file=sys.stderr)
     return record
+
+
+def _result(record: "RunRecord") -> str:
+    if record.reason or record.loss is None:
+        return f"{record.status}: {record.reason}"
+    bits = record.bits_per_byte.get("test", record.bits_per_byte.get("valid"))
+    return f"{record.loss.loss_nats:.4f} nats/token" + ("" if bits is None else f", {bits:.4f} bits/byte")
 
 
 def _free_if_failed(plan: "Plan", runtime: RuntimeConfig, store: "Store", retry: bool) -> None:

@@ -23,7 +23,7 @@ LOSS_FIELDS = ("vocab_size", "data_id", "n_ctx")  # losses per token mean the sa
 WHY = {
     "count": "at small sizes the count of N alone moves a (Porian et al. 2024: .835 to .706 by counting the head)",
     "compute": "C is counted differently",
-    "vocab_size": "other tokenizers have other losses per token",
+    "vocab_size": "other tokenizers have other losses per token: bits_per_byte_test of `table` compares them",
     "data_id": "other data have other exponents and other irreducible losses",
     "n_ctx": "a longer context lowers the loss per token",
     "recipe": "the recipes differ, which may be what is compared",

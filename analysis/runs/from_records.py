@@ -130,6 +130,7 @@ def record_row(record: RunRecord, run_dir: Path) -> dict[str, Any]:
     row |= {f"n_params_{name}": value for name, value in record.n_params.items()}
     row |= {f"train_flops_{name}": value for name, value in record.train_flops.items()}
     row |= {f"loss_nats_{name}": loss.loss_nats for name, loss in record.losses.items()}
+    row |= {f"bits_per_byte_{name}": bits for name, bits in record.bits_per_byte.items()}
     row |= {f"loss_blocks_{name}": loss.block_losses_nats for name, loss in record.losses.items()}
     if record.loss and record.loss.entropy_nats is not None:
         row["entropy_nats"] = record.loss.entropy_nats

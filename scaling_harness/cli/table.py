@@ -8,7 +8,7 @@ from scaling_harness.cli._options import add_columns, add_count, add_json, add_r
 from scaling_harness.cli._output import print_document, print_dropped
 
 HELP = "print every run as one row"
-_SHOWN = ("run_id", "status", "N", "D", "C", "L", "seed", "wall_s")
+_SHOWN = ("run_id", "status", "N", "D", "C", "L", "bits_per_byte_test", "seed", "wall_s")
 
 
 def add_options(parser: ArgumentParser) -> None:

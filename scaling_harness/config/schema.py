@@ -127,9 +127,20 @@ class Bpe:
     kind: Literal["bpe"] = "bpe"
 
 
+@dataclass(frozen=True, config=_STRICT)
+class TokenizerFile:
+    """A tokenizer trained elsewhere, as Hugging Face `tokenizers` saves it."""
+
+    path: str
+    """A `tokenizer.json`; what it holds is in the identity of the tokens, and not where it lies."""
+    vocab_size: PositiveInt | None = None
+    """V, to plan on a machine without the file; null for that of the file."""
+    kind: Literal["file"] = "file"
+
+
 @dataclass(frozen=True, config=_STRICT, kw_only=True)
 class _Data:
-    tokenizer: Annotated[Bytes | Bpe, Field(discriminator="kind")] = Bytes()
+    tokenizer: Annotated[Bytes | Bpe | TokenizerFile, Field(discriminator="kind")] = Bytes()
     valid_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.05
     """Share of the text that choices are made on: learning rates, batches, shapes, laws."""
     test_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.05
@@ -186,7 +197,39 @@ class InstalledData(_Data):
     kind: Literal["installed"] = "installed"
 
 
-TextData = SotuData | FilesData | HfData | InstalledData
+@dataclass(frozen=True, config=_STRICT)
+class ShardsData(_Data):
+    """Text of any size, in files or streamed from a data set: tokenised with all cores, kept as shards.
+
+    Each document is in the split that its own hash chooses, whatever the others are.
+    """
+
+    path: str | None = None
+    """A file, folder or glob of text, JSONL or Parquet; text and JSONL also as .zst or .gz."""
+    dataset: str | None = None
+    """Name or folder of a Hugging Face data set instead (extra `hf`)."""
+    subset: str | None = None
+    split: str = "train"
+    text_field: str = "text"
+    document_separator: str | None = None
+    """Splits text files; null for blocks of some 64 kB."""
+    on_broken: Literal["refuse", "skip"] = "refuse"
+    """What to do with files, lines and rows that cannot be read: stop, or leave them out and count them."""
+    near_duplicates: Annotated[float, Field(ge=0.5, le=1.0)] | None = None
+    """Leave out documents that share this much with an earlier one: Jaccard similarity of their sequences of 5 words,
+    estimated by MinHash (extra `dedup`). Null to keep all."""
+    kind: Literal["shards"] = "shards"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.path is None) == (self.dataset is None):
+            raise ValueError("give one of path (files) and dataset (a Hugging Face data set)")
+        if self.document_separator == "":
+            raise ValueError("document_separator is empty; set it to null or to a text")
+
+
+CorpusData = SotuData | FilesData | HfData | InstalledData
+TextData = CorpusData | ShardsData
 _Source = TextData | GeneratedData
 
 

@@ -7,6 +7,7 @@ resumed at any step, or stacked with others, sees the same batches.
 
 import numpy as np
 
+from scaling_harness.data.token_shards import ShardWindows, TokenShards
 from scaling_harness.errors import UserError
 
 _SUBSET_KEY = 20200123
@@ -53,12 +54,14 @@ def n_unique_tokens(n_tokens: int, n_ctx: int, train_tokens: int | None = None) 
     return train_tokens // n_ctx * n_ctx
 
 
-def evaluation_windows(tokens: np.ndarray, n_ctx: int, n_tokens: int, name: str = "the validation split") -> np.ndarray:
+def evaluation_windows(
+    tokens: np.ndarray | TokenShards, n_ctx: int, n_tokens: int, name: str = "the validation split"
+) -> np.ndarray:
     """Cut a fixed slice for evaluation: windows that do not overlap, spread evenly from the first token on.
 
     Parameters
     ----------
-    tokens : ndarray of shape (n,)
+    tokens : ndarray of shape (n,), or TokenShards
         Validation tokens, or tokens of another evaluation set.
     n_ctx : int
         Context length, in tokens.
@@ -87,7 +90,7 @@ class BatchSampler:
 
     Parameters
     ----------
-    tokens : ndarray of shape (n,)
+    tokens : ndarray of shape (n,), or TokenShards
         Training tokens, such as a memory map; they are never copied.
     n_ctx : int
         Context length, in tokens.
@@ -105,7 +108,12 @@ class BatchSampler:
     """
 
     def __init__(
-        self, tokens: np.ndarray, n_ctx: int, batch_seqs: int, seed: int, train_tokens: int | None = None
+        self,
+        tokens: np.ndarray | TokenShards,
+        n_ctx: int,
+        batch_seqs: int,
+        seed: int,
+        train_tokens: int | None = None,
     ) -> None:
         self._n_windows = n_unique_tokens(len(tokens), n_ctx, train_tokens) // n_ctx
         self._subset = None if train_tokens is None else _subset(len(tokens), n_ctx, self._n_windows)
@@ -157,7 +165,9 @@ def _subset(n_tokens: int, n_ctx: int, n_windows: int) -> np.ndarray:
     return n_ctx * np.argsort(words, kind="stable")[:n_windows]
 
 
-def _windows(tokens: np.ndarray, n_ctx: int) -> np.ndarray:
+def _windows(tokens: np.ndarray | TokenShards, n_ctx: int) -> np.ndarray | ShardWindows:
+    if isinstance(tokens, TokenShards):
+        return ShardWindows(tokens, n_ctx + 1)
     return np.lib.stride_tricks.sliding_window_view(tokens, n_ctx + 1)
 
 

@@ -26,7 +26,7 @@ from scaling_harness.data import installed
 from scaling_harness.errors import UserError
 
 if TYPE_CHECKING:
-    from scaling_harness.config.schema import HfData, TextData
+    from scaling_harness.config.schema import CorpusData, HfData
 
 SUFFIXES = (".txt", ".jsonl", ".parquet")
 """Suffixes of the files that are read from a directory; any other file given by name is read as text."""
@@ -61,12 +61,12 @@ class Corpus:
     """Whether groups are in order of time, and held-out ones spread over it."""
 
 
-def open_corpus(data: "TextData") -> Corpus:
+def open_corpus(data: "CorpusData") -> Corpus:
     """Find a source without reading it.
 
     Parameters
     ----------
-    data : TextData
+    data : CorpusData
         Location of the source, and of the text in its files.
 
     Returns

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from scaling_harness.config.schema import DataConfig, NoiseData, RepeatedData, TextData
+from scaling_harness.config.schema import DataConfig, NoiseData, RepeatedData, ShardsData, TextData
 from scaling_harness.data import token_cache
 from scaling_harness.data.source_info import PreparedData, SourceInfo
 from scaling_harness.errors import UserError
@@ -37,6 +37,10 @@ def prepare(data: DataConfig, extra_sets: Iterable[str], data_dir: Path) -> Prep
     UserError
         See `token_cache.prepare`; or generated tokens with other evaluation sets, which would have no meaning in them.
     """
+    if isinstance(data, ShardsData):
+        from scaling_harness.data.shards.prepare_shards import prepare as prepare_shards
+
+        return prepare_shards(data, extra_sets, data_dir)
     if isinstance(data, TextData):
         return token_cache.prepare(data, extra_sets, data_dir)
     if named := ", ".join(extra_sets):

@@ -19,33 +19,36 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scaling_harness.data import text_tokenizer
 from scaling_harness.data.batches import n_unique_tokens
 from scaling_harness.data.corpus import Corpus, Document, choose_splits, open_corpus, open_evaluation_set
 from scaling_harness.data.other_texts import MANUAL, SHUFFLED, open_manual, shuffled_words
 from scaling_harness.data.progress import with_progress_bar
+from scaling_harness.data.text_tokenizer import SEPARATOR
+from scaling_harness.data.token_shards import DTYPES, SUFFIX, TokenShards, suffix_for
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.record.atomic_files import explain_os_errors, parse_json, write_json
 
 if TYPE_CHECKING:
-    from scaling_harness.config.schema import Bpe, Bytes, TextData
+    from scaling_harness.config.schema import Bpe, Bytes, CorpusData, TokenizerFile
 
 FORMAT = 1
 """Increased by hand whenever the same corpus would give other tokens or another folder layout."""
 
-SEPARATOR = b"\0"
 META_FILE = "meta.json"
 TOKENIZER_FILE = "tokenizer.json"
-_DTYPES = {".u8": np.dtype("u1"), ".u16": np.dtype("<u2")}
+
+_MOST_SHUFFLED = 1 << 24
+"""Tokens of shards of which the evaluation set `shuffled` is made."""
 
 _log = logging.getLogger(__name__)
-_Encode = Callable[[bytes], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,12 @@ class DataInfo:
     """SHA-256 of each of these files."""
     train_tokens: int | None = None
     """Size of the subset that is trained on, `data.train_tokens`; None for all training tokens."""
+    set_bytes_per_token: dict[str, float] = dataclasses.field(default_factory=dict)
+    """Mean bytes a token of each evaluation set."""
+    n_broken: int = 0
+    """Files, lines and rows that could not be read and were left out."""
+    n_near_duplicates: int = 0
+    """Documents left out because they nearly repeat another."""
 
     @property
     def evaluation_sets(self) -> tuple[str, ...]:
@@ -100,6 +109,7 @@ class DataInfo:
             "label": self.label,
             "vocab_size": self.vocab_size,
             "bytes_per_token": self.bytes_per_token,
+            "set_bytes_per_token": dict(self.set_bytes_per_token),
             "held_out": list(self.held_out),
             "held_out_test": list(self.held_out_test),
             "extra_ids": dict(self.extra_ids),
@@ -113,28 +123,32 @@ class DataInfo:
 
 
 @dataclass(frozen=True)
-class _Entry:
+class Entry:
     """A complete and undamaged folder of the cache."""
 
     directory: Path
     meta: dict[str, Any]
 
     def path(self, split: str) -> Path:
+        """Tokens of a split."""
         return self.directory / self.meta["streams"][split]["file"]
 
     def sha256(self, split: str) -> str:
+        """Hash of these tokens."""
         return self.meta["files"][self.path(split).name]["sha256"]
 
     @property
     def tokenizer_path(self) -> Path | None:
+        """None for bytes."""
         return self.directory / TOKENIZER_FILE if TOKENIZER_FILE in self.meta["files"] else None
 
     @property
     def tokenizer_sha256(self) -> str | None:
+        """Hash of the tokenizer; None for bytes."""
         return self.meta["files"].get(TOKENIZER_FILE, {}).get("sha256")
 
 
-def prepare(data: "TextData", extra_sets: Iterable[str], data_dir: Path) -> DataInfo:
+def prepare(data: "CorpusData", extra_sets: Iterable[str], data_dir: Path) -> DataInfo:
     """Tokenise a corpus and evaluation sets, or find them in the cache.
 
     Any number of processes may call this at once. A source is read again only if its path, size, time of change or
@@ -142,7 +156,7 @@ def prepare(data: "TextData", extra_sets: Iterable[str], data_dir: Path) -> Data
 
     Parameters
     ----------
-    data : TextData
+    data : CorpusData
         Corpus, tokenizer and validation fraction.
     extra_sets : iterable of str
         Names as in `corpus.open_evaluation_set`; keys of the result are `code` or the file's name without suffix.
@@ -164,7 +178,7 @@ def prepare(data: "TextData", extra_sets: Iterable[str], data_dir: Path) -> Data
     data_dir = data_dir.expanduser().resolve()
     corpus = open_corpus(data)
     tokenizer = data.tokenizer
-    recipe = [dataclasses.asdict(tokenizer), data.valid_fraction, corpus.chronological]
+    recipe = [text_tokenizer.settings_of(tokenizer), data.valid_fraction, corpus.chronological]
     recipe += [data.test_fraction] if data.test_fraction else []  # without one the cache of earlier versions is found
 
     def fill(directory: Path, group_bytes: dict[str, int]) -> dict[str, Any]:
@@ -172,18 +186,30 @@ def prepare(data: "TextData", extra_sets: Iterable[str], data_dir: Path) -> Data
         splits = choose_splits(group_bytes, data.valid_fraction, data.test_fraction, chronological=chronological)
         return _fill_split(directory, corpus, splits, tokenizer)
 
-    evaluation_sets = _evaluation_sets(extra_sets)
     with explain_os_errors(data_dir):
+        check_extra_sets(extra_sets := tuple(extra_sets))
         entry = _find_or_make(data_dir, corpus, recipe, fill)
-        extra = {
-            name: _prepare_extra(source or _shuffled(entry), entry, data_dir)
-            for name, source in evaluation_sets.items()
-        }
+        return dataclasses.replace(with_extra_sets(entry, extra_sets, data_dir), train_tokens=data.train_tokens)
+
+
+def check_extra_sets(names: Iterable[str]) -> None:
+    """Refuse evaluation sets that are missing, or have one name twice, before anything is tokenised."""
+    _evaluation_sets(names)
+
+
+def with_extra_sets(entry: Entry, names: Iterable[str], data_dir: Path) -> DataInfo:
+    """Tokenise evaluation sets with the tokenizer of a corpus, and describe all of them together."""
+    info = info_of(entry)
+    extra = {
+        name: _prepare_extra(source or _shuffled(entry), entry, data_dir)
+        for name, source in _evaluation_sets(names).items()
+    }
     return dataclasses.replace(
-        _info(entry),
+        info,
         extra={name: made.path("all") for name, made in extra.items()},
         extra_ids={name: made.sha256("all") for name, made in extra.items()},
-        train_tokens=data.train_tokens,
+        set_bytes_per_token=info.set_bytes_per_token
+        | {name: _bytes_per_token(made.meta["streams"]["all"]) for name, made in extra.items()},
     )
 
 
@@ -202,14 +228,14 @@ def list_prepared(data_dir: Path) -> list[DataInfo]:
     """
     infos = []
     for meta_path in sorted(data_dir.expanduser().resolve().glob(f"[!.]*/{META_FILE}")):
-        entry = _sound_entry(meta_path.parent)
+        entry = sound_entry(meta_path.parent)
         if entry is not None and "train" in entry.meta["streams"]:
-            infos.append(_info(entry))
+            infos.append(info_of(entry))
     return infos
 
 
-def open_tokens(path: Path) -> np.ndarray:
-    """Map a token file into memory.
+def open_tokens(path: Path) -> np.ndarray | TokenShards:
+    """Map a token file, or the shards of an index, into memory.
 
     Parameters
     ----------
@@ -218,7 +244,7 @@ def open_tokens(path: Path) -> np.ndarray:
 
     Returns
     -------
-    ndarray of uint8 or uint16 and shape (n_tokens,)
+    ndarray of uint8, uint16 or uint32 and shape (n_tokens,), or TokenShards
         Read-only memory map.
 
     Raises
@@ -227,7 +253,9 @@ def open_tokens(path: Path) -> np.ndarray:
         The file is missing.
     """
     try:
-        return np.asarray(np.memmap(path, dtype=_DTYPES[path.suffix], mode="r"))
+        if path.suffix == SUFFIX:
+            return TokenShards(path)
+        return np.asarray(np.memmap(path, dtype=DTYPES[path.suffix], mode="r"))
     except OSError as error:
         raise UserError(
             f"cannot read {path}: {error.strerror}; make it again with scaling-harness data prepare"
@@ -246,12 +274,14 @@ def _evaluation_sets(names: Iterable[str]) -> dict[str, Corpus | None]:
     return sets
 
 
-def _shuffled(entry: _Entry) -> Corpus:
+def _shuffled(entry: Entry) -> Corpus:
     """The words of the text that losses are reported on, in a random order."""
     split = "test" if "test" in entry.meta["streams"] else "valid"
 
     def read_text() -> str:
         tokens = open_tokens(entry.path(split))
+        if isinstance(tokens, TokenShards):
+            tokens = tokens.read(0, min(len(tokens), _MOST_SHUFFLED))
         if entry.tokenizer_path is None:
             return tokens.tobytes().decode(errors="replace")
         from tokenizers import Tokenizer
@@ -261,20 +291,22 @@ def _shuffled(entry: _Entry) -> Corpus:
     return shuffled_words(entry.sha256(split), read_text)
 
 
-def _prepare_extra(corpus: Corpus, trained: _Entry, data_dir: Path) -> _Entry:
+def _prepare_extra(corpus: Corpus, trained: Entry, data_dir: Path) -> Entry:
     def fill(directory: Path, _: dict[str, int]) -> dict[str, Any]:
-        return {"streams": _write_streams(directory, corpus, lambda _: "all", _encoder(trained.tokenizer_path))}
+        path, vocab_size = trained.tokenizer_path, trained.meta["vocab_size"]
+        return {"streams": _write_streams(directory, corpus, lambda _: "all", path, vocab_size)}
 
     return _find_or_make(data_dir, corpus, ["evaluation", trained.tokenizer_sha256], fill)
 
 
-def _info(entry: _Entry) -> DataInfo:
+def info_of(entry: Entry) -> DataInfo:
+    """Describe a folder of the cache, without evaluation sets of other distributions."""
     streams = entry.meta["streams"]
     train, valid, test = streams["train"], streams["valid"], streams.get("test")
     vocab_size = entry.meta["vocab_size"]
     splits = [entry.sha256(split) for split in ("train", "valid", "test") if split in streams]
     return DataInfo(
-        data_id=_digest([vocab_size, entry.tokenizer_sha256, *splits]),
+        data_id=digest([vocab_size, entry.tokenizer_sha256, *splits]),
         label=entry.meta["label"],
         vocab_size=vocab_size,
         n_train_tokens=train["n_tokens"],
@@ -284,21 +316,33 @@ def _info(entry: _Entry) -> DataInfo:
         tokenizer_path=entry.tokenizer_path,
         n_documents=sum(stream["n_documents"] for stream in streams.values()),
         held_out=tuple(entry.meta["held_out"]),
-        bytes_per_token=valid["n_bytes"] / valid["n_tokens"],
+        bytes_per_token=_bytes_per_token(valid),
         test_path=entry.path("test") if test else None,
         n_test_tokens=test["n_tokens"] if test else 0,
         held_out_test=tuple(entry.meta.get("held_out_test", ())),
+        set_bytes_per_token={name: _bytes_per_token(streams[name]) for name in ("valid", "test") if name in streams},
+        n_broken=entry.meta.get("n_broken", 0),
+        n_near_duplicates=entry.meta.get("n_near_duplicates", 0),
     )
 
 
-def _fill_split(directory: Path, corpus: Corpus, splits: dict[str, str], tokenizer: "Bytes | Bpe") -> dict[str, Any]:
+def _bytes_per_token(stream: dict[str, Any]) -> float:
+    return stream["n_bytes"] / stream["n_tokens"]
+
+
+def _fill_split(
+    directory: Path, corpus: Corpus, splits: dict[str, str], tokenizer: "Bytes | Bpe | TokenizerFile"
+) -> dict[str, Any]:
     """Write all files of a corpus folder but its meta file, whose content is returned."""
-    path = None
-    vocab_size = 256
-    if tokenizer.kind == "bpe":
-        path, vocab_size = directory / TOKENIZER_FILE, tokenizer.vocab_size
+    path = None if tokenizer.kind == "bytes" else directory / TOKENIZER_FILE
+    vocab_size = text_tokenizer.N_BYTES
+    if tokenizer.kind == "file":
+        vocab_size = text_tokenizer.copy_file(tokenizer, directory / TOKENIZER_FILE)
+    elif tokenizer.kind == "bpe":
+        vocab_size = tokenizer.vocab_size
         documents = with_progress_bar(corpus.read(), f"training a tokenizer on {corpus.label}")
-        _train_bpe(path, vocab_size, (d.text.decode() for d in documents if d.group not in splits))
+        texts = (d.text.decode() for d in documents if d.group not in splits)
+        text_tokenizer.train_bpe(directory / TOKENIZER_FILE, vocab_size, texts)
 
     def split_of(document: Document) -> str:
         return splits.get(document.group, "train")
@@ -310,48 +354,23 @@ def _fill_split(directory: Path, corpus: Corpus, splits: dict[str, str], tokeniz
         "vocab_size": vocab_size,
         "held_out": named("valid"),
         "held_out_test": named("test"),
-        "streams": _write_streams(directory, corpus, split_of, _encoder(path)),
+        "streams": _write_streams(directory, corpus, split_of, path, vocab_size),
     }
 
 
-def _train_bpe(path: Path, vocab_size: int, texts: Iterator[str]) -> None:
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=vocab_size, initial_alphabet=alphabet, show_progress=False)
-    tokenizer.train_from_iterator(texts, trainer)
-    if tokenizer.get_vocab_size() < vocab_size:
-        raise UserError(
-            f"the training text supports {tokenizer.get_vocab_size()} BPE tokens, not {vocab_size}: "
-            "lower data.tokenizer.vocab_size or use a larger corpus"
-        )
-    tokenizer.save(str(path))
-
-
-def _encoder(tokenizer_path: Path | None) -> _Encode:
-    if tokenizer_path is None:
-        return lambda text: np.frombuffer(text, np.uint8)
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(tokenizer_path))
-    return lambda text: np.array(tokenizer.encode(text.decode()).ids, dtype="<u2")
-
-
 def _write_streams(
-    directory: Path, corpus: Corpus, split_of: Callable[[Document], str], encode: _Encode
+    directory: Path, corpus: Corpus, split_of: Callable[[Document], str], tokenizer_path: Path | None, vocab_size: int
 ) -> dict[str, dict[str, Any]]:
     """Tokenise documents to one file for each split; return its name and sizes, by split."""
     streams: dict[str, dict[str, Any]] = {}
+    encode, suffix = text_tokenizer.encoder(tokenizer_path, vocab_size), suffix_for(vocab_size)
     with contextlib.ExitStack() as stack:
         files = {}
         for document in with_progress_bar(corpus.read(), f"tokenising {corpus.label}"):
             split = split_of(document)
-            tokens = encode(document.text + SEPARATOR)
+            (tokens,) = encode([document.text])
             if split not in files:
-                path = directory / f"{split}.{'u8' if tokens.dtype == np.uint8 else 'u16'}"
+                path = directory / f"{split}{suffix}"
                 files[split] = stack.enter_context(path.open("wb"))
                 streams[split] = {"file": path.name, "n_documents": 0, "n_tokens": 0, "n_bytes": 0}
             files[split].write(tokens.tobytes())
@@ -364,28 +383,44 @@ def _write_streams(
     return streams
 
 
-def _stamp(path: Path) -> dict[str, Any]:
+def stamp_of(path: Path) -> dict[str, Any]:
+    """Size, time and content of a file, by which damage is seen."""
     stat = path.stat()
     return {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": _sha256(path)}
 
 
 def _find_or_make(
     data_dir: Path, corpus: Corpus, recipe: list[Any], fill: Callable[[Path, dict[str, int]], dict[str, Any]]
-) -> _Entry:
-    index = data_dir / "index" / f"{_digest([FORMAT, corpus.signature, recipe])}.json"
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError, ValueError):
-        entry = _sound_entry(data_dir / parse_json(index.read_bytes()))
-        if entry is not None:
-            return entry
+) -> Entry:
+    signature = digest([FORMAT, corpus.signature, recipe])
+    indexed = find_indexed(data_dir, signature)
+    if indexed and (entry := sound_entry(indexed)):
+        return entry
     group_bytes, content = _survey(corpus)
-    name = re.sub(r"[^\w.-]+", "-", corpus.label).lstrip(".") + "-" + _digest([FORMAT, content, recipe])[:12]
-    entry = _sound_entry(data_dir / name)
+    name = folder_name(corpus.label, [FORMAT, content, recipe])
+    entry = sound_entry(data_dir / name)
     if entry is None:
         entry = _make(data_dir / name, corpus.label, lambda directory: fill(directory, group_bytes))
-    # The index only saves time: a read-only cache works without it.
-    with contextlib.suppress(HarnessError):
-        write_json(index, name)
+    write_index(data_dir, signature, name)
     return entry
+
+
+def find_indexed(data_dir: Path, signature: str) -> Path | None:
+    """Folder that was made of a source with these outer signs; None if there was none."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError, ValueError, TypeError):
+        return data_dir / parse_json((data_dir / "index" / f"{signature}.json").read_bytes())
+    return None
+
+
+def write_index(data_dir: Path, signature: str, name: str) -> None:
+    """Note the folder of a source; this only saves time, and a read-only cache works without it."""
+    with contextlib.suppress(HarnessError):
+        write_json(data_dir / "index" / f"{signature}.json", name)
+
+
+def folder_name(label: str, content: Any) -> str:
+    """Name of a folder of the cache, by what is in it."""
+    return re.sub(r"[^\w.-]+", "-", label).lstrip(".") + "-" + digest(content)[:12]
 
 
 def _survey(corpus: Corpus) -> tuple[dict[str, int], str]:
@@ -402,19 +437,19 @@ def _survey(corpus: Corpus) -> tuple[dict[str, int], str]:
     return group_bytes, content.hexdigest()
 
 
-def _make(directory: Path, label: str, fill: Callable[[Path], dict[str, Any]]) -> _Entry:
+def _make(directory: Path, label: str, fill: Callable[[Path], dict[str, Any]]) -> Entry:
     partial = directory.parent / f".partial-{uuid.uuid4().hex}"
     try:
         partial.mkdir(parents=True)
         meta = {"label": label} | fill(partial)
-        files = {path.name: _stamp(path) for path in partial.iterdir()}
+        files = {path.name: stamp_of(path) for path in partial.iterdir()}
         write_json(partial / META_FILE, meta | {"files": files})
-        return _install(partial, directory)
+        return install(partial, directory)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _install(partial: Path, directory: Path) -> _Entry:
+def install(partial: Path, directory: Path) -> Entry:
     """Give a complete folder its final name, unless another process was first; a damaged one there is replaced."""
     while True:
         try:
@@ -422,7 +457,7 @@ def _install(partial: Path, directory: Path) -> _Entry:
         except OSError as error:
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
-        entry = _sound_entry(directory)
+        entry = sound_entry(directory)
         if entry is not None:
             return entry
         with contextlib.suppress(FileNotFoundError):
@@ -430,14 +465,14 @@ def _install(partial: Path, directory: Path) -> _Entry:
             shutil.rmtree(partial.with_name(f"{partial.name}-damaged"))
 
 
-def _sound_entry(directory: Path) -> _Entry | None:
+def sound_entry(directory: Path) -> Entry | None:
     """Read the meta file of a folder; None if the folder is missing or damaged."""
     if not (directory / META_FILE).exists():
         return None
     with contextlib.suppress(ValueError, KeyError, FileNotFoundError):
         meta = parse_json((directory / META_FILE).read_bytes())
         if all(_is_sound(directory / name, stamp) for name, stamp in meta["files"].items()):
-            return _Entry(directory, meta)
+            return Entry(directory, meta)
     _log.warning("%s is damaged and will be made again when it is next needed", directory)
     return None
 
@@ -455,5 +490,6 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _digest(document: Any) -> str:
+def digest(document: Any) -> str:
+    """SHA-256 of plain data."""
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

@@ -3,11 +3,10 @@
 import dataclasses
 from dataclasses import dataclass
 
-from scaling_harness.config.schema import Bpe, DataConfig, NoiseData, RepeatedData, RunConfig, TextData, TokensBudget
+from scaling_harness.config.schema import DataConfig, NoiseData, RepeatedData, RunConfig, TextData, TokensBudget
+from scaling_harness.data import text_tokenizer
 from scaling_harness.plan.scale_rules import Scale, batch_tokens, learning_rate
 from scaling_harness.plan.shape_for_size import Shape
-
-BYTES = 256
 
 
 @dataclass(frozen=True)
@@ -65,5 +64,5 @@ def vocab_size_of(data: DataConfig) -> int:
     if isinstance(data, RepeatedData):
         return vocab_size_of(data.source)
     if isinstance(data, TextData):
-        return data.tokenizer.vocab_size if isinstance(data.tokenizer, Bpe) else BYTES
+        return text_tokenizer.vocab_size_of(data.tokenizer)
     return data.vocab_size

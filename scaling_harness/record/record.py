@@ -6,6 +6,7 @@ A run directory holds `record.json`, written last (if it exists, the run is fini
 
 import dataclasses
 import functools
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -117,6 +118,16 @@ class RunRecord:
     def loss(self) -> EvalLoss | None:
         """Final loss that fits and reports read: of the test text, or of the validation text without one."""
         return self.losses.get("test", self.losses.get("valid"))
+
+    @property
+    def bits_per_byte(self) -> dict[str, float]:
+        """Final losses in bits a byte of text, by which tokenizers compare; only sets whose bytes a token are known."""
+        known = self.data.get("set_bytes_per_token")
+        if known is None:  # records of earlier versions
+            mean = self.data.get("bytes_per_token")
+            known = dict.fromkeys(self.losses if mean == 1.0 else ("valid",), mean) if mean else {}
+        both = self.losses.keys() & known.keys()
+        return {name: self.losses[name].loss_nats / math.log(2) / known[name] for name in self.losses if name in both}
 
 
 _MISSING_FIELDS: dict[int, dict[str, None]] = {

@@ -3,13 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scaling_harness.plan.memory import PROCESS_BYTES, lacking_bytes, run_bytes
+from scaling_harness.plan.memory import PROCESS_BYTES, fitting_micro_batch, lacking_bytes, run_bytes
 from scaling_harness.plan.plan import Job, Plan
 from scaling_harness.text_table import print_columns
-from sweeps.planning.time_estimate import job_seconds
+from sweeps.planning.disk import kept_bytes
+from sweeps.planning.time_estimate import duration, job_seconds
 
 
-def plan_rows(jobs: Sequence[Job], states: Mapping[str, str], n_processes: int = 1) -> list[dict[str, Any]]:
+def plan_rows(
+    jobs: Sequence[Job], states: Mapping[str, str], n_processes: int = 1, flops_per_s: float | None = None
+) -> list[dict[str, Any]]:
     """Describe every planned run.
 
     Parameters
@@ -20,6 +23,8 @@ def plan_rows(jobs: Sequence[Job], states: Mapping[str, str], n_processes: int =
         State of each run_id: done, running, waiting and so on.
     n_processes : int
         Number of processes that train a run together.
+    flops_per_s : float, optional
+        FLOPs (6ND) a second of a GPU; without it times are those of one thread of a CPU.
 
     Returns
     -------
@@ -27,11 +32,12 @@ def plan_rows(jobs: Sequence[Job], states: Mapping[str, str], n_processes: int =
         Keys name their units; the seconds of a run are its share of its job's, the memory is that of its whole job, at
         most, of each process; `lacking_bytes` see `memory.lacking_bytes`.
     """
-    return [_row(job, run, states.get(run.run_id, "waiting"), n_processes) for job in jobs for run in job.runs]
+    rows = [_row(job, run, states.get(run.run_id, "waiting"), n_processes) for job in jobs for run in job.runs]
+    return [row | {"estimated_s": row["own_flops"] / flops_per_s} for row in rows] if flops_per_s else rows
 
 
 def plan_totals(rows: Sequence[Mapping[str, Any]], workers: int) -> dict[str, Any]:
-    """Sum the plan: runs, FLOPs (those of a trunk once), and the seconds that `workers` would take for the rest."""
+    """Sum the plan: runs, FLOPs (those of a trunk once), disk, and the seconds that `workers` take for the rest."""
     left = [row for row in rows if row["state"] not in ("done", "diverged", "failed")]
     return {
         "n_runs": len(rows),
@@ -39,6 +45,7 @@ def plan_totals(rows: Sequence[Mapping[str, Any]], workers: int) -> dict[str, An
         "train_flops": sum(row["own_flops"] for row in rows),
         "train_flops_left": sum(row["own_flops"] for row in left),
         "workers": workers,
+        "disk_bytes": sum(row["disk_bytes"] for row in rows),
         "estimated_s_left": sum(row["estimated_s"] for row in left) / min(workers, max(1, len(left))),
     }
 
@@ -49,6 +56,8 @@ def print_plan(rows: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]) -> 
     columns = ("run", *counts, "D", "steps", "batch", "LR", *cost, "state")
     print_columns(columns, [_cells(row) for row in rows], right=columns[1:-1])
     print(cost_sentence(totals))
+    if most := totals.get("most_disk_bytes"):
+        print(f"disk: at most {_size(most)} while it trains, {_size(totals['disk_bytes'])} when all runs are done")
     if n := sum(row["lacking_bytes"] is not None for row in rows):
         print(
             f"{n} of them do not fit in the memory of a worker (runtime.memory_gb), even with one context at a time: "
@@ -60,11 +69,17 @@ def print_plan(rows: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]) -> 
 
 def cost_sentence(totals: Mapping[str, Any]) -> str:
     """Write the sums of `plan_totals` as a sentence."""
-    return (
+    said = (
         f"{totals['n_runs']} runs, {totals['n_left']} left to train; {totals['train_flops']:.2e} FLOPs, "
-        f"{totals['train_flops_left']:.2e} left: about {totals['estimated_s_left'] / 60:.1f} minutes "
-        f"with {totals['workers']} workers"
+        f"{totals['train_flops_left']:.2e} left: about "
     )
+    if gpu := totals.get("gpu"):
+        return f"{said}{gpu['hours_left']:,.3g} GPU hours at {gpu['utilisation']:.0%} of the peak of {gpu['card']}"
+    return f"{said}{totals['estimated_s_left'] / 60:.1f} minutes with {totals['workers']} workers"
+
+
+def _size(n_bytes: float) -> str:
+    return f"{n_bytes / 1e9:,.2f} GB" if n_bytes >= 1e8 else f"{n_bytes / 1e6:,.2g} MB"
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -76,10 +91,18 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         str(row["batch_tokens"]),
         f"{row['learning_rate']:.3g}",
         f"{row['train_flops']:.2e}",
-        f"{row['estimated_s']:.0f} s",
+        duration(row["estimated_s"]),
         f"{row['memory_bytes'] / 1e9:.2g} GB",
         f"needs {row['lacking_bytes'] / 1e9:,.0f} GB" if row["lacking_bytes"] else row["state"],
     )
+
+
+def _job_bytes(job: Job, n_processes: int) -> float:
+    """Memory of a job; on a GPU of known memory with the micro-batch that will be chosen there."""
+    runtime, seqs = job.runs[0].config.runtime, None
+    if runtime.device.startswith("cuda") and runtime.micro_batch is None and runtime.memory_gb:
+        seqs = fitting_micro_batch(job.runs, runtime, 1e9 * runtime.memory_gb, n_processes)
+    return PROCESS_BYTES + sum(run_bytes(run, seqs, n_processes=n_processes) for run in job.runs)
 
 
 def _row(job: Job, run: Plan, state: str, n_processes: int) -> dict[str, Any]:
@@ -99,8 +122,9 @@ def _row(job: Job, run: Plan, state: str, n_processes: int) -> dict[str, Any]:
         "train_flops": run.train_flops["6nd_with_head"],
         "own_flops": run.spent(run.own_steps)[1],
         "trunk": run.trunk,
-        "memory_bytes": PROCESS_BYTES + sum(run_bytes(one, n_processes=n_processes) for one in job.runs),
+        "memory_bytes": _job_bytes(job, n_processes),
         "lacking_bytes": lacking_bytes(run, n_processes),
+        "disk_bytes": kept_bytes(run),
         "estimated_s": job_seconds(job) * run.own_steps / sum(other.own_steps for other in job.runs),
         "state": state,
     }

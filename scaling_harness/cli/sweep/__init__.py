@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 
 from scaling_harness.cli._options import add_verbs
 
-HELP = "list, design, plan, run, inspect, extend, retry or cancel a sweep of conf/sweep"
+HELP = "list, design, plan, run, inspect, extend, retry, cancel or clean a sweep of conf/sweep"
 ACTIONS = {
     "list": "scaling_harness.cli.sweep.list_sweeps",
     "plan": "scaling_harness.cli.sweep.plan",
@@ -15,6 +15,7 @@ ACTIONS = {
     "retry": "scaling_harness.cli.sweep.retry",
     "cancel": "scaling_harness.cli.sweep.cancel",
     "extend": "scaling_harness.cli.sweep.extend",
+    "clean": "scaling_harness.cli.sweep.clean",
     "mirror": "scaling_harness.cli.sweep.mirror",
     "probe": "scaling_harness.cli.sweep.probe",
     "design": "scaling_harness.cli.sweep.design",

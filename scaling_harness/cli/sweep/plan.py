@@ -3,9 +3,15 @@
 import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scaling_harness.cli._options import add_json, add_planned_sweep, planned
+from scaling_harness.errors import UserError
+
+if TYPE_CHECKING:
+    from scaling_harness.config.schema import RuntimeConfig
+
+_CARD, _UTILISATION = "H100", 0.4
 
 HELP = "print every run with its size, steps, cost and state, without writing anything"
 
@@ -16,6 +22,12 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--without-text", action="store_true", help="cost a sweep whose text is not here, as if there were enough of it"
     )
+    parser.add_argument(
+        "--card", metavar="NAME", help="cost a sweep on such GPUs, in GPU hours (with runtime=cuda: H100)"
+    )
+    parser.add_argument(
+        "--utilisation", type=float, metavar="X", help="share of the card's peak that training reaches (default: 0.4)"
+    )
     add_json(parser)
 
 
@@ -25,7 +37,10 @@ def run(args: Namespace) -> int:
     from sweeps.status.planned_cost import planned_cost
 
     manifest, store = planned(args, args.name)
-    rows, totals = planned_cost(manifest, store)
+    gpu = _gpu(args, manifest.runtime)
+    rows, totals = planned_cost(manifest, store, gpu and gpu["flops_per_s"])
+    if gpu:
+        totals["gpu"] = gpu | {"hours_left": totals["train_flops_left"] / gpu["flops_per_s"] / 3600}
     if args.json:
         document = {"name": manifest.name, "question": manifest.question, "totals": totals, "runs": rows}
         print(json.dumps(document | {"feeds": _feeds(rows)}))
@@ -34,6 +49,21 @@ def run(args: Namespace) -> int:
         print_plan(rows, totals)
         print(*(f"{name}: {words}" for name, words in _feeds(rows).items()), sep="\n")
     return 0
+
+
+def _gpu(args: Namespace, runtime: "RuntimeConfig") -> dict[str, Any] | None:
+    """Card, share of its peak and rate; None for a sweep that is to be costed on a CPU."""
+    from sweeps.bench.card_peaks import PEAKS, peak_flops_per_s
+
+    if args.card is None and args.utilisation is None and not runtime.device.startswith("cuda"):
+        return None
+    card, share = args.card or _CARD, _UTILISATION if args.utilisation is None else args.utilisation
+    peak = peak_flops_per_s(card, "bfloat16")
+    if peak is None:
+        raise UserError(f"the peak of a card {card!r} is not known: give --card one of {', '.join(PEAKS)}")
+    if not 0 < share <= 1:
+        raise UserError(f"--utilisation is {share:g}: give a share of the peak above 0 and at most 1")
+    return {"card": card, "utilisation": share, "flops_per_s": peak * share}
 
 
 def _feeds(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:

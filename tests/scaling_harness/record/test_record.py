@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import math
 
 import pytest
 
@@ -45,6 +46,18 @@ def test_round_trip(tmp_path):
     record = a_record(warnings=["one"])
     write_record(tmp_path, record)
     assert read_record(tmp_path) == record
+
+
+def test_losses_in_bits_a_byte():
+    losses = {"valid": EvalLoss(math.log(16), 0.0, 1), "test": EvalLoss(math.log(4), 0.0, 1)}
+    record = a_record(losses=losses, data={"set_bytes_per_token": {"valid": 4.0, "test": 2.0}})
+    assert record.bits_per_byte == {"valid": pytest.approx(1.0), "test": pytest.approx(1.0)}
+    of_bytes, of_bpe, unknown = (
+        dataclasses.replace(record, data=d) for d in ({"bytes_per_token": 1.0}, {"bytes_per_token": 2.0}, {})
+    )
+    assert of_bytes.bits_per_byte == {"valid": pytest.approx(4.0), "test": pytest.approx(2.0)}
+    assert of_bpe.bits_per_byte == {"valid": pytest.approx(2.0)}
+    assert unknown.bits_per_byte == {}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import json
+import math
 
 import numpy as np
 import pytest
@@ -120,7 +121,7 @@ def test_a_manifest_of_other_code_or_data_is_refused(document, tmp_path):
 
 
 FOLDER = CONF_DIR / "sweep"
-OF_PAPERS = "/paper-"  # a paper's own grid, on text that is not here
+ELSEWHERE = ("/paper-", "gpu/")  # on text that is not here
 SWEEPS = sorted(file.relative_to(FOLDER).with_suffix("").as_posix() for file in FOLDER.rglob("*.yaml"))
 
 
@@ -145,7 +146,7 @@ def prepared_or_stand_in(data, extra_sets, data_dir):
     return DataInfo("id", "sotu", V, N_TOKENS[V], 10**5, nowhere, nowhere, nowhere, 236, (), 3.5, nowhere, 10**5)
 
 
-@pytest.mark.parametrize("name", [name for name in SWEEPS if OF_PAPERS not in name])
+@pytest.mark.parametrize("name", [name for name in SWEEPS if not any(part in name for part in ELSEWHERE)])
 def test_every_sweep_file_expands_to_what_its_header_says(name, monkeypatch, tmp_path):
     monkeypatch.setattr("sweeps.planning.expand.prepare", prepared_or_stand_in)
     check(header_of(name), compose([f"sweep={name}", f"runtime.data_dir={tmp_path.parent / 'sweep-tokens'}"]), name)
@@ -179,6 +180,47 @@ def test_kaplans_grid_is_planned_with_its_gpu_hours():
     sizes = [run.n_params["non_embedding"] for run in runs]
     assert 768 <= min(sizes) < 900  # biases and norms included
     assert max(sizes) == pytest.approx(1.5e9, rel=0.03)
+
+
+@pytest.mark.parametrize(("name", "sizes"), [("gpu/evening", (1e6, 3.4e7)), ("gpu/node-day", (1.3e7, 3e8))])
+def test_a_ladder_for_gpus_fits_a_card_and_one_epoch(name, sizes):
+    jobs = planned_without_text(name, "runtime=cuda", "runtime.memory_gb=80")
+    runs = [run for job in jobs for run in job.runs]
+    counts = [run.n_params["with_head"] for run in runs]
+    assert sizes[0] <= min(counts) < max(counts) <= sizes[1]
+    assert max(run.n_tokens for run in runs) < 0.9e10  # of the text's 1e10
+    rows = plan_rows(jobs, {})
+    assert not any(row["lacking_bytes"] for row in rows)
+    assert max(row["memory_bytes"] for row in rows) < 80e9
+    assert {run.config.data.tokenizer.vocab_size for run in runs} == {32768}
+
+
+@pytest.mark.parametrize("name", ["gpu/evening", "gpu/node-day"])
+def test_a_miniature_of_a_ladder_for_gpus_trains_on_a_cpu(name, corpus, tmp_path):
+    from scaling_harness.execution.execute import execute_alone
+    from scaling_harness.record.store import Store
+    from scaling_harness.training.trainer import train
+
+    text = [f"data.path={corpus}", "data.dataset=null", "data.subset=null", "data.document_separator='<|end|>'"]
+    text += ["data.tokenizer.vocab_size=280", "data.valid_fraction=0.1", "data.test_fraction=0.1", "data.max_epochs=99"]
+    less = [
+        "model.n_ctx=32",
+        "evaluation={n_points: 3, n_tokens: 256, final_n_tokens: 256}",
+        f"runtime.data_dir={tmp_path}",
+    ]
+    document = compose([f"sweep={name}", *text, *less])
+    grid = document["sweep"]["grids"][0]
+    small = {"budgets": {"train_flops": [5e9]}, "shapes": [[n_layer, 64] for n_layer, _ in grid["shapes"][:2]]}
+    document["sweep"]["grids"] = [{**grid, **small, "seeds": grid["seeds"][:2]}]
+    job = expand(document)[-1]
+    assert len(job.runs) == (2 if document["sweep"]["stack"] > 1 else 1)
+    store = Store(tmp_path / "runs")
+    execute_alone(job, job.runs[0].config.runtime, store, train)
+    for run in job.runs:
+        record = store.read(run.run_id)
+        assert record.status == "completed"
+        assert record.losses["test"].loss_nats < math.log(280) - 1
+        assert record.bits_per_byte["test"] < 8
 
 
 def test_hoffmanns_grid_has_his_sizes_and_budgets_and_marks_what_no_worker_can_hold():

@@ -1,0 +1,195 @@
+"""Read the documents of a part of a source, a few at a time."""
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator
+from typing import IO, Any, cast
+
+from pydantic_core import from_json
+
+from scaling_harness.data.shards.broken import Broken
+from scaling_harness.data.shards.parts import Part
+
+BLOCK_BYTES = 1 << 16
+"""A text without separator is cut in blocks of this size, each up to the next white space."""
+MOST_BYTES = 64_000_000
+"""A document longer than this is broken: it would take too much memory."""
+_READ_BYTES = 1 << 20
+_SHARE_BYTES = 1 << 20
+"""The shares of a compressed file are pieces of so many bytes, dealt in turn."""
+_ROWS = 64
+_WHITE_SPACE = re.compile(rb"\s")
+
+Texts = Iterator[bytes | Broken]
+
+
+def read_part(part: Part, text_field: str, separator: str | None) -> Texts:
+    """Yield the documents of a part, and what of it cannot be read; a failure ends the part.
+
+    Parameters
+    ----------
+    part : Part
+        From `parts_of_files`.
+    text_field : str
+        Name of the text in JSONL and Parquet.
+    separator : str or None
+        Splits a text file in documents.
+
+    Yields
+    ------
+    bytes or Broken
+        UTF-8, not empty.
+    """
+    try:
+        if part.kind == "parquet":
+            yield from _read_parquet(part, text_field)
+        elif part.kind == "jsonl":
+            yield from (
+                _parse(part, offset, line, text_field) for offset, line in _records(part, b"\n") if line.strip()
+            )
+        else:
+            records = _records(part, separator.encode()) if separator else _blocks(part)
+            yield from (_checked(part, offset, text) for offset, text in records if text)
+    except (OSError, ValueError, EOFError) as error:
+        yield Broken(part.path, "", f"cannot be read to its end ({str(error).partition(chr(10))[0]})")
+
+
+def _read_parquet(part: Part, field: str) -> Texts:
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(part.path, pre_buffer=False, buffer_size=_READ_BYTES) as table:
+        names = table.schema_arrow.names
+        if field not in names:
+            yield Broken(part.path, "", f"has no field {field!r}, only {', '.join(map(repr, names))}")
+            return
+        number = sum(table.metadata.row_group(group).num_rows for group in range(part.start))
+        for batch in table.iter_batches(_ROWS, row_groups=range(part.start, part.stop), columns=[field]):
+            for text in batch.column(0).to_pylist():
+                number += 1
+                if text != "":
+                    yield _text(part, f"row {number}", field, text)
+
+
+def _parse(part: Part, offset: int, line: bytes, field: str) -> bytes | Broken:
+    place = f"line at byte {offset}"
+    try:
+        row = from_json(line)
+    except ValueError as error:
+        return Broken(part.path, place, f"is not JSON ({error})")
+    if not isinstance(row, dict) or field not in row:
+        return Broken(part.path, place, f"has no field {field!r}")
+    return _text(part, place, field, row[field])
+
+
+def _text(part: Part, place: str, field: str, text: Any) -> bytes | Broken:
+    if not isinstance(text, str):
+        return Broken(part.path, place, f"holds {json.dumps(text, default=repr)[:40]} in field {field!r}, not text")
+    return _short_enough(part, place, text.encode(errors="replace"))
+
+
+def _checked(part: Part, offset: int, text: bytes) -> bytes | Broken:
+    place = f"text at byte {offset}"
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        return Broken(part.path, place, f"is not UTF-8 (byte 0x{text[error.start]:02x} at {offset + error.start})")
+    return _short_enough(part, place, text)
+
+
+def _short_enough(part: Part, place: str, text: bytes) -> bytes | Broken:
+    if len(text) > MOST_BYTES:
+        return Broken(part.path, place, f"is longer than {MOST_BYTES:,} bytes")
+    return text
+
+
+def _records(part: Part, separator: bytes) -> Iterator[tuple[int, bytes]]:
+    """Offset and content of the records that start in a part."""
+    with _open(part) as file:
+        begin = 0
+        if not part.is_compressed and part.start:  # the first record that starts here follows a separator
+            begin = max(0, part.start - len(separator))
+            file.seek(begin)
+        records = _split(file, separator, begin)
+        if begin:
+            next(records, None)
+        yield from _own(part, records)
+
+
+def _blocks(part: Part) -> Iterator[tuple[int, bytes]]:
+    with _open(part) as file:
+        whole = part.is_compressed
+        if not whole:
+            file.seek(part.start)
+        blocks = _split_at_white_space(file, 0 if whole else part.start, None if whole else part.stop)
+        yield from _own(part, blocks)
+
+
+def _own(part: Part, records: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    for offset, text in records:
+        if part.is_compressed:
+            if offset // _SHARE_BYTES % part.stop == part.start:
+                yield offset, text
+        elif offset >= part.stop:
+            return
+        else:
+            yield offset, text
+
+
+def _split(file: IO[bytes], separator: bytes, offset: int) -> Iterator[tuple[int, bytes]]:
+    """Cut a stream at a separator; a record that never ends is given in parts of `MOST_BYTES` and a byte."""
+    rest = b""
+    while block := file.read(_READ_BYTES):
+        scanned = max(0, len(rest) - len(separator) + 1)
+        rest += block
+        if rest.find(separator, scanned) < 0 and len(rest) <= MOST_BYTES:
+            continue
+        *whole, rest = rest.split(separator)
+        for record in whole:
+            yield offset, record
+            offset += len(record) + len(separator)
+        if len(rest) > MOST_BYTES:
+            yield offset, rest
+            offset, rest = offset + len(rest), b""
+    if rest:
+        yield offset, rest
+
+
+def _split_at_white_space(file: IO[bytes], offset: int, stop: int | None) -> Iterator[tuple[int, bytes]]:
+    """Cut a stream in blocks; where `stop` is given the last of them ends where the next part's first one starts."""
+    rest, skip, ended = b"", offset > 0, False
+    while not ended or rest:
+        while not ended and len(rest) < 3 * BLOCK_BYTES + 4:
+            block = file.read(_READ_BYTES)
+            rest, ended = rest + block, not block
+        left = len(rest) if stop is None else max(0, stop - offset)
+        end = _block_end(rest, 0 if skip else min(BLOCK_BYTES, left))
+        if end > left and not skip:
+            end = _block_end(rest, left)
+        if not skip and end:
+            yield offset, rest[:end]
+        offset, rest, skip = offset + end, rest[end:], False
+        if stop is not None and offset >= stop:
+            return
+
+
+def _block_end(text: bytes, nominal: int) -> int:
+    """Behind the next white space, or between two characters if there is none, as in Chinese."""
+    if space := _WHITE_SPACE.search(text, nominal, nominal + BLOCK_BYTES):
+        return space.end()
+    end = nominal + BLOCK_BYTES
+    while end < len(text) and text[end] & 0xC0 == 0x80:
+        end += 1
+    return min(end, len(text))
+
+
+@contextlib.contextmanager
+def _open(part: Part) -> Iterator[IO[bytes]]:
+    if not part.is_compressed:
+        with open(part.path, "rb") as file:
+            yield file
+        return
+    import pyarrow
+
+    with pyarrow.input_stream(part.path, compression="zstd" if part.path.endswith(".zst") else "gzip") as stream:
+        yield cast("IO[bytes]", stream)

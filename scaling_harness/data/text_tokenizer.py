@@ -1,0 +1,160 @@
+"""Text to tokens: bytes, byte pairs trained here, or the user's own `tokenizer.json`."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scaling_harness.data.token_shards import DTYPES, suffix_for
+from scaling_harness.errors import UserError
+from scaling_harness.record.atomic_files import write_text
+
+if TYPE_CHECKING:
+    from scaling_harness.config.schema import Bpe, Bytes, TokenizerFile
+
+SEPARATOR = b"\0"
+"""Ends every document: no text contains it."""
+END_OF_TEXT = ("<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "</s>", "<eos>", "[SEP]")
+"""Names of the token that ends every document instead, if a tokenizer made elsewhere has one of them."""
+N_BYTES = 256
+_PIECE_BYTES = 1 << 18
+"""A longer document is encoded in pieces, cut at a space, since an encoding takes many times the text's memory."""
+
+
+def vocab_size_of(tokenizer: "Bytes | Bpe | TokenizerFile") -> int:
+    """V of a tokenizer before any text is read."""
+    if tokenizer.kind == "bytes":
+        return N_BYTES
+    if tokenizer.kind == "file":
+        return tokenizer.vocab_size or file_vocab_size(Path(tokenizer.path))
+    return tokenizer.vocab_size
+
+
+def settings_of(tokenizer: "Bytes | Bpe | TokenizerFile") -> dict[str, Any]:
+    """What decides the tokens, as plain data: of a file its content, and not its path.
+
+    Raises
+    ------
+    UserError
+        The file is missing, or has another V than the settings say.
+    """
+    if tokenizer.kind == "file":
+        if tokenizer.vocab_size not in (None, V := file_vocab_size(Path(tokenizer.path))):
+            raise UserError(
+                f"data.tokenizer.vocab_size is {tokenizer.vocab_size}, but {tokenizer.path} has {V} tokens: correct "
+                "it, or leave it out"
+            )
+        return {"kind": "file", "sha256": hashlib.sha256(_content(Path(tokenizer.path))).hexdigest()}
+    return {"kind": "bytes"} if tokenizer.kind == "bytes" else {"vocab_size": tokenizer.vocab_size, "kind": "bpe"}
+
+
+def file_vocab_size(path: Path) -> int:
+    """V of a `tokenizer.json`: one more than its largest token.
+
+    Raises
+    ------
+    UserError
+        It is missing, or no tokenizer.
+    """
+    return max(load(path).get_vocab(with_added_tokens=True).values(), default=-1) + 1
+
+
+def load(path: Path) -> Any:
+    """Read a `tokenizer.json`; see `file_vocab_size` for the errors."""
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_str(_content(path).decode())
+    except UserError:
+        raise
+    except Exception as error:  # tokenizers raises nothing narrower
+        raise UserError(f"{path} is no tokenizer of the package tokenizers: {error}") from error
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def copy_file(tokenizer: "TokenizerFile", to: Path) -> int:
+    """Copy the user's tokenizer beside the tokens, and return its V; see `file_vocab_size` for the errors."""
+    write_text(to, _content(Path(tokenizer.path)).decode())
+    return file_vocab_size(to)
+
+
+def train_bpe(path: Path, vocab_size: int, texts: Iterator[str]) -> None:
+    """Train a byte-level BPE and write it.
+
+    Raises
+    ------
+    UserError
+        The text supports fewer tokens.
+    """
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=vocab_size, initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+    if tokenizer.get_vocab_size() < vocab_size:
+        raise UserError(
+            f"the training text supports {tokenizer.get_vocab_size()} BPE tokens, not {vocab_size}: "
+            "lower data.tokenizer.vocab_size or use a larger corpus"
+        )
+    tokenizer.save(str(path))
+
+
+def encoder(
+    path: Path | None, vocab_size: int, *, in_pieces: bool = False
+) -> Callable[[Sequence[bytes]], list[np.ndarray]]:
+    """Make a function from documents to their tokens, each with the end of a document.
+
+    Parameters
+    ----------
+    path : Path or None
+        Of a `tokenizer.json`; None for bytes.
+    vocab_size : int
+        Decides the type of the elements.
+    in_pieces : bool
+        Whether long documents are encoded in pieces, which bounds the memory.
+    """
+    if path is None:
+        return lambda texts: [np.frombuffer(text + SEPARATOR, np.uint8) for text in texts]
+    tokenizer, dtype = load(path), DTYPES[suffix_for(vocab_size)]
+    end = next((token for name in END_OF_TEXT if (token := tokenizer.token_to_id(name)) is not None), None)
+    tail = b"" if end is not None else SEPARATOR
+
+    def encode(texts: Sequence[bytes]) -> list[np.ndarray]:
+        pieces = [_pieces(text + tail) if in_pieces else [text + tail] for text in texts]
+        flat = [piece.decode() for document in pieces for piece in document]
+        encoded = iter(tokenizer.encode_batch_fast(flat, add_special_tokens=False))
+        documents = []
+        for document in pieces:
+            ids = [token for _ in document for token in next(encoded).ids]
+            documents.append(np.array(ids if end is None else [*ids, end], dtype))
+        return documents
+
+    return encode
+
+
+def _pieces(text: bytes) -> list[bytes]:
+    """Pieces of a long text, each but the first from a space on, so that the words stay whole."""
+    pieces = []
+    while len(text) > 2 * _PIECE_BYTES:
+        end = text.find(b" ", _PIECE_BYTES, 2 * _PIECE_BYTES)
+        if end < 0:
+            end = _PIECE_BYTES
+            while text[end] & 0xC0 == 0x80:
+                end += 1
+        pieces.append(text[:end])
+        text = text[end:]
+    return [*pieces, text]
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.expanduser().read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read the tokenizer {path}: {error.strerror}; set data.tokenizer.path") from error

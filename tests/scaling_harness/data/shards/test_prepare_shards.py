@@ -1,0 +1,229 @@
+import gzip
+import itertools
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pytest
+from pyarrow import parquet
+
+from scaling_harness.config.schema import Bpe, ShardsData, TokenizerFile
+from scaling_harness.data.prepare import prepare
+from scaling_harness.data.shards import parts, prepare_shards, read_part, worker_processes
+from scaling_harness.data.token_cache import open_tokens
+from scaling_harness.data.token_files import TokenFiles
+from scaling_harness.errors import UserError
+
+TEXTS = [f"Document {i}: the quick brown fox jumps over {i * i} lazy dogs, naïve café.\n" * 5 for i in range(240)]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """One corpus in four kinds of files, cut in small parts; all work is done in this process."""
+    monkeypatch.setattr(parts, "PART_BYTES", 8000)
+    monkeypatch.setattr(worker_processes, "n_cores", lambda: 1)
+    path = tmp_path / "text"
+    path.mkdir()
+    lines = ["".join(json.dumps({"text": text}) + "\n" for text in TEXTS[i : i + 60]) for i in (0, 60)]
+    (path / "a.jsonl").write_text(lines[0])
+    (path / "b.jsonl.gz").write_bytes(gzip.compress(lines[1].encode()))
+    table = pyarrow.table({"id": list(range(60)), "text": TEXTS[120:180]})
+    parquet.write_table(table, path / "c.parquet", row_group_size=10)
+    compressed = pyarrow.Codec("zstd").compress("<end>".join(TEXTS[180:]).encode(), asbytes=True)
+    (path / "d.txt.zst").write_bytes(compressed)
+    return path
+
+
+def data_of(folder, **settings):
+    return ShardsData(path=str(folder), document_separator="<end>", valid_fraction=0.1, test_fraction=0.1, **settings)
+
+
+def text_of(path):
+    tokens = open_tokens(path)
+    return tokens.read(0, len(tokens)).tobytes()
+
+
+def documents_of(info):
+    return [text_of(path)[:-1].decode().split("\0") for path in (info.train_path, info.valid_path, info.test_path)]
+
+
+def test_every_document_of_every_kind_of_file_is_in_the_split_of_its_hash(folder, tmp_path):
+    info = prepare(data_of(folder), [], tmp_path / "cache")
+    train, valid, test = documents_of(info)
+    assert sorted(train + valid + test) == sorted(TEXTS)
+    assert (len(train), len(valid), len(test)) == (205, 13, 22)
+    assert info.n_documents == 240
+    assert len(list(info.train_path.parent.glob("*.u8"))) > 20  # one a part and split
+    with_more = Path(folder, "e.txt")
+    with_more.write_text("One more.")
+    again = prepare(data_of(folder), [], tmp_path / "cache")
+    assert all(set(old) <= set(new) for old, new in zip((train, valid, test), documents_of(again), strict=True))
+    assert again.data_id != info.data_id
+
+
+def test_tokens_are_the_same_elsewhere_and_are_found_again(folder, tmp_path, monkeypatch):
+    info = prepare(data_of(folder), [], tmp_path / "cache")
+    folder.rename(tmp_path / "moved")
+    assert prepare(data_of(tmp_path / "moved"), [], tmp_path / "other").data_id == info.data_id
+    monkeypatch.setattr(prepare_shards, "_make", lambda *_: pytest.fail("it was read again"))
+    assert prepare(data_of(tmp_path / "moved"), [], tmp_path / "other").data_id == info.data_id
+
+
+def test_windows_run_across_shards(folder, tmp_path):
+    info = prepare(data_of(folder), [], tmp_path / "cache")
+    whole = text_of(info.train_path)
+    source = TokenFiles(info, n_ctx=700, batch_seqs=16)
+    starts = [whole.find(row.astype(np.uint8).tobytes()) for row in source.batch(seed=1, i=0)]
+    assert min(starts) >= 0
+    assert len(set(starts)) == 16
+    assert source.evaluation_windows("valid", 1400).shape == (2, 701)
+
+
+def test_a_kill_loses_no_part_that_was_done(folder, tmp_path, monkeypatch):
+    whole = prepare(data_of(folder, tokenizer=Bpe(300)), [], tmp_path / "whole")
+    work, seen = prepare_shards.tokenise_part, []
+
+    def killed(task, context):
+        if len(seen) == 7:
+            raise KeyboardInterrupt
+        seen.append(task.key)
+        work(task, context)
+
+    monkeypatch.setattr(prepare_shards, "tokenise_part", killed)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(data_of(folder, tokenizer=Bpe(300)), [], tmp_path / "cache")
+    before = list(seen)
+    monkeypatch.setattr(
+        prepare_shards, "tokenise_part", lambda task, context: (seen.append(task.key), work(task, context))
+    )
+    monkeypatch.setattr(prepare_shards.text_tokenizer, "train_bpe", lambda *_: pytest.fail("trained again"))
+    assert prepare(data_of(folder, tokenizer=Bpe(300)), [], tmp_path / "cache").data_id == whole.data_id
+    assert not set(before) & set(seen[7:])
+    assert not list((tmp_path / "cache").glob(".preparing*"))
+
+
+def test_processes_give_what_one_gives(folder, tmp_path, monkeypatch):
+    alone = prepare(data_of(folder), [], tmp_path / "cache")
+    monkeypatch.setattr(worker_processes, "n_cores", lambda: 2)
+    assert prepare(data_of(folder), [], tmp_path / "other").data_id == alone.data_id
+
+
+class TestBroken:
+    @pytest.fixture
+    def broken(self, folder):
+        with (folder / "a.jsonl").open("a") as file:
+            file.write('{"text": 3}\n{"text": "half')
+        (folder / "c.parquet").write_bytes(b"PAR1 no more")
+        content = (folder / "d.txt.zst").read_bytes()
+        (folder / "d.txt.zst").write_bytes(content[: len(content) // 2])
+        return folder
+
+    def test_is_refused_by_name_unless_told(self, broken, tmp_path):
+        with pytest.raises(UserError, match=r"c.parquet is not a Parquet file .*data.on_broken=skip"):
+            prepare(data_of(broken), [], tmp_path / "cache")
+        (broken / "c.parquet").unlink()
+        with pytest.raises(UserError, match=r"a.jsonl line at byte \d+ holds 3 in field 'text', not text: mend"):
+            prepare(data_of(broken), [], tmp_path / "cache")
+
+    def test_is_left_out_and_counted_if_told(self, broken, tmp_path, caplog):
+        with caplog.at_level(logging.WARNING):
+            info = prepare(data_of(broken, on_broken="skip"), [], tmp_path / "cache")
+        assert "broken pieces of 3 files" in caplog.text
+        assert "d.txt.zst cannot be read to its end" in caplog.text
+        assert info.n_broken >= 4
+        assert info.n_documents >= 120
+
+
+class TestTokenizers:
+    def test_the_users_file_with_its_own_end_of_text(self, folder, tmp_path):
+        trained = prepare(data_of(folder, tokenizer=Bpe(300)), [], tmp_path / "cache")
+        own = json.loads(Path(trained.tokenizer_path).read_text())
+        own["model"]["vocab"] |= {"<|endoftext|>": 300} | {f"zz{i}": 301 + i for i in range(70_000)}
+        names = ("single_word", "lstrip", "rstrip", "normalized", "special")
+        own["added_tokens"] = [{"id": 300, "content": "<|endoftext|>", **dict.fromkeys(names, False)}]
+        (tmp_path / "own.json").write_text(json.dumps(own))
+        info = prepare(data_of(folder, tokenizer=TokenizerFile(str(tmp_path / "own.json"))), [], tmp_path / "cache")
+        tokens = open_tokens(info.valid_path)
+        tokens = tokens.read(0, len(tokens))
+        assert info.vocab_size == 70_301
+        assert tokens.dtype == np.uint32
+        assert (tokens == 300).sum() == 13  # one a document
+        with pytest.raises(UserError, match=r"vocab_size is 5, but .* has 70301 tokens"):
+            prepare(data_of(folder, tokenizer=TokenizerFile(str(tmp_path / "own.json"), 5)), [], tmp_path / "cache")
+
+    def test_another_vocabulary_beside_the_shards_is_refused(self, folder, tmp_path):
+        info = prepare(data_of(folder, tokenizer=Bpe(300)), [], tmp_path / "cache")
+        other = prepare(data_of(folder, tokenizer=Bpe(310)), [], tmp_path / "cache")
+        Path(info.tokenizer_path).write_text(Path(other.tokenizer_path).read_text())
+        with pytest.raises(UserError, match=r"have a vocabulary of 300 \(this one has 310\): put the old one back"):
+            prepare(data_of(folder, tokenizer=Bpe(300)), [], tmp_path / "cache")
+
+    def test_a_file_that_is_none_is_refused(self, folder, tmp_path):
+        for content, said in ((None, "cannot read the tokenizer"), ("{}", "is no tokenizer")):
+            if content:
+                (tmp_path / "x.json").write_text(content)
+            with pytest.raises(UserError, match=said):
+                prepare(data_of(folder, tokenizer=TokenizerFile(str(tmp_path / "x.json"))), [], tmp_path / "cache")
+
+    def test_bytes_a_token_of_every_set(self, folder, tmp_path):
+        (tmp_path / "other.txt").write_text("Something else. " * 50)
+        info = prepare(data_of(folder, tokenizer=Bpe(300)), [str(tmp_path / "other.txt"), "shuffled"], tmp_path / "c")
+        assert set(info.set_bytes_per_token) == {"valid", "test", "other", "shuffled"}
+        valid = sum(len(text.encode()) for text in TEXTS if text in self.decoded(info))
+        assert info.set_bytes_per_token["valid"] == pytest.approx((valid + 13) / info.n_valid_tokens)
+
+    def decoded(self, info):
+        from tokenizers import Tokenizer
+
+        tokens = open_tokens(info.valid_path)
+        return Tokenizer.from_file(str(info.tokenizer_path)).decode(tokens.read(0, len(tokens)).tolist()).split("\0")
+
+
+def test_near_duplicates_are_left_out(folder, tmp_path):
+    pytest.importorskip("datasketch")
+    rng = np.random.default_rng(0)
+    words = [" ".join(f"w{k}" for k in rng.integers(0, 1000, 200)) for _ in range(40)]
+    near = [text.replace("w1 ", "w2 ") + " and the end" for text in words[:10]]
+    path = tmp_path / "near.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in [*words, *near, *words[:5]]))
+    data = ShardsData(path=str(path), near_duplicates=0.8, valid_fraction=0.2, test_fraction=0.2)
+    info = prepare(data, [], tmp_path / "cache")
+    assert info.n_near_duplicates == 15
+    assert sorted(itertools.chain(*documents_of(info))) == sorted(words)
+
+
+def test_a_data_set_is_streamed(tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    (tmp_path / "set").mkdir()
+    for part in range(2):
+        lines = "".join(json.dumps({"text": text}) + "\n" for text in TEXTS[part * 40 : part * 40 + 40])
+        (tmp_path / "set" / f"{part}.jsonl").write_text(lines)
+    monkeypatch.setattr(worker_processes, "n_cores", lambda: 1)
+    data = ShardsData(dataset=str(tmp_path / "set"), valid_fraction=0.2, test_fraction=0.2)
+    info = prepare(data, [], tmp_path / "cache")
+    assert sorted(itertools.chain(*documents_of(info))) == sorted(TEXTS[:80])
+
+
+def test_a_text_without_separator_is_cut_once_at_every_place(tmp_path, monkeypatch):
+    monkeypatch.setattr(read_part, "BLOCK_BYTES", 500)
+    monkeypatch.setattr(parts, "PART_BYTES", 3000)
+    content = ("".join(TEXTS[:20]) + "漢字" * 2000 + "".join(TEXTS[20:40])).encode()
+    (tmp_path / "one.txt").write_bytes(content)
+    pieces, _ = parts.parts_of_files(str(tmp_path / "one.txt"))
+    texts = [text for piece in pieces for text in read_part.read_part(piece, "text", None)]
+    assert len(pieces) > 5
+    assert b"".join(texts) == content
+    assert max(map(len, texts)) <= 1510
+
+
+def test_splits_that_stay_empty_are_refused(tmp_path):
+    (tmp_path / "one.txt").write_text("A short text.")
+    with pytest.raises(UserError, match=r"split of 1 documents is empty: change data.valid_fraction"):
+        prepare(ShardsData(path=str(tmp_path / "one.txt")), [], tmp_path / "cache")
+    (tmp_path / "none.txt").write_text("")
+    with pytest.raises(UserError, match="'none' holds no text"):
+        prepare(ShardsData(path=str(tmp_path / "none.txt")), [], tmp_path / "cache")
