@@ -122,9 +122,9 @@ class RunRecord:
     @property
     def bits_per_byte(self) -> dict[str, float]:
         """Final losses in bits a byte of text, by which tokenizers compare; only sets whose bytes a token are known."""
-        known = self.data.get("set_bytes_per_token")
+        known: dict[str, float] | None = self.data.get("set_bytes_per_token")
         if known is None:  # records of earlier versions
-            mean = self.data.get("bytes_per_token")
+            mean = float(self.data.get("bytes_per_token") or 0)
             known = dict.fromkeys(self.losses if mean == 1.0 else ("valid",), mean) if mean else {}
         both = self.losses.keys() & known.keys()
         return {name: self.losses[name].loss_nats / math.log(2) / known[name] for name in self.losses if name in both}

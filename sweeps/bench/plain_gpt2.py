@@ -114,7 +114,9 @@ class PlainTraining:
         self._logits = torch.compile(self.model) if compiled else self.model
         self._optimizer = _optimizer(self.model, run, fused=device != "cpu")
         assert isinstance(run.data, DataInfo)
-        self._tokens = open_tokens(run.data.train_path)
+        tokens = open_tokens(run.data.train_path)
+        assert isinstance(tokens, np.ndarray)
+        self._tokens = tokens
 
     def step(self, step: int) -> "tuple[torch.Tensor, torch.Tensor]":
         """Take a step; return the loss and the gradient's norm before clipping."""

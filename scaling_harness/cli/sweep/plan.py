@@ -38,7 +38,7 @@ def run(args: Namespace) -> int:
 
     manifest, store = planned(args, args.name)
     gpu = _gpu(args, manifest.runtime)
-    rows, totals = planned_cost(manifest, store, gpu and gpu["flops_per_s"])
+    rows, totals = planned_cost(manifest, store, gpu["flops_per_s"] if gpu else None)
     if gpu:
         totals["gpu"] = gpu | {"hours_left": totals["train_flops_left"] / gpu["flops_per_s"] / 3600}
     if args.json:

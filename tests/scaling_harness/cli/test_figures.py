@@ -55,7 +55,7 @@ def test_figures_of_a_paper_are_drawn_by_their_number_or_refused_with_what_to_tr
     said = capsys.readouterr()
     assert said.out.split() == ["mine/kaplan2020-figure-23.svg", "mine/kaplan2020-figure-23.csv"]
     assert "10: these runs do not feed figure 10: all runs have 128 tokens a step" in said.err
-    assert "`scaling-harness sweep run kaplan/critical-batch`" in said.err
+    assert "`scaling-harness sweep run kaplan/critical-batch && scaling-harness sweep run merrill/branches`" in said.err
     (in_a_folder / "few.csv").write_text("N,D,loss\n1000,20000,4\n2000,30000,3.5\n")
     for refused, why in (
         (("few.csv", *paper), "few.csv is a table"),
