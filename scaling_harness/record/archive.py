@@ -28,7 +28,8 @@ COMMITTED = Path(__file__).resolve().parents[2] / "sweeps" / "archive"
 """Folder of the archives that come with the code: `archive:NAME` is `COMMITTED/NAME.runs.zst`."""
 
 MIN_EVALUATIONS = 5
-"""A curve with fewer evaluations is kept whole, because approach 1 then smooths its training losses."""
+"""A curve with fewer evaluations is kept whole, because approach 1 then smooths its training losses; but not that of a
+branch, which is read after its trunk's."""
 GRID_BITS = 3
 """Training steps with at most this many significant bits are kept: 1 to 8, then 4 in every octave."""
 
@@ -88,7 +89,8 @@ def thin(curve: Sequence[Mapping[str, Any]]) -> Curve:
     The rows that approach 1 and the gradient noise scale read are all kept, so that their numbers do not change.
     Thinning twice gives the same curve as thinning once.
     """
-    if sum("valid_loss" in row for row in curve) < MIN_EVALUATIONS:
+    from_the_start = any(row["step"] == 1 for row in curve)
+    if from_the_start and sum("valid_loss" in row for row in curve) < MIN_EVALUATIONS:
         return tuple(curve)
     last = max((row["step"] for row in curve), default=0)
     return tuple(row for row in curve if row["step"] == last or _is_measurement(row) or _is_on_grid(row["step"]))

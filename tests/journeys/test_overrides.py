@@ -59,7 +59,7 @@ def offered():
 
 @pytest.mark.parametrize(("group", "override"), list(offered()))
 def test_what_a_comment_offers_is_accepted(group, override):
-    needed = ("data.path=x",) if group == "data=files" else ()
+    needed = ("data.path=x",) if group in ("data=files", "data=shards") else ()
     run_config(compose([group, *needed, override]))
 
 

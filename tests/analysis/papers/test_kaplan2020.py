@@ -80,7 +80,8 @@ def test_one_law_goes_through_one_compute_one_number_of_steps_and_one_loss(compl
 def test_runs_that_cannot_feed_a_figure_are_told_what_to_train(of_one_batch, tmp_path):
     said = (
         "these runs do not feed figure 10: all runs have 2048 tokens a step: steps against the batch need runs of "
-        "several; it needs the sweep kaplan/critical-batch: `scaling-harness sweep run kaplan/critical-batch`"
+        "several; it needs the sweeps kaplan/critical-batch and merrill/branches: `scaling-harness sweep run "
+        "kaplan/critical-batch && scaling-harness sweep run merrill/branches`"
     )
     with pytest.raises(LackingRunsError) as raised:
         figure("10").table(of_one_batch)
@@ -101,9 +102,9 @@ def test_figure_13_without_b_crit_says_so(of_one_batch):
 
 
 def test_figure_10_says_that_no_run_measured_the_noise_scale(complete):
-    assert "no run measured the gradient noise scale (evaluation.noise_every)" in figure("10").found(
-        figure("10").table(complete)
-    )
+    assert "the gradient noise scale is not drawn: it needs runs that measure it (evaluation.noise_every)" in figure(
+        "10"
+    ).found(figure("10").table(complete))
 
 
 def test_the_paper_has_its_own_lines_where_they_can_be_drawn(complete):
@@ -117,7 +118,8 @@ def test_the_page_has_every_law_and_the_reason_of_each_that_is_missing(complete,
     """The sweeps of the figures are read by their names; those that are not there are named."""
     figures = kaplan2020.figures_named(["10", "3"])
     paper = replace(kaplan2020, read=lambda paths: complete)
-    page = write_page(paper, figures, {"kaplan/critical-batch": tmp_path / "store"}, tmp_path)
+    trained = dict.fromkeys(("kaplan/critical-batch", "merrill/branches"), tmp_path / "store")
+    page = write_page(paper, figures, trained, tmp_path)
     html = page.read_text()
     assert "B_crit(L), alpha_B (1.4)" in html
     assert "not measured: not trained: the sweep kaplan/sizes: `scaling-harness sweep run kaplan/sizes`" in html

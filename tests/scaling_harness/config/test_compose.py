@@ -19,7 +19,7 @@ GROUPS = [
 
 @pytest.mark.parametrize("choice", GROUPS)
 def test_every_option_of_every_group_fits_its_schema(choice):
-    needed = {"data=files": ["data.path=x.txt"], "data=hf": ["data.dataset=x"]}
+    needed = {"data=hf": ["data.dataset=x"]} | dict.fromkeys(("data=files", "data=shards"), ["data.path=x.txt"])
     composed(choice, *needed.get(choice, []))
 
 

@@ -205,6 +205,7 @@ def test_a_miniature_of_a_ladder_for_gpus_trains_on_a_cpu(name, corpus, tmp_path
     text += ["data.tokenizer.vocab_size=280", "data.valid_fraction=0.1", "data.test_fraction=0.1", "data.max_epochs=99"]
     less = [
         "model.n_ctx=32",
+        "budget.batch_tokens=256",
         "evaluation={n_points: 3, n_tokens: 256, final_n_tokens: 256}",
         f"runtime.data_dir={tmp_path}",
     ]
