@@ -19,7 +19,7 @@ GROUPS = [
 
 @pytest.mark.parametrize("choice", GROUPS)
 def test_every_option_of_every_group_fits_its_schema(choice):
-    needed = {"data=hf": ["data.dataset=x"]} | dict.fromkeys(("data=files", "data=shards"), ["data.path=x.txt"])
+    needed = {"data=hf": ["data.dataset=x"]} | {key: ["data.path=x.txt"] for key in ("data=files", "data=shards")}
     composed(choice, *needed.get(choice, []))
 
 
