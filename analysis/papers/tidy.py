@@ -15,8 +15,9 @@ COLUMNS = ("panel", "series", "kind", "x", "y", "low", "high", "n_params", "unit
 COLOURS = (ACCENT, SECOND, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A4FBF", "#8C5A2B", "#B2BD2E", "#444444")
 MARKERS, DASHES = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*"), ("--", ":", "-.")
 MANY = 7  # series, beyond which a legend has two columns
-KINDS = ("curve", "points", "fit", "paper")
-"""A curve or a fit is a line by its size's colour, if it has a size; a paper's line is grey and dashed."""
+KINDS = ("curve", "points", "early", "fit", "paper")
+"""Points of runs on their way (early) are hollow. A curve or a fit is a line, by its size's colour if it has a size; a
+paper's line is grey and dashed."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +105,11 @@ def _draw_series(ax: Axes, kind: str, at: int, part: pd.DataFrame, shades: Shade
     """One line or one set of points; ``at`` is the place of its series among those of the kind."""
     size, x, y = float(part["n_params"].iloc[0]), part["x"].to_numpy(float), part["y"].to_numpy(float)
     colour = shades.of(size) if shades and np.isfinite(size) else COLOURS[at % len(COLOURS)]
-    if kind == "points":
+    if kind in {"points", "early"}:
         spread = np.abs(part[["low", "high"]].to_numpy(float).T - y)
-        look = {"ms": 4.5, "mec": "white", "mew": 0.5, "color": colour, "elinewidth": 0.9, "zorder": 4}
+        inside, edge, edge_width = (colour, "white", 0.5) if kind == "points" else ("white", colour, 1.1)
+        face = {"ms": 4.5, "mfc": inside, "mec": edge, "mew": edge_width}
+        look = {**face, "color": colour, "elinewidth": 0.9, "zorder": 4}
         errors = spread if np.isfinite(spread).any() else None
         ax.errorbar(x, y, errors, fmt=MARKERS[at % len(MARKERS)], label=label, **look)
         ends = part[["low", "high"]].to_numpy(float).T

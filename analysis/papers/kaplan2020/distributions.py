@@ -36,12 +36,12 @@ def _figure_8(evidence: Evidence) -> pd.DataFrame:
         at = style.span(final["N"], beyond=0.1, n=20)
         parts.append(rows(SIZE, text_words(name), "points", final["N"], final[name]))
         parts.append(rows(SIZE, f"{text_words(name)}, $N^{{{exponent:.3f}}}$", "fit", at, np.exp(level) * at**exponent))
-    for name in texts:
+    for name in ("L", *texts):
         exponent, level = _power(final["L"], final[name])
         at = style.span(pd.concat([final, early])["L"], beyond=0.05, n=20)
         parts.append(rows(OWN, text_words(name), "points", final["L"], final[name]))
         parts.append(rows(OWN, f"{text_words(name)}, power {exponent:.2f}", "fit", at, np.exp(level) * at**exponent))
-    parts += [rows(OWN, text_words(name) + ON_THE_WAY, "points", early["L"], early[name]) for name in texts]
+    parts += [rows(OWN, text_words(name) + ON_THE_WAY, "early", early["L"], early[name]) for name in ("L", *texts)]
     return tidy(parts, evidence.unit)
 
 
@@ -49,7 +49,7 @@ def _found(table: pd.DataFrame) -> str:
     own = table.loc[table["panel"] == OWN]
     said = []
     for name in own.loc[own["kind"] == "points", "series"].unique():
-        if name.endswith(ON_THE_WAY):
+        if name == text_words("L"):  # against itself
             continue
         final = own.loc[own["series"] == name]
         exponent, level = _power(final["x"], final["y"])
