@@ -60,7 +60,7 @@ kaplan2020 = Paper(
     Evidence.of,
     law_rows,
     {
-        "quick": {name: name for name in ("kaplan/critical-batch", "merrill/branches")},
+        "quick": {"kaplan/critical-batch": "kaplan/critical-batch"},
         "standard": {name: name for name in (*OURS, "merrill/branches")},
         "paper": dict.fromkeys(("kaplan/sizes", "reproduce-standard"), "kaplan/paper-grid"),
     },
