@@ -4,10 +4,14 @@ B batch, T time, D d_model, V vocabulary.
 """
 
 from torch import Tensor, nn
+from torch.nn.functional import rms_norm
 
 
 class LstmModel(nn.Module):
     """Token ids (B, T) in, logits (B, T, V) out: an embedding, layers of width D, a head of its own, no biases.
+
+    The output of each layer is normed: at the start it is a seventh of its input, so that after four layers nothing
+    would be left to learn from.
 
     Parameters
     ----------
@@ -29,5 +33,5 @@ class LstmModel(nn.Module):
         """Compute the logits; the state starts at zero in every context."""
         x_BTD = self.dropout(self.embedding(tokens_BT))
         for layer in self.layers:
-            x_BTD = self.dropout(layer(x_BTD)[0])
+            x_BTD = self.dropout(rms_norm(layer(x_BTD)[0], x_BTD.shape[-1:]))
         return self.head(x_BTD)

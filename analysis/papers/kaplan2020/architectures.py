@@ -18,6 +18,7 @@ NEEDS = ("kaplan/architectures",)
 TRANSFORMER, LSTM, RECURRENT = "transformer", "LSTM", "recurrent transformer"
 N_BINS = 20  # of positions, along their logarithm
 SHOWN_POSITIONS = (1, 2, 4, 8, 64, 512)
+NEAR = 1.4  # times a position that is shown
 SIZE, POSITION, WORK, STEP = "size", "position", "work", "step"
 N_LABEL = "N (non-embedding), parameters"
 
@@ -68,6 +69,12 @@ def binned(losses: Array) -> tuple[Array, Array]:
     edges = np.unique(np.round(np.geomspace(1, n + 1, N_BINS + 1)).astype(int))
     middles = np.sqrt(edges[:-1] * (edges[1:] - 1.0))
     return middles, np.add.reduceat(losses, edges[:-1] - 1) / np.diff(edges)
+
+
+def near(losses_nT: Array, position: int) -> Array:
+    """Means over positions within a factor of 1.4 of one: at a single position the text's noise is of per cents."""
+    first, last = int(np.ceil(position / NEAR)), int(position * NEAR)
+    return losses_nT[:, first - 1 : last].mean(axis=1)
 
 
 def _by_position(panel: str, words: str, run: Mapping[str, Any], n_params: float | None = None) -> pd.DataFrame:
@@ -138,7 +145,7 @@ def _figure_20(evidence: Evidence) -> pd.DataFrame:
     measured = curve.dropna(subset=["valid_by_position"]) if "valid_by_position" in curve else curve.iloc[:0]
     losses = np.array(measured["valid_by_position"].tolist(), float) if len(measured) else np.empty((0, 0))
     parts += [
-        rows(STEP, f"position {position}", "fit", measured["step"], losses[:, position - 1])
+        rows(STEP, f"position {position}", "fit", measured["step"], near(losses, position))
         for position in SHOWN_POSITIONS
         if position <= losses.shape[1]
     ]
@@ -167,7 +174,7 @@ def _figure_21(evidence: Evidence) -> pd.DataFrame:
         losses = np.array(by_run, float)
         for position in [p for p in SHOWN_POSITIONS if p <= losses.shape[1]]:
             words = f"position {position}" + ("" if longest else f" of {n_ctx:.0f}")
-            parts.append(rows(POSITION, words, "points" if longest else "fit", cells["N"], losses[:, position - 1]))
+            parts.append(rows(POSITION, words, "points" if longest else "fit", cells["N"], near(losses, position)))
     return tidy(parts, evidence.unit)
 
 

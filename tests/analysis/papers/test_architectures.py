@@ -9,7 +9,7 @@ import pytest
 from analysis.papers.draw import drawn
 from analysis.papers.figure import LackingRunsError
 from analysis.papers.kaplan2020 import kaplan2020
-from analysis.papers.kaplan2020.architectures import binned
+from analysis.papers.kaplan2020.architectures import binned, near
 from analysis.papers.kaplan2020.evidence import Evidence
 from analysis.runs.selection import Runs
 
@@ -106,3 +106,8 @@ def test_bins_are_means_of_all_positions():
     assert middles[0] == means[0] == 1
     assert middles[-1] < 512
     assert means[-1] == pytest.approx(middles[-1], rel=0.02)
+
+
+def test_a_position_is_shown_as_the_mean_of_those_near_it():
+    losses = np.arange(1.0, 513)[None]
+    assert [near(losses, position).item() for position in (1, 2, 4, 8, 512)] == [1, 2, 4, 8.5, 439]

@@ -27,3 +27,12 @@ def test_dropout_is_of_training_alone():
     assert not torch.equal(model(tokens), model(tokens))
     model.eval()
     assert torch.equal(model(tokens), model(tokens))
+
+
+def test_a_fourth_layer_hears_the_tokens_as_loudly_as_the_first():
+    def loudness(n_layer):
+        torch.manual_seed(0)
+        model = LstmModel(n_layer, d_model=32, vocab_size=64)
+        return model(torch.randint(64, (8, 16))).std().item()
+
+    assert 0.5 < loudness(4) / loudness(1) < 2.0
