@@ -18,7 +18,7 @@ def feeds(grid: pd.DataFrame) -> dict[str, str]:
     Parameters
     ----------
     grid : DataFrame
-        N, D and C of every planned run.
+        N, D, C and seed of every planned run.
 
     Returns
     -------
@@ -68,8 +68,7 @@ def _third(grid: pd.DataFrame) -> str:
 
 
 def _noise(grid: pd.DataFrame) -> str:
-    repeats = grid.groupby(["N", "D"]).size()
-    several = int(np.sum(repeats > 1))
+    several = int(np.sum(grid.groupby(["N", "D"])["seed"].nunique() > 1))
     return f"yes: {several} cells with several seeds" if several else "no: no cell of N and D has two seeds"
 
 

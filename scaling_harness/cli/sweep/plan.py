@@ -73,6 +73,6 @@ def _feeds(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     from analysis.frontier.design import feeds
 
     trunks = {row["trunk"] for row in rows}
-    columns = {"n_params_with_head": "N", "n_tokens": "D", "train_flops": "C"}
+    columns = {"n_params_with_head": "N", "n_tokens": "D", "train_flops": "C", "seed": "seed"}
     grid = [{letter: row[name] for name, letter in columns.items()} for row in rows if row["run_id"] not in trunks]
     return feeds(pd.DataFrame(grid))

@@ -7,7 +7,7 @@ from analysis.frontier.design import feeds
 
 
 def grid(sizes, budgets, seeds=1):
-    rows = [{"N": n, "D": c / (6 * n), "C": c} for n in sizes for c in budgets for _ in range(seeds)]
+    rows = [{"N": n, "D": c / (6 * n), "C": c, "seed": i} for n in sizes for c in budgets for i in range(seeds)]
     return pd.DataFrame(rows)
 
 
@@ -19,6 +19,11 @@ def test_a_full_grid_feeds_all():
         "approach 3": "yes: 15 cells of N and D",
         "seed noise": "yes: 15 cells with several seeds",
     }
+
+
+def test_several_rates_are_no_seeds():
+    twice = pd.concat([grid([1e5, 2e5], [1e12])] * 2)
+    assert feeds(twice)["seed noise"] == "no: no cell of N and D has two seeds"
 
 
 def test_four_sizes_are_few_for_a_parabola():
