@@ -78,8 +78,8 @@ def at_common_compute(cells: pd.DataFrame) -> CommonCompute:
 def _interpolated(cells: pd.DataFrame, rows: Rows) -> tuple[float, Array]:
     """The C that most sizes of a budget reach, near its middle; and the weights of each of those sizes' own cells."""
     keys = [name for name in ("N", SETTING_ID) if name in cells]
-    sizes = cells.iloc[rows][keys].drop_duplicates()
-    own = [np.flatnonzero((cells[keys] == size).all(axis=1)) for _, size in sizes.iterrows()]
+    size_of = cells.groupby(keys, sort=False).ngroup().to_numpy()
+    own = [np.flatnonzero(size_of == size) for size in pd.unique(size_of[rows])]
     log_c = np.log(cells.C.to_numpy(float))
     low, high = (np.array([end(log_c[each]) for each in own]) for end in (np.min, np.max))
     targets = log_c[rows]

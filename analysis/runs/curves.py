@@ -34,14 +34,19 @@ def load_curve(run: Mapping[str, Any] | pd.Series | Path | str) -> pd.DataFrame:
         step, tokens, flops, loss, lr, grad_norm and, if it was measured, valid_loss (nats). A damaged line ends it, as
         `attrs[CUT]` says.
     """
-    path = Path(run if isinstance(run, str | Path) else str(run["curve_path"]))
-    if in_archive(path.parent):
-        return pd.DataFrame(archived_curve(path))
-    rows, damaged = rows_until_damage(path.read_bytes()) if path.exists() else ([], None)
+    rows, cut = _read_rows(Path(run if isinstance(run, str | Path) else str(run["curve_path"])))
     curve = pd.DataFrame(rows)
-    if damaged:
-        curve.attrs[CUT] = f"line {damaged} of {path} is damaged: the curve of this run is cut there"
+    if cut:
+        curve.attrs[CUT] = cut
     return curve
+
+
+def _read_rows(path: Path) -> tuple[list[dict[str, Any]], str | None]:
+    """Rows of a curve, and a sentence if it is cut."""
+    if in_archive(path.parent):
+        return archived_curve(path), None
+    rows, damaged = rows_until_damage(path.read_bytes()) if path.exists() else ([], None)
+    return rows, f"line {damaged} of {path} is damaged: the curve of this run is cut there" if damaged else None
 
 
 def smooth_gaussian(values: Array, window: float = SMOOTHING_STEPS) -> Array:
@@ -54,13 +59,17 @@ def smooth_gaussian(values: Array, window: float = SMOOTHING_STEPS) -> Array:
 
 def curve_points(curve: pd.DataFrame) -> Points:
     """Tokens and loss of a curve: validation losses, or the smoothed training loss without them."""
-    tokens, loss = _column(curve, "tokens"), _column(curve, "valid_loss")
+    tokens = _column(curve, "tokens")
+    points = _measured(tokens, _column(curve, "valid_loss"))
+    if len(points[0]) >= MIN_POINTS:
+        return points
+    tokens, loss = _measured(tokens, _column(curve, "loss"))
+    return tokens, smooth_gaussian(loss) if len(loss) else loss
+
+
+def _measured(tokens: Array, loss: Array) -> Points:
     measured = np.isfinite(loss) & (loss > 0) & (tokens > 0)
-    if measured.sum() >= MIN_POINTS:
-        return tokens[measured], loss[measured]
-    loss = _column(curve, "loss")
-    measured = np.isfinite(loss) & (loss > 0) & (tokens > 0)
-    return tokens[measured], smooth_gaussian(loss[measured]) if measured.any() else loss[measured]
+    return tokens[measured], loss[measured]
 
 
 def _column(curve: pd.DataFrame, name: str) -> Array:
@@ -79,10 +88,25 @@ class Curves(dict[object, Points]):
 def curves_of(runs: Runs) -> Curves:
     """Tokens and loss of every run that has a readable curve; a damaged line ends it, with a note."""
     curves, notes = Curves(), []
-    for index, row in runs.frame.iterrows():
-        curve = load_curve(row) if "curve_path" in row else pd.DataFrame()
-        notes += [curve.attrs[CUT]] if CUT in curve.attrs else []
-        if len(curve) >= MIN_POINTS and len((points := curve_points(curve))[0]):
+    for index, path in runs.frame["curve_path"].items() if "curve_path" in runs.frame else ():
+        rows, cut = _read_rows(Path(str(path)))
+        notes += [cut] if cut else []
+        if len(rows) >= MIN_POINTS and len((points := _points_of(rows))[0]):
             curves[index] = points
     curves.notes = tuple(notes)
     return curves
+
+
+def _points_of(rows: list[dict[str, Any]]) -> Points:
+    """As `curve_points`; a table of every row and column takes many times as long."""
+    evaluations = [row for row in rows if "valid_loss" in row]
+    points = _measured(_numbers(evaluations, "tokens"), _numbers(evaluations, "valid_loss"))
+    return points if len(points[0]) >= MIN_POINTS else curve_points(pd.DataFrame(rows))
+
+
+def _numbers(rows: list[dict[str, Any]], name: str) -> Array:
+    values = [row.get(name) for row in rows]
+    try:
+        return np.array(values, float)
+    except (TypeError, ValueError):
+        return np.asarray(pd.to_numeric(pd.Series(values), errors="coerce"), float)

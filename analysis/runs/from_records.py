@@ -70,7 +70,8 @@ def record_in(run_dir: Path) -> RunRecord | None:
     if in_archive(run_dir):
         run = archived_run(run_dir)
         return run.record if run else None
-    return read_record(run_dir) if (run_dir / RECORD_FILE).exists() else None
+    file = run_dir / RECORD_FILE
+    return read_record(file) if file.exists() else None
 
 
 def read_rows(run_dirs: Iterable[Path]) -> tuple[pd.DataFrame, list[dict[str, str]]]:
@@ -91,7 +92,7 @@ def read_rows(run_dirs: Iterable[Path]) -> tuple[pd.DataFrame, list[dict[str, st
 
 def record_row(record: RunRecord, run_dir: Path) -> dict[str, Any]:
     """A record as one tidy row; units are in the names, every count of N and C is there."""
-    model = record.config["model"]
+    model, science = record.config["model"], recipe_fields(record.config)
     row = {
         "run": record.run_id,
         "run_id": record.run_id,
@@ -108,7 +109,7 @@ def record_row(record: RunRecord, run_dir: Path) -> dict[str, Any]:
         "schedule": json.dumps(record.config.get("schedule"), sort_keys=True),
         "vocab_size": record.data.get("vocab_size"),
         "data_id": record.data.get("data_id"),
-        "recipe": recipe(record.config),
+        "recipe": _recipe_of(science),
         "batch_tokens": record.batch_tokens,
         "lr": record.learning_rate,
         "n_steps": record.n_steps,
@@ -141,7 +142,7 @@ def record_row(record: RunRecord, run_dir: Path) -> dict[str, Any]:
         row |= {"best_step": record.best.step, "best_n_tokens": record.best.n_tokens}
         row |= {f"best_loss_{name}": loss.loss_nats for name, loss in record.best.losses.items()}
     row |= {"held_out_test": ", ".join(record.data.get("held_out_test", []))}
-    return row | {"science": recipe_fields(record.config)}
+    return row | {"science": science}
 
 
 def with_losses(frame: pd.DataFrame, split: Split) -> tuple[pd.DataFrame, str]:
@@ -178,7 +179,11 @@ def recipe_fields(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def recipe(config: Mapping[str, Any]) -> str:
     """Short hash of the science settings other than shape, length and seed."""
-    text = json.dumps(recipe_fields(config), sort_keys=True)
+    return _recipe_of(recipe_fields(config))
+
+
+def _recipe_of(science: Mapping[str, Any]) -> str:
+    text = json.dumps(science, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

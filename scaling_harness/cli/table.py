@@ -34,7 +34,8 @@ def run(args: Namespace) -> int:
     print_dropped(runs.dropped)
     if args.csv:
         write_text(args.csv, runs.frame.to_csv(index=False))
-    rows = json.loads(str(runs.frame.to_json(orient="records")))
     shown = [name for name in _SHOWN if name in runs.frame]
+    frame = runs.frame if args.json else runs.frame[shown]
+    rows = json.loads(str(frame.to_json(orient="records")))
     print_document(args.json, rows, [{name: row[name] for name in shown} for row in rows])
     return 0

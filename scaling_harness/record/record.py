@@ -130,6 +130,7 @@ class RunRecord:
         return {name: self.losses[name].loss_nats / math.log(2) / known[name] for name in self.losses if name in both}
 
 
+_FIELDS = frozenset(f.name for f in dataclasses.fields(RunRecord))
 _MISSING_FIELDS: dict[int, dict[str, None]] = {
     1: {"noise": None, "architecture_source": None, "best": None},
     2: {"architecture_source": None, "best": None},
@@ -180,9 +181,8 @@ def record_from_document(file: Path, document: Any) -> RunRecord:
             f"{file} has schema version {version}, this code reads {SCHEMA_VERSION}: "
             "use the code version named in its provenance, or train again"
         )
-    known = {f.name for f in dataclasses.fields(RunRecord)}
-    if set(document) != known:
-        odd = ", ".join(sorted(set(document) ^ known))
+    if document.keys() != _FIELDS:
+        odd = ", ".join(sorted(document.keys() ^ _FIELDS))
         raise HarnessError(f"{file} lacks or adds the fields {odd}: delete it and run the sweep again")
     _check_types(file, document)
     best = document["best"] and best_checkpoint_of(document["best"])

@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 
 from scaling_harness.cli._options import add_verbs
 
-HELP = "measure the fitter, training, the time to a law, the overhead of sweeps, or a planned grid"
+HELP = "measure the fitter, training, the time to a law, the overhead of sweeps, tokenising, or a planned grid"
 ACTIONS = {
     "fit": "scaling_harness.cli.bench.fit",
     "coverage": "scaling_harness.cli.bench.coverage",
@@ -15,6 +15,7 @@ ACTIONS = {
     "truth": "scaling_harness.cli.bench.truth",
     "sweep": "scaling_harness.cli.bench.sweep",
     "train": "scaling_harness.cli.bench.train",
+    "data": "scaling_harness.cli.bench.data",
     "law": "scaling_harness.cli.bench.law",
 }
 

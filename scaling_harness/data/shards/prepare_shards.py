@@ -61,10 +61,8 @@ def prepare(data: "ShardsData", extra_sets: Iterable[str], data_dir: Path) -> Da
     ----------
     data : ShardsData
         Source, tokenizer and splits.
-    extra_sets : iterable of str
+    extra_sets, data_dir : iterable of str, Path
         See `token_cache.prepare`.
-    data_dir : Path
-        Directory of the cache.
 
     Returns
     -------

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from analysis.frontier import approaches
 from analysis.frontier.approaches import three_approaches
 from analysis.laws import simulate
 from analysis.laws.chinchilla import chinchilla, skaling
@@ -97,3 +98,14 @@ def test_another_law_stands_beside_approach_3_which_stays_chinchillas(isoflop):
     assert found.parametric.law is plain.parametric.law is chinchilla
     assert found.approaches["3"].a == plain.approaches["3"].a
     assert "skaling" not in plain.variants
+
+
+def test_the_lowest_curves_are_those_of_a_search_through_all_cells():
+    rng = np.random.default_rng(0)
+    log_size = np.sort(rng.uniform(8, 14, 60))
+    log_loss = (log_size[:, None] - np.linspace(8, 14, 40)) ** 2
+    log_loss[rng.random(log_loss.shape) < 0.2] = np.inf
+    log_loss[-1] = 50.0
+    noise = rng.normal(0, 0.3, (30, 60))
+    search = [log_size[(log_loss + shift[:, None]).argmin(axis=0)] for shift in noise]
+    np.testing.assert_array_equal(approaches._winning_sizes(log_loss, log_size, noise), search)

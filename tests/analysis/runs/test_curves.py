@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.runs.curves import curve_points, load_curve, smooth_gaussian
+from analysis.runs.curves import curve_points, curves_of, load_curve, smooth_gaussian
 from analysis.runs.load import load_runs
 
 
@@ -30,3 +30,14 @@ def test_curve_of_a_run_is_a_table(make_sweep, record):
     read = load_curve(runs.frame.iloc[0])
     assert list(read.tokens) == [512, 1024]
     assert read.valid_loss.isna().tolist() == [True, False]
+
+
+@pytest.mark.parametrize("n_evaluated", [2, 6])
+def test_points_of_a_run_are_those_of_its_table(make_sweep, record, n_evaluated):
+    curve = [{"step": i, "tokens": 512 * i, "loss": 5.0 / i} for i in range(1, 21)]
+    evaluations = [{"step": i, "tokens": 512 * i, "valid_loss": 6.0 / i} for i in range(1, n_evaluated + 1)]
+    odd = [{"step": 20, "tokens": 10240, "valid_loss": None}, {"step": 20, "valid_loss": 1.0}]
+    runs = load_runs(make_sweep([record("a", 1000, 51200, 3.0)], {"a": [*curve, *evaluations, *odd]}))
+    (points,) = curves_of(runs).values()
+    np.testing.assert_array_equal(points, curve_points(load_curve(runs.frame.iloc[0])))
+    assert len(points[0]) == (6 if n_evaluated == 6 else 20)

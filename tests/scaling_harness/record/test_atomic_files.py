@@ -4,7 +4,14 @@ from pathlib import Path
 import pytest
 
 from scaling_harness.errors import HarnessError, UserError
-from scaling_harness.record.atomic_files import explain_os_errors, read_jsonl, write_atomically, write_json, write_text
+from scaling_harness.record.atomic_files import (
+    explain_os_errors,
+    parse_json,
+    read_jsonl,
+    write_atomically,
+    write_json,
+    write_text,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -36,6 +43,15 @@ def test_torn_last_line_is_dropped_and_a_damaged_middle_is_said(tmp_path):
     path.write_text('{"step": 1}\n{"st\n{"step": 3}\n')
     with pytest.raises(HarnessError, match="line 2"):
         read_jsonl(path)
+    path.write_text('{"step": 1\n"tokens": 2}\n')  # whole, but not line by line
+    with pytest.raises(HarnessError, match="line 1"):
+        read_jsonl(path)
+
+
+def test_half_a_surrogate_pair_is_read_as_it_was_written():
+    assert parse_json('{"path": "\\udc80"}') == {"path": "\udc80"}
+    with pytest.raises(ValueError, match="nested too deeply"):
+        parse_json("[" * 100_000)
 
 
 def test_a_file_where_a_directory_is_needed(tmp_path):
