@@ -52,7 +52,7 @@ def _keep_busy(options: argparse.Namespace, stop: Stop) -> int:
     if _is_done(manifest, store):
         return 0
     check_node(manifest, store)
-    shared = options.slots, manifest.launcher.gpus_per_run, visible_devices()
+    shared = options.slots, manifest.launcher.processes_per_node, visible_devices()
     runtime = share_memory(options.runtime or manifest.runtime, *shared)
     command = worker_command(options.folder, runtime, options.train)
     log = options.folder / LOGS / options.log

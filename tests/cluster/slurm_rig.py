@@ -18,7 +18,7 @@ NODES = ("n0", "n1", "n2", "n3")
 LEASE_S = 10.0
 """Of the sweeps run here: an owner on another node that did not beat for so long is dead."""
 
-_DEADLINE_S = 180.0
+_DEADLINE_S = 400.0
 """For anything that takes a second or two on an idle machine."""
 _LIVE_STATES = "PENDING,RUNNING,COMPLETING,CONFIGURING,SUSPENDED,REQUEUED"
 _CONFIGURATION = """

@@ -113,7 +113,7 @@ class Sweep:
     def call(self, verb, *overrides, expect=0):
         """Run `sweep VERB`; what it said on both streams."""
         said = subprocess.run(
-            self.command(verb, *overrides), env=self.environment, capture_output=True, text=True, timeout=300
+            self.command(verb, *overrides), env=self.environment, capture_output=True, text=True, timeout=400
         )
         assert said.returncode == expect, said.stdout + said.stderr
         return said.stdout + said.stderr
