@@ -232,7 +232,49 @@ class SlurmLauncherConfig(_Launcher):
         return min(self.workers, self.cap or self.workers) * self.slots
 
 
-LauncherConfig = LocalLauncherConfig | SlurmLauncherConfig
+@dataclass(frozen=True, config=_LAUNCHER)
+class RayLauncherConfig(_Launcher):
+    """Tasks of Ray, each of which trains one run after the other; see `sweeps.launchers.ray_task`."""
+
+    address: str | None
+    """Address for `ray.init`; null for RAY_ADDRESS, a Ray that runs on this machine, or else a new one."""
+    connect_s: PositiveFloat
+    """Seconds within which something must answer at the address."""
+    workers: PositiveInt
+    """Number of tasks."""
+    slots: PositiveInt
+    """Number of runs that share a GPU."""
+    cpus_per_run: PositiveInt | None
+    """CPUs of a run; null for `runtime.threads` of each process."""
+    autoscaling: bool
+    """Whether the cluster adds nodes by itself, so that a task may wait for a node that does not exist yet."""
+    options: dict[str, Any]
+    """Further options of a task, such as `accelerator_type`."""
+    kind: Literal["ray"] = "ray"
+
+    def __post_init__(self) -> None:
+        if self.slots > 1 and self.gpus_per_run > 1:
+            raise ValueError(
+                f"{self.slots} runs cannot share a GPU (slots) if each is trained on {self.gpus_per_run} "
+                "(gpus_per_run): set one of them to 1"
+            )
+
+    @property
+    def brings_code(self) -> bool:
+        """See `_Launcher`: Ray may start a task in an environment of its own."""
+        return "runtime_env" in self.options
+
+    def devices(self, runtime: RuntimeConfig) -> tuple[Device, float]:
+        """See `_Launcher`: the slots of a GPU share it."""
+        device, n = super().devices(runtime)
+        return (device, n / self.slots if device == "gpu" else n)
+
+    def runs_at_once(self, runtime: RuntimeConfig) -> int:  # noqa: ARG002
+        """Number of runs trained at the same time, if there are enough: one per task."""
+        return self.workers
+
+
+LauncherConfig = LocalLauncherConfig | SlurmLauncherConfig | RayLauncherConfig
 
 
 @dataclass(frozen=True, config=_LAUNCHER)
