@@ -79,20 +79,25 @@ def test_a_killed_worker_and_a_lost_node_that_comes_back(sweep, nodes, reference
     assert "completed" in sweep.call("logs")
 
 
+def ends(sweep):
+    """How every attempt at every run ended, None if it has not."""
+    return [end for run_id in sweep.run_ids for end in sweep.attempts(run_id)]
+
+
 def test_a_cancelled_or_interrupted_sweep_is_saved_and_goes_on(sweep, nodes, reference):
     with running(sweep, nodes, workers=3) as command:
-        runs = sweep.wait_for_checkpoints(2)
+        sweep.wait_for_checkpoints(2)
         sweep.call("cancel")
         said, _ = command.communicate(timeout=400)
         assert command.returncode == 130, said
-    assert [sweep.attempts(run_id)[-1].outcome for run_id in runs] == ["interrupted"] * 2
+    assert [end.outcome for end in ends(sweep)] == ["interrupted"] * 2
     with running(sweep, nodes, workers=2) as command:
-        wait_for(lambda: all(len(sweep.attempts(run_id)) == 2 for run_id in runs), "both runs go on")
+        wait_for(lambda: len(ends(sweep)) == 4, "two runs are trained again")
         command.send_signal(signal.SIGINT)
         said, _ = command.communicate(timeout=400)
         assert command.returncode == 130, said
-    wait_for(lambda: all(sweep.attempts(run_id)[-1] for run_id in runs), "they are saved")
-    assert [sweep.attempts(run_id)[-1].outcome for run_id in runs] == ["interrupted"] * 2
+    wait_for(lambda: all(ends(sweep)), "they are saved")
+    assert [end.outcome for end in ends(sweep)] == ["interrupted"] * 4
     with running(sweep, nodes, workers=2) as command:
         sweep.pace(0)
         said, _ = command.communicate(timeout=400)
