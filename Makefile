@@ -2,7 +2,8 @@
 # make docs: the pages of every module, from its docstrings, in build/docs/.
 # make test-gpu: checks on an NVIDIA GPU with the PYTHON that it finds (3.11 or later, torch 2.9 or later), without a
 #   network; WHEELS=FOLDER for what is missing, REHEARSE=1 to see it on the CPU.
-# make test-cluster: faults under a real SLURM of its own; needs root and slurmctld slurmd slurm-client munge libfaketime.
+# make test-cluster: faults under a real SLURM of its own (root and slurmctld slurmd slurm-client munge libfaketime), and
+#   under a Ray of several nodes where the extra `ray` is installed; what is missing is skipped with the reason.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin

@@ -117,6 +117,16 @@ class _Launcher:
     """Processes that train one run together (torchrun), each on a GPU of its own; on the CPU if there are no GPUs."""
 
     @property
+    def n_nodes(self) -> int:
+        """Number of nodes that train one run together."""
+        return 1
+
+    @property
+    def processes_per_node(self) -> int:
+        """Number of processes of one run on each of its nodes."""
+        return self.gpus_per_run // self.n_nodes
+
+    @property
     def brings_code(self) -> bool:
         """Whether workers may run other code than that on the machine that launches them."""
         return False
@@ -156,11 +166,11 @@ class SlurmLauncherConfig(_Launcher):
     slots: PositiveInt
     """Number of runs that a task trains at once."""
     gpus: NonNegativeInt
-    """Number of GPUs of a task."""
+    """Number of GPUs of a task, on each of its nodes."""
     cpus_per_run: PositiveInt | None
-    """CPUs of a run; null for `runtime.threads` of each process."""
+    """CPUs of a run, on each of its nodes; null for `runtime.threads` of each process."""
     memory: str | None
-    """Memory of a task, such as 16G."""
+    """Memory of a task, on each of its nodes, such as 16G."""
     time: str | None
     """Time limit of a task, such as 04:00:00; runs may take longer."""
     account: str | None
@@ -174,14 +184,38 @@ class SlurmLauncherConfig(_Launcher):
     """Words to put before the worker's `python`, such as `apptainer exec --nv image.sif`."""
     sbatch: tuple[str, ...]
     """Further options of sbatch, such as `--exclude=node7`."""
+    nodes_per_run: PositiveInt = 1
+    """Number of nodes of a task, over which the processes of its run are spread."""
     kind: Literal["slurm"] = "slurm"
 
     def __post_init__(self) -> None:
-        if self.gpus and self.gpus_per_run > 1 and self.slots * self.gpus_per_run > self.gpus:
+        self._check_nodes()
+        n = self.slots * self.processes_per_node
+        if self.gpus and self.gpus_per_run > 1 and n > self.gpus:
             raise ValueError(
-                f"{self.slots} runs at once (slots) on {self.gpus_per_run} GPUs each (gpus_per_run) need "
-                f"{self.slots * self.gpus_per_run} GPUs per task, but gpus is {self.gpus}: raise it, or lower slots"
+                f"{self.slots} runs at once (slots) on {self.processes_per_node} GPUs each (gpus_per_run / "
+                f"nodes_per_run) need {n} GPUs per task and node, but gpus is {self.gpus}: raise it, or lower slots"
             )
+
+    def _check_nodes(self) -> None:
+        n = self.nodes_per_run
+        if self.gpus_per_run % n:
+            raise ValueError(
+                f"{self.gpus_per_run} processes of a run (gpus_per_run) cannot be spread evenly over {n} nodes "
+                "(nodes_per_run): choose a multiple"
+            )
+        if n > 1 and self.slots > 1:
+            raise ValueError(f"a task of {n} nodes (nodes_per_run) trains one run at a time: set slots to 1")
+        if n > 1 and self.container:
+            raise ValueError(
+                f"a run over {n} nodes (nodes_per_run) is started by srun, which a container lacks: set container to "
+                "null, and install the harness on the nodes"
+            )
+
+    @property
+    def n_nodes(self) -> int:
+        """See `_Launcher`."""
+        return self.nodes_per_run
 
     @property
     def brings_code(self) -> bool:
@@ -190,14 +224,57 @@ class SlurmLauncherConfig(_Launcher):
 
     def devices(self, runtime: RuntimeConfig) -> tuple[Device, float]:
         """See `_Launcher`: the slots of a task share its GPUs."""
-        return ("gpu", min(float(self.gpus_per_run), self.gpus / self.slots)) if self.gpus else super().devices(runtime)
+        there = self.gpus * self.nodes_per_run / self.slots
+        return ("gpu", min(float(self.gpus_per_run), there)) if self.gpus else super().devices(runtime)
 
     def runs_at_once(self, runtime: RuntimeConfig) -> int:  # noqa: ARG002
         """Number of runs trained at the same time, if there are enough: one per slot of a task."""
         return min(self.workers, self.cap or self.workers) * self.slots
 
 
-LauncherConfig = LocalLauncherConfig | SlurmLauncherConfig
+@dataclass(frozen=True, config=_LAUNCHER)
+class RayLauncherConfig(_Launcher):
+    """Tasks of Ray, each of which trains one run after the other; see `sweeps.launchers.ray_task`."""
+
+    address: str | None
+    """Address for `ray.init`; null for RAY_ADDRESS, a Ray that runs on this machine, or else a new one."""
+    connect_s: PositiveFloat
+    """Seconds within which something must answer at the address."""
+    workers: PositiveInt
+    """Number of tasks."""
+    slots: PositiveInt
+    """Number of runs that share a GPU."""
+    cpus_per_run: PositiveInt | None
+    """CPUs of a run; null for `runtime.threads` of each process."""
+    autoscaling: bool
+    """Whether the cluster adds nodes by itself, so that a task may wait for a node that does not exist yet."""
+    options: dict[str, Any]
+    """Further options of a task, such as `accelerator_type`."""
+    kind: Literal["ray"] = "ray"
+
+    def __post_init__(self) -> None:
+        if self.slots > 1 and self.gpus_per_run > 1:
+            raise ValueError(
+                f"{self.slots} runs cannot share a GPU (slots) if each is trained on {self.gpus_per_run} "
+                "(gpus_per_run): set one of them to 1"
+            )
+
+    @property
+    def brings_code(self) -> bool:
+        """See `_Launcher`: Ray may start a task in an environment of its own."""
+        return "runtime_env" in self.options
+
+    def devices(self, runtime: RuntimeConfig) -> tuple[Device, float]:
+        """See `_Launcher`: the slots of a GPU share it."""
+        device, n = super().devices(runtime)
+        return (device, n / self.slots if device == "gpu" else n)
+
+    def runs_at_once(self, runtime: RuntimeConfig) -> int:  # noqa: ARG002
+        """Number of runs trained at the same time, if there are enough: one per task."""
+        return self.workers
+
+
+LauncherConfig = LocalLauncherConfig | SlurmLauncherConfig | RayLauncherConfig
 
 
 @dataclass(frozen=True, config=_LAUNCHER)

@@ -55,7 +55,7 @@ TRAINING = ("scaling_harness.models.", "scaling_harness.training.", "scaling_har
     ("package", "blocked", "left_out"),
     [
         ("analysis", ("torch", "hydra", "omegaconf", "wandb", "sweeps"), ()),
-        ("sweeps", ("torch", "hydra", "omegaconf", "wandb", "pandas", "scipy", "matplotlib", "analysis"), ()),
+        ("sweeps", ("torch", "hydra", "omegaconf", "wandb", "pandas", "scipy", "matplotlib", "ray", "analysis"), ()),
         ("scaling_harness", ("torch", "hydra", "omegaconf", "wandb", "pandas", "scipy", "matplotlib"), TRAINING),
     ],
 )

@@ -26,6 +26,7 @@ FOLDERS = [
 OTHERS = sorted(path for folder in FOLDERS for path in folder.rglob("README.md"))
 NOT_RUN = (
     ({"launcher=slurm"}, "needs SLURM"),
+    ({"launcher=ray"}, "needs a Ray cluster"),
     ({"runtime=cuda"}, "needs a GPU"),
     ({"iso"}, "the reader's own sweep, on a cluster"),
     ({"bench"}, "takes minutes to hours, and has tests of its own"),

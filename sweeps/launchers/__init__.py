@@ -1,1 +1,1 @@
-"""Start the workers of a sweep, on this machine or on SLURM."""
+"""Start the workers of a sweep: on this machine, on SLURM, or on Ray."""

@@ -1,6 +1,6 @@
 """Train one machine's share of a sweep, without a screen: `python -m sweeps.launchers.node SWEEP_DIR --slots K`.
 
-An array task of SLURM runs this program, which keeps K workers busy until nothing is left. It does not depend on SLURM:
+A task of SLURM or Ray runs this program, which keeps K workers busy until nothing is left. It depends on neither:
 stopped by a signal, it exits with code 75 if work is left, and the scheduler starts it again elsewhere.
 """
 
@@ -41,8 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = parser_of("sweeps.launchers.node", "Train a sweep on this machine.")
     parser.add_argument("--slots", type=int, default=1, metavar="K", help="runs at once")
     parser.add_argument("--log", default=f"{socket.gethostname()}-{os.getpid()}", help="prefix of the log files")
+    parser.add_argument("--parent", type=int, metavar="PID", help="stop when this process, which started it, is gone")
     options = parser.parse_args(arguments)
-    with stop_on_signals(patient=True) as stop:
+    with stop_on_signals(options.parent, patient=True) as stop:
         return _keep_busy(options, stop)
 
 
@@ -52,7 +53,7 @@ def _keep_busy(options: argparse.Namespace, stop: Stop) -> int:
     if _is_done(manifest, store):
         return 0
     check_node(manifest, store)
-    shared = options.slots, manifest.launcher.gpus_per_run, visible_devices()
+    shared = options.slots, manifest.launcher.processes_per_node, visible_devices()
     runtime = share_memory(options.runtime or manifest.runtime, *shared)
     command = worker_command(options.folder, runtime, options.train)
     log = options.folder / LOGS / options.log
@@ -63,7 +64,7 @@ def _keep_busy(options: argparse.Namespace, stop: Stop) -> int:
     if _is_done(manifest, store):
         compare_with_probe(options.folder, manifest.jobs, store)
         return 0
-    return WORK_LEFT if stop.requested else 0
+    return WORK_LEFT if stop() else 0
 
 
 def _is_done(manifest: Manifest, store: Store) -> bool:

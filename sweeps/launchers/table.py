@@ -8,9 +8,14 @@ from collections.abc import Mapping
 from sweeps.config import LauncherConfig
 from sweeps.launchers.local import LocalLauncher
 from sweeps.launchers.protocol import Launcher
+from sweeps.launchers.ray_launcher import RayLauncher
 from sweeps.launchers.slurm.launcher import SlurmLauncher
 
-LAUNCHERS: Mapping[str, type[Launcher]] = {"local": LocalLauncher, "slurm": SlurmLauncher}
+LAUNCHERS: Mapping[str, type[Launcher]] = {
+    "local": LocalLauncher,
+    "slurm": SlurmLauncher,
+    "ray": RayLauncher,
+}
 
 
 def launcher_of(config: LauncherConfig) -> Launcher:

@@ -62,8 +62,8 @@ def print_plan(rows: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]) -> 
         print(
             f"{n} of them do not fit in the memory of a worker (runtime.memory_gb), even with one context at a time: "
             "the last column says what each needs, of every process. Less is needed with "
-            "runtime.recompute_activations=true, and on several GPUs a run (launcher.gpus_per_run) with "
-            "runtime.shard_optimizer=true"
+            "runtime.recompute_activations=true, and on several GPUs a run (launcher.gpus_per_run, also over nodes of "
+            "SLURM: launcher.nodes_per_run) with runtime.shard_optimizer=true"
         )
 
 

@@ -186,10 +186,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(folder: Path, manifest: Manifest, outs: Sequence[Path], train: str, options: Sequence[str]) -> None:
     """Run step timers side by side, one per path; raise the last line that a failing one printed."""
-    per_run = manifest.launcher.gpus_per_run
-    shared = len(outs), per_run, visible_devices()
+    launcher = manifest.launcher
+    shared = len(outs), launcher.processes_per_node, visible_devices()
     arguments = arguments_of(folder, share_memory(manifest.runtime, *shared), train)
-    command = start_command(per_run, "sweeps.timing.step_timer", [*arguments, *options])
+    command = start_command(launcher.gpus_per_run, "sweeps.timing.step_timer", [*arguments, *options], launcher.n_nodes)
     common = environment(manifest.runtime.threads)
     processes = [
         subprocess.Popen([*command, "--out", str(out)], env={**common, **share}, stderr=subprocess.PIPE, text=True)

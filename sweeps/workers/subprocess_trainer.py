@@ -30,7 +30,7 @@ STOP_FILE, STEP_FILE = "stop", "step"
 _POLL_S = poll_s(0.25)
 
 
-def train_in_processes(n_processes: int, sweep_dir: Path, target: str = TRAINER) -> Train:
+def train_in_processes(n_processes: int, sweep_dir: Path, target: str = TRAINER, n_nodes: int = 1) -> Train:
     """Make a training function that trains each job in new processes; see `sweeps.workers.train_process`.
 
     Parameters
@@ -41,6 +41,8 @@ def train_in_processes(n_processes: int, sweep_dir: Path, target: str = TRAINER)
         Folder of the sweep, whose manifest the processes read.
     target : str
         `module:function` that trains, in place of `trainer.train`.
+    n_nodes : int
+        Number of nodes over which they are spread, all those of the SLURM job around this process.
 
     Returns
     -------
@@ -50,14 +52,12 @@ def train_in_processes(n_processes: int, sweep_dir: Path, target: str = TRAINER)
 
     def train(job: Job, runtime: RuntimeConfig, store: Store, oversight: Oversight) -> list[RunRecord]:
         kills = oom_kill_count()
-        with tempfile.TemporaryDirectory() as folder:
+        # Processes on other nodes see the folder of the sweep, and not this machine's temporary ones.
+        with tempfile.TemporaryDirectory(prefix="processes-", dir=sweep_dir if n_nodes > 1 else None) as folder:
             options = [*arguments_of(sweep_dir, runtime, target), "--worker", str(os.getpid()), "--shared", folder]
             options += ["--job", job.job_id, "--runs", *(run.run_id for run in job.runs)]
-            command, env = (
-                start_command(n_processes, "sweeps.workers.train_process", options),
-                environment(runtime.threads),
-            )
-            with subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL) as process:
+            command = start_command(n_processes, "sweeps.workers.train_process", options, n_nodes)
+            with subprocess.Popen(command, env=environment(runtime.threads), stdin=subprocess.DEVNULL) as process:
                 try:
                     order = _watch(process, Path(folder), oversight)
                 except BaseException:
@@ -105,11 +105,13 @@ def find_failure(folder: Path, code: int, killed: bool) -> Exception:
     return errors[0] if errors else Died(f"the training process: {exit_sentence(code)}; the worker's log may say more")
 
 
-def start_command(n_processes: int, module: str, options: Sequence[str]) -> list[str]:
-    """Return the command that starts a Python module, under torchrun if in several processes."""
-    together = (
-        ["-m", "sweeps.workers.torchrun", "--standalone", f"--nproc-per-node={n_processes}"] if n_processes > 1 else []
-    )
+def start_command(n_processes: int, module: str, options: Sequence[str], n_nodes: int = 1) -> list[str]:
+    """Return the command that starts a Python module, under torchrun if in several processes, on one or more nodes."""
+    together = []
+    if n_nodes > 1:
+        together = ["-m", "sweeps.workers.over_nodes", str(n_nodes), str(n_processes // n_nodes)]
+    elif n_processes > 1:
+        together = ["-m", "sweeps.workers.torchrun", "--standalone", f"--nproc-per-node={n_processes}"]
     return [sys.executable, *together, "-m", module, *options]
 
 

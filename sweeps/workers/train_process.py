@@ -29,11 +29,16 @@ _REPORT_S = 1.0
 
 
 class DelegatedOversight:
-    """`Oversight` of a process whose worker holds the claim."""
+    """`Oversight` of a process whose worker holds the claim.
+
+    A process on another node than the worker's sees neither the worker nor, at once, what it wrote. It leaves both to
+    those on the first node, one of which writes all files: if they stop, it does as well (`Ranks.tick`).
+    """
 
     def __init__(self, job: Job, store: Store, worker: int, stop: Stop, folder: Path) -> None:
         self._directories = [store.run_dir(run.run_id) for run in job.runs]
         self._worker, self._stop, self._folder = worker, stop, folder
+        self._is_beside_worker = os.environ.get("GROUP_RANK", "0") == "0"  # torchrun's number of this node
         self._reported = 0.0
 
     def tick(self, step: int) -> None:
@@ -47,6 +52,8 @@ class DelegatedOversight:
 
     def confirm(self) -> None:
         """Check that the newest attempt is the worker's; see `Oversight`."""
+        if not self._is_beside_worker:
+            return
         for directory in self._directories:
             newest = max(attempt_numbers(directory), default=0)
             attempt = read_attempt(directory, newest)
@@ -54,6 +61,8 @@ class DelegatedOversight:
                 raise ClaimLost(f"the attempt at {directory.name} was overtaken by attempt {newest}")
 
     def _worker_lives(self) -> bool:
+        if not self._is_beside_worker:
+            return True
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._worker, 0)
             return True

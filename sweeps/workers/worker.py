@@ -111,9 +111,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         manifest = read_manifest(options.folder)
         runtime = options.runtime or manifest.runtime
         keep_freed_memory()
-        n_processes = manifest.launcher.gpus_per_run
-        apart = n_processes > 1 or runtime.isolate
-        train = train_in_processes(n_processes, options.folder, options.train) if apart else load_train(options.train)
+        n_processes, n_nodes = manifest.launcher.gpus_per_run, manifest.launcher.n_nodes
+        if n_processes > 1 or runtime.isolate:
+            train = train_in_processes(n_processes, options.folder, options.train, n_nodes)
+        else:
+            train = load_train(options.train)
         work(manifest.jobs, Store(options.folder.parent), runtime, stop, train, manifest.name)
     return 0
 

@@ -49,13 +49,15 @@ class Sweep:
         Whether two runs of the built-in architecture are trained as well, in lockstep.
     doomed : bool
         Whether two runs are added that fail as long as the file `doom` exists.
+    pace : Path, optional
+        File with the pause of a step, if workers do not inherit the environment of the command that starts the sweep.
     """
 
-    def __init__(self, folder, shared, slurm=None, *, seeds=(0, 1, 2, 3), stacked=True, doomed=False):
+    def __init__(self, folder, shared, slurm=None, *, seeds=(0, 1, 2, 3), stacked=True, doomed=False, pace=None):
         self.name, self.runs_dir, self.slurm = "mine", folder / "runs", slurm
         self.store = Store(self.runs_dir)
         self._folder, self._shared = folder, shared
-        self._pace, self.doom = folder / "pace", folder / "doom"
+        self._pace, self.doom = pace or folder / "pace", folder / "doom"
         (folder / "conf" / "sweep").mkdir(parents=True, exist_ok=True)
         grids = [_PACED.format(seeds=list(seeds), targets="[paced:decoder]")]
         grids += [_STACKED] if stacked else []
@@ -113,7 +115,7 @@ class Sweep:
     def call(self, verb, *overrides, expect=0):
         """Run `sweep VERB`; what it said on both streams."""
         said = subprocess.run(
-            self.command(verb, *overrides), env=self.environment, capture_output=True, text=True, timeout=300
+            self.command(verb, *overrides), env=self.environment, capture_output=True, text=True, timeout=400
         )
         assert said.returncode == expect, said.stdout + said.stderr
         return said.stdout + said.stderr

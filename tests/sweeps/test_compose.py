@@ -1,6 +1,6 @@
 import pytest
 
-from scaling_harness.config.compose import compose
+from scaling_harness.config.compose import compose, run_config
 from scaling_harness.errors import UserError
 from sweeps.compose import launcher_config, sweep_config
 
@@ -79,3 +79,12 @@ def test_a_sweep_file_without_its_package_line_is_told(tmp_path):
 def test_the_name_of_a_launcher_is_no_part_of_the_path_that_is_wrong():
     with pytest.raises(UserError, match=r"^launcher\.gpus_per_run is 0"):
         launcher_config(compose(["launcher.gpus_per_run=0"]))
+
+
+def test_processes_of_a_run_are_counted_on_all_its_nodes():
+    document = compose(["launcher=slurm", "launcher.gpus=4", "launcher.gpus_per_run=8", "launcher.nodes_per_run=2"])
+    launcher = launcher_config(document)
+    assert (launcher.n_nodes, launcher.processes_per_node) == (2, 4)
+    assert launcher.devices(run_config(document).runtime) == ("gpu", 8.0)
+    local = launcher_config(compose(["launcher.gpus_per_run=2"]))
+    assert (local.n_nodes, local.processes_per_node) == (1, 2)

@@ -83,12 +83,13 @@ def batch_script(
 
 
 def _directives(launcher: SlurmLauncherConfig, sweep_dir: Path, threads: int) -> list[str]:
-    cpus = launcher.cpus_per_run or threads * launcher.gpus_per_run
+    cpus = launcher.cpus_per_run or threads * launcher.processes_per_node
     requested = {
         "job-name": f"sweep-{sweep_dir.name}",
         "partition": launcher.partition,
-        "nodes": 1,
-        "ntasks": 1,
+        "nodes": launcher.nodes_per_run,
+        "ntasks": launcher.nodes_per_run,
+        "ntasks-per-node": 1 if launcher.nodes_per_run > 1 else None,
         "cpus-per-task": cpus * launcher.slots,
         "gres": f"gpu:{launcher.gpus}" if launcher.gpus else None,
         "mem": launcher.memory,

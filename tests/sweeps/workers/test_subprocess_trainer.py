@@ -164,6 +164,19 @@ def test_a_process_of_a_run_stops_when_it_is_told_or_its_worker_is_gone(delegate
         oversight.tick(5)
 
 
+def test_a_process_on_another_node_leaves_the_worker_to_those_beside_it(shared, tmp_path, monkeypatch):
+    plan, store, _ = shared
+    monkeypatch.setenv("GROUP_RANK", "1")
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    oversight = DelegatedOversight(Job((plan,)), store, gone.pid, Stop(), tmp_path)
+    oversight.tick(3)
+    oversight.confirm()
+    (tmp_path / "stop").touch()
+    with pytest.raises(Interrupted):
+        oversight.tick(4)
+
+
 def test_a_process_of_a_run_writes_nothing_once_its_worker_was_overtaken(delegate, shared):
     plan, store, _ = shared
     oversight, _ = delegate

@@ -111,3 +111,10 @@ def test_options_of_the_site_are_passed_on(tmp_path):
     assert f"{sys.executable} -P -m sweeps" in text  # no folder of the working directory hides our package
     for absent in ("--mem", "--account", "--gres", "--time"):
         assert absent not in script(tmp_path)
+
+
+def test_a_task_of_several_nodes_asks_for_one_torchrun_on_each(tmp_path):
+    text = script(tmp_path, gpus=4, gpus_per_run=8, nodes_per_run=2)
+    for option in ("nodes=2", "ntasks=2", "ntasks-per-node=1", "gres=gpu:4", "cpus-per-task=8"):  # 4 x 2 threads
+        assert f"#SBATCH --{option}\n" in text
+    assert "--ntasks-per-node" not in script(tmp_path)

@@ -88,6 +88,12 @@ def test_arrays_are_split_at_the_sites_limit(sweep, slurm):
         (["launcher=slurm", "launcher.partition=debug"], "there is no partition debug: choose one of gpu, main"),
         (["launcher=slurm", "runtime.device=cuda"], "launcher.gpus is 0: ask for a GPU"),
         (["launcher=slurm", "launcher.slots=2", "launcher.gpus=2", "launcher.gpus_per_run=2"], "need 4 GPUs per task"),
+        (["launcher=slurm", "launcher.gpus_per_run=3", "launcher.nodes_per_run=2"], "3 processes of a run"),
+        (
+            ["launcher=slurm", "launcher.gpus_per_run=2", "launcher.nodes_per_run=2", "launcher.slots=2"],
+            "set slots to 1",
+        ),
+        (["launcher=slurm", "launcher.gpus_per_run=2", "launcher.nodes_per_run=2", "launcher.container=x"], "lacks"),
         (["launcher=slurm", "launcher.gpus_per_run=3"], "choose a number that divides them"),
         (["launcher=slurm", "launcher.workers=0"], "launcher.workers is 0"),
         (["launcher=slurm", "launcher.wokers=2"], "launcher.wokers"),
