@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 
 from analysis.arrays import Array
@@ -26,6 +27,7 @@ from analysis.runs.selection import Runs
 REFERENCES = ("kaplan2020", "hoffmann2022_approach1")
 MARKERS = {"1": ".", "2": "s", "3": "D"}
 MOST_POINTS = 40
+MOST_LINES = 1000  # of which an SVG takes 4 kB each: more are an image in it
 
 
 def loss_curves(
@@ -57,8 +59,12 @@ def loss_curves(
     labels = labels or labels_of(runs)
     shades = Shades(runs.frame["N"])
     sizes = runs.frame["N"].to_dict()
-    for index, (tokens, loss) in (curves_of(runs) if curves is None else curves).items():
-        ax.plot(6 * sizes[index] * tokens, loss, color=shades.of(sizes[index]), lw=0.8, alpha=0.65)
+    drawn = curves_of(runs) if curves is None else curves
+    lines = [np.column_stack([6 * sizes[index] * tokens, loss]) for index, (tokens, loss) in drawn.items()]
+    colours = [shades.of(sizes[index]) for index in drawn]
+    many = len(lines) > MOST_LINES
+    ax.add_collection(LineCollection(lines, colors=colours, linewidths=0.8, alpha=0.65, rasterized=many))
+    ax.autoscale_view()
     if traced is not None:
         _draw_envelope(ax, traced)
     ax.set(xlabel=labels.c, ylabel=labels.loss)

@@ -81,9 +81,13 @@ def _figure_16(evidence: Evidence) -> pd.DataFrame:
     cells = evidence.of_limited_data
     gap = cells["L"] - converged(evidence, cells["N"])
     steps = min_steps(cells["S"], cells["B"], evidence.b_crit.predict(L=cells["L"]))
-    shown = np.asarray(gap > 0)
+    shown, ended = np.asarray(gap > 0), np.asarray(cells["S"] >= cells["n_steps"])
     parts = [
-        rows(STOP, "best checkpoints", "points", gap[shown], steps[shown], n_params=cells.loc[shown, "N"]),
+        rows(STOP, words, kind, gap[each], steps[each], n_params=cells.loc[each, "N"])
+        for words, kind, each in (
+            ("best checkpoints", "points", shown & ~ended),
+            ("still falling at the last step: no stop", "early", shown & ended),
+        )
     ]
     at = style.span(gap[shown], beyond=0.2, n=40)
     bound = earliest_stop(evidence.steps_law_at_least.values, at, 0.0)
@@ -103,11 +107,15 @@ def _figure_16(evidence: Evidence) -> pd.DataFrame:
 def _found_16(table: pd.DataFrame) -> str:
     part = table.loc[table["panel"] == STOP]
     points, bound = part.loc[part["kind"] == "points"], part.loc[part["kind"] == "fit"]
+    n_ended = int((part["kind"] == "early").sum())
+    never = f"{n_ended} runs were still falling at their last step" if n_ended else ""
+    if points.empty:
+        return f"{never}: none shows when to stop."
     least = np.exp(np.interp(np.log(points["x"]), np.log(bound["x"]), np.log(bound["y"])))
     ratio = points["y"].to_numpy(float) / least
     return (
         f"{(ratio >= 1).mean():.0%} of {len(points)} runs stop at or after the bound, the median at "
-        f"{np.median(ratio):.2g} times it."
+        f"{np.median(ratio):.2g} times it{never and '; ' + never}."
     )
 
 

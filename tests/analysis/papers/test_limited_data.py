@@ -33,6 +33,7 @@ def subsets(noise=0.0):
         run = {"run": f"subset{i}", "N": n, "batch_tokens": BATCH, "n_unique_tokens": d, "train_tokens": d}
         best = {
             "best_step": stop,
+            "n_steps": 4 * stop,
             "best_n_tokens": stop * BATCH,
             "best_loss_test": loss * np.exp(noise * random.normal()),
         }
@@ -70,6 +71,15 @@ def test_stops_are_set_beside_their_bound(complete):
     assert said.startswith("100% of 20 runs stop at or after the bound, the median at 2")
     assert set(table["panel"]) == {"stop", "curves"}
     assert drawn(figure("16"), table).axes
+
+
+def test_runs_still_falling_at_their_last_step_are_no_stops(complete):
+    frame, curves = subsets()
+    frame.loc[frame.index[:3], "n_steps"] = frame["best_step"]
+    table = figure("16").table(Evidence(complete.given, complete.curves | curves, frame))
+    said = figure("16").found(table)
+    assert said.startswith("100% of 17 runs stop")
+    assert said.endswith("; 3 runs were still falling at their last step.")
 
 
 def test_runs_on_subsets_alone_feed_no_figure_of_whole_texts(complete):

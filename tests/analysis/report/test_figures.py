@@ -64,7 +64,7 @@ def ax():
 def test_each_curve_is_drawn_against_six_n_tokens(analysis, ax):
     figures.loss_curves(ax, analysis.runs, analysis.curves, analysis.approaches.envelope)
     index, (tokens, loss) = next(iter(analysis.curves.items()))
-    drawn = ax.lines[0].get_xydata()
+    drawn = ax.collections[0].get_segments()[0]
     np.testing.assert_allclose(drawn[:, 0], 6 * analysis.runs.frame.N[index] * tokens)
     np.testing.assert_allclose(drawn[:, 1], loss)
     kept = lines(ax)["envelope of the curves"][:, 1]
