@@ -61,9 +61,13 @@ def loss_curves(
     sizes = runs.frame["N"].to_dict()
     drawn = curves_of(runs) if curves is None else curves
     lines = [np.column_stack([6 * sizes[index] * tokens, loss]) for index, (tokens, loss) in drawn.items()]
-    colours = [shades.of(sizes[index]) for index in drawn]
+    colours = {size: shades.of(size) for size in set(sizes.values())}
     many = len(lines) > MOST_LINES
-    ax.add_collection(LineCollection(lines, colors=colours, linewidths=0.8, alpha=0.65, rasterized=many))
+    ax.add_collection(
+        LineCollection(
+            lines, colors=[colours[sizes[index]] for index in drawn], linewidths=0.8, alpha=0.65, rasterized=many
+        )
+    )
     ax.autoscale_view()
     if traced is not None:
         _draw_envelope(ax, traced)
