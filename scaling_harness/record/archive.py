@@ -24,6 +24,7 @@ FORMAT = "scaling-harness runs"
 SCHEMA_VERSION = 1
 SUFFIX = ".runs.zst"
 PREFIX = "archive:"
+POSITIONS, MOST_POSITIONS = "valid_by_position", 6
 COMMITTED = Path(__file__).resolve().parents[2] / "sweeps" / "archive"
 """Folder of the archives that come with the code: `archive:NAME` is `COMMITTED/NAME.runs.zst`."""
 
@@ -86,14 +87,30 @@ def archive_name(path: Path) -> str:
 def thin(curve: Sequence[Mapping[str, Any]]) -> Curve:
     """Keep all evaluations and gradient measurements, the last training step, and steps on a grid common to all runs.
 
+    Of losses by position, six evaluations are kept, to a tenth of a nat.
+
     The rows that approach 1 and the gradient noise scale read are all kept, so that their numbers do not change.
     Thinning twice gives the same curve as thinning once.
     """
     from_the_start = any(row["step"] == 1 for row in curve)
     if from_the_start and sum("valid_loss" in row for row in curve) < MIN_EVALUATIONS:
-        return tuple(curve)
+        return _with_few_positions(curve)
     last = max((row["step"] for row in curve), default=0)
-    return tuple(row for row in curve if row["step"] == last or _is_measurement(row) or _is_on_grid(row["step"]))
+    return _with_few_positions(
+        [row for row in curve if row["step"] == last or _is_measurement(row) or _is_on_grid(row["step"])]
+    )
+
+
+def _with_few_positions(curve: Sequence[Mapping[str, Any]]) -> Curve:
+    """Losses by position, hundreds of numbers each, at six evaluations and to a tenth: one is uncertain by more."""
+    at = [i for i, row in enumerate(curve) if POSITIONS in row]
+    kept = {at[k * (len(at) - 1) // (MOST_POSITIONS - 1)] for k in range(MOST_POSITIONS)} if at else set()
+    rows = [dict(row) for row in curve]
+    for i in at:
+        losses = rows[i].pop(POSITIONS)
+        if i in kept:
+            rows[i][POSITIONS] = [round(loss, 1) for loss in losses]
+    return tuple(rows)
 
 
 def _is_measurement(row: Mapping[str, Any]) -> bool:

@@ -25,7 +25,8 @@ def test_a_figure_trains_its_own_sweeps_of_the_tier(call, trained):
     assert trained[2:] == ["kaplan/paper-grid"]
 
 
-def test_the_page_says_what_is_not_trained(call, trained, capsys, tmp_path):
+def test_the_page_says_what_is_not_trained(call, trained, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("scaling_harness.record.archive.COMMITTED", tmp_path)  # it has every sweep of this paper
     assert call("reproduce", "kaplan2020", "--figure", "2") == 0
     assert trained == []
     assert capsys.readouterr().out == "page: runs/papers/kaplan2020/page.html\n"

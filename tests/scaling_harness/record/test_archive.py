@@ -10,6 +10,7 @@ from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.record import archive as archives
 from scaling_harness.record.archive import (
     COMMITTED,
+    POSITIONS,
     SUFFIX,
     archive_name,
     export_sweep,
@@ -61,6 +62,20 @@ def test_thinning_keeps_measurements_and_the_last_step(curve):
     assert [row for row in kept if "loss" not in row] == measured
     assert [row["step"] for row in kept if "loss" in row][:12] == [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16]
     assert [row["step"] for row in kept if "loss" in row][-5:] == [512, 640, 768, 896, 1000]
+    assert thin(kept) == kept
+
+
+def test_losses_by_position_are_kept_at_six_evaluations(curve):
+    whole = [
+        {**row, POSITIONS: [2.345, row["valid_loss"]]} if "valid_loss" in row else row
+        for row in curve(n_evaluations=20)
+    ]
+    kept = thin(whole)
+    measured = [row[POSITIONS] for row in whole if POSITIONS in row]
+    assert [row[POSITIONS] for row in kept if POSITIONS in row] == [
+        [2.3, round(measured[i][1], 1)] for i in (0, 3, 7, 11, 15, 19)
+    ]
+    assert sum("valid_loss" in row for row in kept) == 20
     assert thin(kept) == kept
 
 
