@@ -18,7 +18,7 @@ class LstmModel(nn.Module):
     n_layer, d_model, vocab_size : int
         Shape.
     dropout : float
-        Of the embedding and of what each layer gives on.
+        Of the embedding and of the output of each layer.
     """
 
     def __init__(self, n_layer: int, d_model: int, vocab_size: int, dropout: float = 0.0) -> None:

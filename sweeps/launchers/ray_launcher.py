@@ -90,7 +90,7 @@ class RayLauncher:
         )
         words = arguments_of(sweep_dir, runtime, TRAINER)
         options, n_tasks = self.task_options(runtime), min(self._config.workers, n_open_jobs(manifest, store))
-        tasks, failures, stopping = [], [], False
+        failures, stopping = [], False
         with stop_on_signals() as stop, LiveTable(manifest.jobs, console) as table:
             screen = Screen(table, manifest, store)
             tasks = [_submit(ray, run_node, options, words, sweep_dir, runtime) for _ in range(n_tasks)]

@@ -151,7 +151,7 @@ FIGURE_16 = Figure(
                 "step of the best checkpoint",
                 r"$L(N, D) - L(N, \infty)$, nats/{unit}",
                 r"$S_{stop}$, least steps",
-                y_as=style.short,
+                y_as=style.power,
             ),
             CURVES: Panel("validation loss of one size", "steps", LOSS),
         }
