@@ -325,9 +325,10 @@ def _first(
 def _winning_sizes(log_loss: Array, log_size: Array, noise: Array) -> Array:
     """Ln N of the lowest curve at each FLOP, for every resample; cells that no noise makes the lowest are left out."""
     highest = (log_loss + noise.max(axis=0)[:, None]).min(axis=0)
-    able = (log_loss + noise.min(axis=0)[:, None] <= highest).any(axis=1)
-    log_loss, log_size, noise = log_loss[able], log_size[able], noise[:, able]
-    return np.stack([log_size[(log_loss + shift[:, None]).argmin(axis=0)] for shift in noise])
+    found = np.empty((len(noise), log_loss.shape[1]))
+    for j, able in enumerate((log_loss + noise.min(axis=0)[:, None] <= highest).T):
+        found[:, j] = log_size[able][(log_loss[able, j] + noise[:, able]).argmin(axis=1)]
+    return found
 
 
 def _first_warnings(traced: Envelope, log_n: Array) -> list[str]:

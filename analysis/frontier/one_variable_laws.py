@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from analysis.arrays import Array, Rows
 from analysis.fitting.estimate import Estimate
 from analysis.fitting.fit import fit
 from analysis.fitting.result import FitResult
@@ -89,16 +90,18 @@ def across_sizes(cells: pd.DataFrame, unit: str = "token") -> tuple[pd.DataFrame
     between finished runs of one size. The D is the one that most sizes reach, the largest among equals.
     """
     sizes = [cells.iloc[rows].sort_values("D") for rows in budget_groups(cells.N.to_numpy(), SAME_VALUE)]
-    reach = [sum(_reaches(size, d) for size in sizes) for d in cells.D]
+    ends = np.array([(size.D.iloc[0], size.D.iloc[-1]) for size in sizes])
+    reach = [int(_reaches(*ends.T, d).sum()) for d in cells.D]
     d_fixed = float(max(zip(reach, cells.D, strict=True))[1])
-    rows = [_at_tokens(size, d_fixed) for size in sizes if _reaches(size, d_fixed)]
+    rows = [_at_tokens(sizes[i], d_fixed) for i in np.flatnonzero(_reaches(*ends.T, d_fixed))]
     points = pd.DataFrame(rows, columns=["N", "L", "interpolated"])
     share = f"{points.interpolated.sum()} of {len(points)} sizes interpolated between finished runs"
     return points, f"D = {d_fixed:.4g} {unit}s" + (f" ({share})" if points.interpolated.any() else "")
 
 
-def _reaches(size: pd.DataFrame, d_fixed: float) -> bool:
-    return size.D.min() <= d_fixed * (1 + SAME_VALUE) and d_fixed <= size.D.max() * (1 + SAME_VALUE)
+def _reaches(least: Array, most: Array, d_fixed: float) -> Rows:
+    """Which sizes were trained to a D at or below this one and to one at or above it."""
+    return (least <= d_fixed * (1 + SAME_VALUE)) & (d_fixed <= most * (1 + SAME_VALUE))
 
 
 def _at_tokens(size: pd.DataFrame, d_fixed: float) -> tuple[float, float, bool]:

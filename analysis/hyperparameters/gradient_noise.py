@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.arrays import Array
 from analysis.hyperparameters.optima import BestSettings, find_rules
-from analysis.runs.curves import Points, load_curve
+from analysis.runs.curves import Curves, Points
 from analysis.runs.from_records import differing_fields
 from analysis.runs.selection import Runs
 from scaling_harness.record.gradient_noise_scale import Measurement, noise_scale
@@ -35,14 +35,14 @@ class NoisePoint:
     """Why there is no value."""
 
 
-def noise_points(runs: Runs, curves: Mapping[object, Points]) -> tuple[NoisePoint, ...]:
+def noise_points(runs: Runs, curves: Curves) -> tuple[NoisePoint, ...]:
     """Gather the measurements of the runs' curves.
 
     Parameters
     ----------
     runs : Runs
         Runs of records; a table has no curves.
-    curves : mapping
+    curves : Curves
         From `curves.curves_of`: the validation loss at a measurement is interpolated in the logs, and a measurement
         before the first of them or after the last is left out.
 
@@ -51,12 +51,12 @@ def noise_points(runs: Runs, curves: Mapping[object, Points]) -> tuple[NoisePoin
     tuple of NoisePoint
         By size, batch and falling loss; empty if nothing was measured.
     """
-    if not {"batch_tokens", "n_ctx", "curve_path"} <= set(runs.frame):
+    if not {"batch_tokens", "n_ctx"} <= set(runs.frame):
         return ()
     points = []
     for _, group in runs.frame.groupby(["N", "batch_tokens", "n_ctx"]):
         taken = [
-            row for index in group.index if index in curves for row in _measured(runs.frame.loc[index], curves[index])
+            row for index in group.index if index in curves for row in _measured(curves[index], curves.gradients[index])
         ]
         points += _points(group.iloc[0].to_dict(), sorted(taken, key=lambda row: -row[0]))
     return tuple(points)
@@ -71,18 +71,13 @@ def best_batches(frame: pd.DataFrame) -> tuple[BestSettings, ...]:
     return tuple(optimum for optimum in find_rules(frame).optima if "batch_tokens" in optimum.best)
 
 
-def _measured(run: pd.Series, points: Points) -> Iterator[tuple[float, Measurement]]:
+def _measured(points: Points, gradients: Array) -> Iterator[tuple[float, Measurement]]:
     """Each measurement of a run with ln of the validation loss there."""
-    curve = load_curve(run)
-    if "grad_sq" not in curve:
-        return
-    rows = curve.dropna(subset=["grad_sq", "grad_trace"])
-    log_tokens: Array = np.log(np.asarray(rows["tokens"], float))
-    log_loss = np.interp(log_tokens, np.log(points[0]), np.log(points[1]), left=np.nan, right=np.nan)
-    columns = (np.asarray(rows[name]).tolist() for name in ("step", "grad_sq", "grad_trace"))
-    for y, *values in zip(log_loss.tolist(), *columns, strict=True):
-        if np.isfinite(y):
-            yield y, Measurement(*values)
+    tokens, *columns = gradients.T
+    log_loss = np.interp(np.log(tokens), np.log(points[0]), np.log(points[1]), left=np.nan, right=np.nan)
+    inside = np.isfinite(log_loss)
+    for y, step, *values in zip(log_loss[inside].tolist(), *(each[inside].tolist() for each in columns), strict=True):
+        yield y, Measurement(int(step), *values)
 
 
 def _points(run: Mapping[Any, Any], taken: Sequence[tuple[float, Measurement]]) -> Iterator[NoisePoint]:

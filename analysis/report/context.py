@@ -9,7 +9,6 @@ from analysis.report import provenance as sources
 from analysis.report import tables
 from analysis.report.checklist import checklist
 from analysis.report.figures import Material
-from analysis.report.page import csv_link
 from analysis.report.read_sweep import Sweep
 from analysis.report.summary import Analysis, forecast_line, or_reason, table_rows, warnings_of
 from analysis.report.targets import Aim
@@ -65,7 +64,6 @@ def page_context(sweep: Sweep, material: Material, aims: Sequence[Aim]) -> dict[
         "dropped": sources.dropped(runs),
         "checklist": checklist(analysis, runs, records, labels),
         "runs": sources.run_table(runs),
-        "runs_csv": csv_link(runs.frame.drop(columns="curve_path", errors="ignore")),
         "costs": sources.costs(runs.frame),
         "provenance": sources.provenance(records, provenance()),
     }

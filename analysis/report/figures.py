@@ -17,7 +17,7 @@ from analysis.report import figure_data, findings, panels
 from analysis.report.panels import single
 from analysis.report.summary import Analysis
 from analysis.runs.conventions import token_unit
-from analysis.runs.curves import Points
+from analysis.runs.curves import Curves
 from analysis.runs.selection import Runs
 from analysis.validation.holdout import MIN_BUDGETS_LEFT, Holdout
 
@@ -33,7 +33,7 @@ class Material:
     """
 
     runs: Runs
-    curves: Mapping[object, Points]
+    curves: Curves
     cells: pd.DataFrame
     slices: tuple[Slice, ...]
     analysis: Analysis | None

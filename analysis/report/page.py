@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -9,6 +10,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from analysis.report.tables import number
+from scaling_harness.record.atomic_files import write_text
+
+MOST_CSV = 4_000_000
+"""Characters of a table that a page carries in itself; the page of a hundred runs has a tenth of that."""
 
 
 def render(template: str, document: Mapping[str, Any], **context: Any) -> str:
@@ -39,9 +44,16 @@ def render(template: str, document: Mapping[str, Any], **context: Any) -> str:
     return environment.get_template(template).render(context | shown)
 
 
-def csv_link(frame: pd.DataFrame) -> str:
-    """A table as a link that a page carries in itself."""
-    return "data:text/csv;base64," + base64.b64encode(csv_text(frame).encode()).decode()
+def csv_link(table: pd.DataFrame | str) -> str:
+    """A table, or its text, as a link that a page carries in itself."""
+    text = table if isinstance(table, str) else csv_text(table)
+    return "data:text/csv;base64," + base64.b64encode(text.encode()).decode()
+
+
+def written_link(text: str, file: Path, folder: Path) -> str:
+    """Write a table, and link it from a page of a folder: in the page itself, or if that would make it heavy the file."""
+    write_text(file, text)
+    return csv_link(text) if len(text) <= MOST_CSV else str(file.relative_to(folder))
 
 
 def csv_text(frame: pd.DataFrame) -> str:

@@ -14,7 +14,7 @@ from analysis.laws.registry import LAWS
 from analysis.report.figures import Material
 from analysis.report.second_process import Share, in_turn, second_process
 from analysis.report.summary import Analysis, analyse
-from analysis.runs.curves import curves_of
+from analysis.runs.curves import Curves, curves_of
 from analysis.runs.from_records import find_run_dirs, is_finished, is_sweep, listing_of, read_rows, with_losses
 from analysis.runs.load import load_runs
 from analysis.runs.replicates import design_cells
@@ -139,7 +139,7 @@ def material_from(runs: Runs, analysis: Analysis | None, reason: str | None) -> 
         approaches = analysis.approaches
         return Material(runs, analysis.curves, approaches.equal_compute, approaches.slices, analysis, None)
     if runs.frame.empty:
-        return Material(runs, {}, pd.DataFrame(), (), None, reason)
+        return Material(runs, Curves(), pd.DataFrame(), (), None, reason)
     cells = at_common_compute(design_cells(runs.frame)).cells
     return Material(runs, curves_of(runs), cells, tuple(slices(cells)), None, reason)
 

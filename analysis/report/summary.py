@@ -20,7 +20,7 @@ from analysis.laws.published import PUBLISHED
 from analysis.report.second_process import Share, in_turn
 from analysis.runs.budgets import budget_groups
 from analysis.runs.conventions import token_unit
-from analysis.runs.curves import Points, curves_of
+from analysis.runs.curves import Curves, curves_of
 from analysis.runs.selection import COUNTS, Count, Runs
 from analysis.to_json import document, to_json
 from analysis.validation.holdout import Holdout, forecast_sentence, hold_out_budgets
@@ -73,7 +73,7 @@ class Analysis:
     holdout: Holdout | None
     holdout_reason: str | None
     other_counts: Mapping[str, Approaches]
-    curves: Mapping[object, Points]
+    curves: Curves
     ranking: Ranking | None = None
     influence: Influence | None = None
     text_noise: float | None = None

@@ -20,7 +20,7 @@ from analysis.report.answer import answer
 from analysis.report.context import HEADLINE, page_context
 from analysis.report.draw import entries
 from analysis.report.figures import Material
-from analysis.report.page import csv_link, csv_text, render
+from analysis.report.page import csv_text, render, written_link
 from analysis.report.read_sweep import Sweep, analyse_sweep, material_from, read_sweep
 from analysis.report.second_process import Share, in_turn, second_process
 from analysis.report.summary import Analysis, forecast_line, summary_document, table_rows
@@ -109,8 +109,11 @@ def write_report(
         document = _document(sweep, material, aims)
         context = page_context(sweep, material, aims)
     context |= {"figures": shown, "command": f"scaling-harness report {named}"}
+    runs_csv = out_dir / "figures" / "runs.csv"
+    of_runs = csv_text(sweep.runs.frame.drop(columns="curve_path", errors="ignore"))
+    context["runs_csv"] = written_link(of_runs, runs_csv, out_dir)
     write_text(html, render("report.html.j2", document, answer=document.get("answer"), **context))
-    files = [str(file.relative_to(out_dir)) for file in (html, *written)]
+    files = [str(file.relative_to(out_dir)) for file in (html, *written, runs_csv)]
     document |= {"printed": _printed(analysis, aims), made_from.KEY: {"digest": digest, "files": files}}
     write_json(summary, document)
     return _paths(html, summary, document, analysis)
@@ -195,11 +198,11 @@ def _drawn(
         figure = entry.draw(material)
         if isinstance(figure, str):
             return {"reason": figure}, []
-        data, csv = entry.data(material), directory / f"{entry.name}.csv"
+        data, csv = csv_text(entry.data(material)), directory / f"{entry.name}.csv"
         files = [*save_figure(figure, directory, entry.name), csv]
-        write_text(csv, csv_text(data))
+        link = written_link(data, csv, directory.parent)
         svg = Markup(inline_svg(figure, entry.name))
-    return {"svg": svg, "csv": csv_link(data), "found": entry.found(material)}, files
+    return {"svg": svg, "csv": link, "found": entry.found(material)}, files
 
 
 def _document(sweep: Sweep, material: Material, aims: Sequence[Aim]) -> dict[str, Any]:

@@ -10,14 +10,17 @@ import pandas as pd
 from analysis.arrays import Array
 from analysis.runs.from_archive import archived_curve, in_archive
 from analysis.runs.selection import Runs
-from scaling_harness.record.atomic_files import rows_until_damage
+from scaling_harness.record.atomic_files import rows_naming, rows_until_damage
 
 SMOOTHING_STEPS = 10
 CUT = "cut"
 MIN_POINTS = 5  # validation losses a curve needs; with fewer the smoothed training loss is used
 
+GRADIENT = ("tokens", "step", "grad_sq", "grad_trace")
+
 Points = tuple[Array, Array]
 """Tokens and loss (nats) along one run."""
+_NOTHING: Points = (np.empty(0), np.empty(0))
 
 
 def load_curve(run: Mapping[str, Any] | pd.Series | Path | str) -> pd.DataFrame:
@@ -80,21 +83,48 @@ def _column(curve: pd.DataFrame, name: str) -> Array:
 
 
 class Curves(dict[object, Points]):
-    """Tokens and loss along runs, by their index in the frame; `notes` says which were cut."""
+    """Tokens and loss along runs, by their index in the frame.
 
-    notes: tuple[str, ...] = ()
+    Attributes
+    ----------
+    gradients : dict
+        By the same index, a row of `GRADIENT` for each measurement of the gradient's noise.
+    notes : tuple of str
+        Which curves were cut.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gradients: dict[object, Array] = {}
+        self.notes: tuple[str, ...] = ()
 
 
 def curves_of(runs: Runs) -> Curves:
     """Tokens and loss of every run that has a readable curve; a damaged line ends it, with a note."""
-    curves, notes = Curves(), []
+    curves = Curves()
     for index, path in runs.frame["curve_path"].items() if "curve_path" in runs.frame else ():
-        rows, cut = _read_rows(Path(str(path)))
-        notes += [cut] if cut else []
-        if len(rows) >= MIN_POINTS and len((points := _points_of(rows))[0]):
+        points, gradients, cut = _read_measured(Path(str(path)))
+        curves.notes += (cut,) if cut else ()
+        if len(points[0]):
             curves[index] = points
-    curves.notes = tuple(notes)
+            curves.gradients[index] = gradients
     return curves
+
+
+def _read_measured(path: Path) -> tuple[Points, Array, str | None]:
+    """What was measured along a run, its gradients, and a sentence if the curve is cut.
+
+    The rows of single steps, most of the file, are parsed only if there are too few evaluations.
+    """
+    content = path.read_bytes() if not in_archive(path.parent) and path.exists() else b""
+    evaluations, gradients = (rows_naming(content, name) for name in ("valid_loss", "grad_sq"))
+    if evaluations is not None and gradients is not None:
+        points = _measured(_numbers(evaluations, "tokens"), _numbers(evaluations, "valid_loss"))
+        if len(points[0]) >= MIN_POINTS:
+            return points, _gradients_of(gradients), None
+    rows, cut = _read_rows(path)
+    few = len(rows) < MIN_POINTS
+    return (_NOTHING if few else _points_of(rows)), _gradients_of([row for row in rows if "grad_sq" in row]), cut
 
 
 def _points_of(rows: list[dict[str, Any]]) -> Points:
@@ -102,6 +132,12 @@ def _points_of(rows: list[dict[str, Any]]) -> Points:
     evaluations = [row for row in rows if "valid_loss" in row]
     points = _measured(_numbers(evaluations, "tokens"), _numbers(evaluations, "valid_loss"))
     return points if len(points[0]) >= MIN_POINTS else curve_points(pd.DataFrame(rows))
+
+
+def _gradients_of(rows: list[dict[str, Any]]) -> Array:
+    """Measurements in which nothing is missing."""
+    table = np.array([_numbers(rows, name) for name in GRADIENT]).T.reshape(-1, len(GRADIENT))
+    return table[~np.isnan(table).any(axis=1)]
 
 
 def _numbers(rows: list[dict[str, Any]], name: str) -> Array:

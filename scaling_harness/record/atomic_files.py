@@ -137,6 +137,18 @@ def rows_until_damage(content: bytes) -> tuple[list[dict[str, Any]], int | None]
     return rows, None
 
 
+def rows_naming(content: bytes, name: str) -> list[dict[str, Any]] | None:
+    """Rows that have a field, without parsing the others; None if a line is damaged, see `rows_until_damage`."""
+    if not content.startswith(b"{") or content.count(b"\n") != content.count(b"}\n{") + 1:
+        return None
+    field, lines, end = f'"{name}"'.encode(), [], 0
+    while (at := content.find(field, end)) >= 0:
+        end = content.find(b"\n", at)
+        lines.append(content[content.rfind(b"\n", 0, at) + 1 : end])
+    rows = _whole_rows(lines)
+    return rows and [row for row in rows if name in row]
+
+
 def _whole_rows(lines: list[bytes]) -> list[dict[str, Any]] | None:
     """Rows of lines that are all whole, parsed at once: a sweep may have ten million; None if one is damaged."""
     try:

@@ -25,7 +25,7 @@ from analysis.laws.critical_batch import min_flops, min_steps
 from analysis.laws.law import FLOPS_PER_PARAM_TOKEN
 from analysis.papers.figure import LackingRunsError
 from analysis.runs.conventions import token_unit
-from analysis.runs.curves import Points, curves_of
+from analysis.runs.curves import Curves, curves_of
 from analysis.runs.from_records import is_sweep
 from analysis.runs.load import load_runs
 from analysis.runs.replicates import design_cells
@@ -49,7 +49,7 @@ class Evidence:
     ----------
     given : Runs
         All but those of a subset.
-    curves : mapping
+    curves : Curves
         From `curves_of`, of those of a subset too.
     of_subsets : DataFrame
         Runs on a subset of the tokens (`data.train_tokens`): many epochs, to be stopped early.
@@ -58,7 +58,7 @@ class Evidence:
     """
 
     given: Runs
-    curves: dict[object, Points]
+    curves: Curves
     of_subsets: pd.DataFrame = field(default_factory=pd.DataFrame)
     branches: pd.DataFrame = field(default_factory=pd.DataFrame)
 

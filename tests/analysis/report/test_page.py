@@ -2,7 +2,8 @@ import base64
 
 import pandas as pd
 
-from analysis.report.page import csv_link, render
+from analysis.report import page
+from analysis.report.page import csv_link, render, written_link
 
 
 def test_numbers_are_looked_up_and_marked():
@@ -19,8 +20,6 @@ def test_numbers_are_looked_up_and_marked():
 def rendered(source, document):
     import jinja2
 
-    from analysis.report import page
-
     shown = {"value": page._shower(document, page._value), "interval": page._shower(document, page._interval)}
     return jinja2.Template(source, autoescape=True).render(shown)
 
@@ -30,3 +29,11 @@ def test_a_table_travels_in_a_link():
     head, _, data = link.partition(",")
     assert head == "data:text/csv;base64"
     assert base64.b64decode(data).decode() == "n,x\n1,0.123457\n2,\n"
+
+
+def test_a_large_table_lies_beside_its_page(tmp_path, monkeypatch):
+    file = tmp_path / "figures" / "a.csv"
+    assert written_link("n\n1\n", file, tmp_path) == csv_link("n\n1\n")
+    monkeypatch.setattr(page, "MOST_CSV", 3)
+    assert written_link("n\n1\n", file, tmp_path) == "figures/a.csv"
+    assert file.read_text() == "n\n1\n"
