@@ -11,6 +11,7 @@ from analysis.hyperparameters.gradient_noise import NoisePoint
 from analysis.hyperparameters.optima import BestSettings
 
 NORMAL_95 = 1.96
+MOST_BATCHES = 4  # with a line each
 
 
 def noise_scale(
@@ -72,6 +73,9 @@ def _draw_best(ax: Axes, optima: Sequence[BestSettings], batches: set[int]) -> N
         if drawn:
             look = {"fmt": marker, "ms": 9, "color": SECOND, "mec": "white", "elinewidth": 1, "zorder": 4}
             ax.errorbar([o.loss_nats for o in drawn], values, errors, label=label, **look)
-    if not optima:
+    if not optima and len(batches) > MOST_BATCHES:
+        least, most = min(batches), max(batches)
+        ax.axhspan(least, most, color=INK, alpha=0.08, lw=0, label=f"batches of these runs, {least:,} to {most:,}")
+    elif not optima:
         for batch in sorted(batches):
             ax.axhline(batch, color=INK, lw=0.9, ls="--", label=f"batch of these runs, {batch:,}")

@@ -25,11 +25,10 @@ def of_curves(runs: Runs, curves: Mapping[object, Points]) -> pd.DataFrame:
     """Each point of each training curve."""
     sizes = runs.frame["N"]
     names = runs.frame["run"] if "run" in runs.frame else runs.frame.index.to_series()
-    parts = [
-        pd.DataFrame({"run": names[index], "N": sizes[index], "D": tokens, "C": 6 * sizes[index] * tokens, "L": loss})
-        for index, (tokens, loss) in curves.items()
-    ]
-    return _named(pd.concat(parts, ignore_index=True))
+    drawn, lengths = list(curves), [len(tokens) for tokens, _ in curves.values()]
+    tokens, loss = (np.concatenate(values) for values in zip(*curves.values(), strict=True))
+    run, size = (np.repeat(column.loc[drawn].to_numpy(), lengths) for column in (names, sizes))
+    return _named(pd.DataFrame({"run": run, "N": size, "D": tokens, "C": 6 * size * tokens, "L": loss}))
 
 
 def of_parabolas(cells: pd.DataFrame, pieces: Sequence[Slice]) -> pd.DataFrame:

@@ -48,8 +48,9 @@ def records_of(runs: Runs) -> list[RunRecord]:
 def recipe_values(records: Sequence[RunRecord]) -> dict[str, str]:
     """Science settings other than shape, length and seed; those that differ with all their values."""
     values: dict[str, dict[str, None]] = {}
-    for record in records:
-        for name, value in recipe_fields(record.config).items():
+    recipes = {json.dumps(recipe_fields(record.config)): None for record in records}
+    for fields in map(json.loads, recipes):
+        for name, value in fields.items():
             values.setdefault(name, {})[json.dumps(value)] = None
     return {name: " | ".join(several) for name, several in values.items()}
 

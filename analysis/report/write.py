@@ -113,7 +113,7 @@ def write_report(
     of_runs = csv_text(sweep.runs.frame.drop(columns="curve_path", errors="ignore"))
     context["runs_csv"] = written_link(of_runs, runs_csv, out_dir)
     write_text(html, render("report.html.j2", document, answer=document.get("answer"), **context))
-    files = [str(file.relative_to(out_dir)) for file in (html, *written, runs_csv)]
+    files = [str(file.relative_to(out_dir)) for file in (html, runs_csv, *written)]
     document |= {"printed": _printed(analysis, aims), made_from.KEY: {"digest": digest, "files": files}}
     write_json(summary, document)
     return _paths(html, summary, document, analysis)
@@ -131,7 +131,7 @@ def _paths(
     html: Path, summary: Path, document: Mapping[str, Any], analysis: Analysis | None = None, *, unchanged: bool = False
 ) -> ReportPaths:
     """A report by its summary."""
-    figures = tuple(summary.parent / name for name in document[made_from.KEY]["files"][1:])
+    figures = tuple(summary.parent / name for name in document[made_from.KEY]["files"][2:])
     return ReportPaths(
         html,
         summary,

@@ -1,5 +1,6 @@
 """Run records as rows of a table; which of them share a recipe."""
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -70,8 +71,17 @@ def record_in(run_dir: Path) -> RunRecord | None:
     if in_archive(run_dir):
         run = archived_run(run_dir)
         return run.record if run else None
-    file = run_dir / RECORD_FILE
-    return read_record(file) if file.exists() else None
+    try:
+        state = (run_dir / RECORD_FILE).stat()
+    except FileNotFoundError:
+        return None
+    return _read_once(run_dir / RECORD_FILE, (state.st_mtime_ns, state.st_size))
+
+
+@functools.lru_cache(maxsize=16384)
+def _read_once(file: Path, _state: tuple[int, int]) -> RunRecord:
+    """A report reads records twice, for its fits and for where its runs come from."""
+    return read_record(file)
 
 
 def read_rows(run_dirs: Iterable[Path]) -> tuple[pd.DataFrame, list[dict[str, str]]]:

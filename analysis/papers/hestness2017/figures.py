@@ -13,6 +13,7 @@ from analysis.papers.figure import Figure, LackingRunsError, PaperTable
 from analysis.papers.hestness2017.evidence import Evidence, size_law
 from analysis.papers.hestness2017.regions import beyond_guessing, entropy_of, limit_of, regions_of
 from analysis.papers.tidy import Panel, drawing, rows, slope_through, tidy
+from scaling_harness.errors import HarnessError
 
 TEXT, KNOWN = ("hestness/text",), ("hestness/grammar",)
 SAME = ("hestness/architectures",)
@@ -62,16 +63,19 @@ def _found_sizes(table: pd.DataFrame) -> str:
 def _regions(evidence: Evidence) -> pd.DataFrame:
     domain = only_domain(evidence)
     every, curve = evidence.curve(domain), evidence.limited_by_data(domain)
-    found, entropy = regions_of(curve), entropy_of(curve)
-    span = style.span(curve["D"], n=200)
+    entropy, span = entropy_of(curve), style.span(curve["D"], n=200)
     ends = float(span.min()), float(span.max())
     guess = float(np.log(curve["vocab_size"].iloc[0]))
     parts = [
         rows(domain, "best loss of each D", "points", curve["D"], curve["L"]),
         *_left_out(domain, every),
-        rows(domain, f"bounded power law, beta {found.beta:.2f}", "fit", span, bounded(found.params, span)),
         rows(domain, "random guess, ln V", "paper", ends, [guess] * 2),
     ]
+    try:
+        found = regions_of(curve)
+    except HarnessError:
+        return tidy(parts, evidence.unit)
+    parts.append(rows(domain, f"bounded power law, beta {found.beta:.2f}", "fit", span, bounded(found.params, span)))
     limit = found.params["E"] if entropy is None else entropy
     if limit > 0:
         words = "fitted" if entropy is None else "known"
@@ -108,6 +112,8 @@ def _found_regions(table: pd.DataFrame) -> str:
     not_seen = {"begins": "no guessing region within the data", "ends": "no irreducible region within the data"}
     guess = table.loc[table["series"].str.startswith("random guess"), "y"].iloc[0]
     said = "; ".join([*words, *(not_seen[end] for end in missing)])
+    if "fit" not in set(table["kind"]):
+        said = "no three regions can be told apart: a bounded curve leaves too few data sizes to its power law"
     return (
         f"The curve falls from {points['y'].max():.2f} nats, {points['y'].max() / guess:.0%} of a random guess, to "
         f"{points['y'].min():.2f}; {said}"

@@ -90,6 +90,13 @@ def test_the_regions_that_were_planted_are_found(evidence):
     assert "no irreducible region: 0 sizes" in regions.detect_regions(middle, 5.545, 1.2).sentence()
 
 
+def test_a_curve_without_three_regions_is_drawn_with_that_sentence(evidence, monkeypatch):
+    monkeypatch.setattr(regions, "MIN_IN_POWER_LAW", 100)
+    table = figure("regions").table(evidence)
+    assert set(table["kind"]) == {"points", "paper"}
+    assert "no three regions can be told apart" in figure("regions").found(table)
+
+
 def test_too_few_sizes_of_a_region_are_a_sentence(evidence):
     curve = evidence.curve("speeches")
     with pytest.raises(HarnessError, match="three regions need 6 data sizes: there are 5"):
