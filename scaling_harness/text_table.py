@@ -1,4 +1,4 @@
-"""Print rows of cells as aligned text, fast enough for ten thousand rows."""
+"""Print rows of cells as aligned text, fast enough for ten thousand rows; and time spans in words."""
 
 import shutil
 import sys
@@ -24,3 +24,12 @@ def print_columns(header: Sequence[str], rows: Sequence[Sequence[str]], right: C
     for row in table:
         cells = (pad(cell, width) for pad, cell, width in zip(pads, row, widths, strict=True))
         print("  ".join(cells).rstrip()[:limit])
+
+
+def duration(seconds: float) -> str:
+    """Write a time span in seconds, minutes or hours."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,6 +1,6 @@
 """Every figure of a report: what it is called, what must be seen and what is, and when it cannot be drawn."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar

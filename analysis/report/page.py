@@ -51,7 +51,7 @@ def csv_link(table: pd.DataFrame | str) -> str:
 
 
 def written_link(text: str, file: Path, folder: Path) -> str:
-    """Write a table, and link it from a page of a folder: in the page itself, or if that would make it heavy the file."""
+    """Write a table, and link it from a page of a folder: to itself, or to the file if it would make the page heavy."""
     write_text(file, text)
     return csv_link(text) if len(text) <= MOST_CSV else str(file.relative_to(folder))
 

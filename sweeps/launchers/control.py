@@ -10,7 +10,8 @@ from scaling_harness.record.atomic_files import write_text
 from scaling_harness.record.provenance import now
 from scaling_harness.record.store import Store
 from sweeps.launchers.table import LAUNCHERS
-from sweeps.planning.manifest import CANCELLED, PlannedSweep
+from sweeps.planning.manifest import CANCELLED
+from sweeps.planning.planned_sweep import PlannedSweep
 from sweeps.status.run_status import RunStatus, states
 
 _GRACE_S = 120.0

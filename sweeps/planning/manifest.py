@@ -8,14 +8,14 @@ from typing import Any
 
 from scaling_harness.config.compose import validate
 from scaling_harness.config.schema import RunConfig, RuntimeConfig, WandbConfig
-from scaling_harness.errors import HarnessError, UserError
+from scaling_harness.errors import HarnessError
 from scaling_harness.plan.plan import Job, Plan
-from scaling_harness.record import sweep_listing
 from scaling_harness.record.provenance import code_version
 from scaling_harness.record.sweep_listing import SWEEP_FILE, ListedJob, ListedRun, SweepListing, write_listing
 from sweeps.compose import launcher_config
-from sweeps.config import Device, LauncherConfig, LocalLauncherConfig
+from sweeps.config import LauncherConfig, LocalLauncherConfig
 from sweeps.planning.expand import resolve_all, science_fields
+from sweeps.planning.planned_sweep import read_launch
 from sweeps.planning.prepared_data import data_documents, prepared_data
 
 LOGS = "logs"
@@ -48,22 +48,6 @@ class Manifest:
     def runs(self) -> tuple[Plan, ...]:
         """Every run of every job."""
         return tuple(run for job in self.jobs for run in job.runs)
-
-
-@dataclass(frozen=True)
-class PlannedSweep:
-    """A sweep as it was planned, its runs not resolved."""
-
-    name: str
-    runtime: RuntimeConfig
-    wandb: WandbConfig
-    launcher: LauncherConfig
-    jobs: tuple[ListedJob, ...]
-
-    @property
-    def devices(self) -> tuple[Device, float]:
-        """Devices that a run keeps busy; see `_Launcher.devices`."""
-        return self.launcher.devices(self.runtime)
 
 
 def write_manifest(sweep_dir: Path, manifest: Manifest) -> None:
@@ -102,7 +86,7 @@ def read_manifest(sweep_dir: Path) -> Manifest:
     HarnessError
         The file is damaged, or the current code gives a run another fingerprint than it was planned with.
     """
-    listing, launch = _read(sweep_dir)
+    listing, launch = read_launch(sweep_dir)
     common = {"runtime": launch["runtime"], "wandb": launch["wandb"]}
     return Manifest(
         name=listing.name,
@@ -116,28 +100,6 @@ def read_manifest(sweep_dir: Path) -> Manifest:
         launcher=launcher_config(launch),
         code=launch["code"],
     )
-
-
-def read_planned_sweep(sweep_dir: Path) -> PlannedSweep:
-    """Read a sweep as it was planned, its jobs longest first; fast, since no run is resolved or checked.
-
-    Parameters
-    ----------
-    sweep_dir : Path
-        Folder of the sweep.
-
-    Returns
-    -------
-    PlannedSweep
-
-    Raises
-    ------
-    UserError, HarnessError
-        There is no such sweep, or its file is damaged.
-    """
-    listing, launch = _read(sweep_dir)
-    runtime, wandb = validate(RuntimeConfig, launch["runtime"]), validate(WandbConfig, launch["wandb"])
-    return PlannedSweep(listing.name, runtime, wandb, launcher_config(launch), listing.jobs)
 
 
 def merge_jobs(jobs: Iterable[Job], added: Iterable[Job]) -> tuple[Job, ...]:
@@ -172,19 +134,6 @@ def _listed(run: Plan, base: Mapping[str, Any]) -> ListedRun:
         run.branches,
         {key: value for key, value in science_fields(run.config).items() if value != base[key]},
     )
-
-
-def _read(sweep_dir: Path) -> tuple[SweepListing, Mapping[str, Any]]:
-    """Read the listing and how to train it; refuse one that does not say how."""
-    listing, path = sweep_listing.read_listing(sweep_dir), sweep_dir / SWEEP_FILE
-    if listing.launch is None:
-        raise UserError(
-            f"{path} came from an archive, which lists runs but not how to train them: delete it and start the sweep "
-            f"again with `scaling-harness sweep run {listing.name}`; finished runs stay"
-        )
-    if listing.schema_version != sweep_listing.SCHEMA_VERSION:
-        raise HarnessError(f"{path} was written by an older version of this code: delete it and start the sweep again")
-    return listing, listing.launch
 
 
 def _jobs(

@@ -5,9 +5,9 @@ from typing import Any
 
 from scaling_harness.plan.memory import PROCESS_BYTES, fitting_micro_batch, lacking_bytes, run_bytes
 from scaling_harness.plan.plan import Job, Plan
-from scaling_harness.text_table import print_columns
+from scaling_harness.text_table import duration, print_columns
 from sweeps.planning.disk import kept_bytes
-from sweeps.planning.time_estimate import duration, job_seconds
+from sweeps.planning.time_estimate import job_seconds
 
 
 def plan_rows(

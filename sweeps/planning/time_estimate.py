@@ -48,12 +48,3 @@ def step_seconds(job: Job) -> tuple[float, float]:
     run = job.runs[0]
     tokens = len(job.runs) * run.batch_tokens
     return OVERHEAD_S + LAYER_S * run.config.model.n_layer, tokens * run.flops_per_token["matmul"] / FLOPS_PER_S
-
-
-def duration(seconds: float) -> str:
-    """Write a time span in seconds, minutes or hours."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from scaling_harness.plan.plan import Job
 from scaling_harness.record.provenance import now
-from sweeps.planning.time_estimate import duration
+from scaling_harness.text_table import duration
 from sweeps.status.run_status import FINISHED, RunStatus
 from sweeps.status.time_left import seconds_left
 

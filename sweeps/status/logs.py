@@ -9,7 +9,7 @@ from scaling_harness.errors import UserError
 from scaling_harness.execution.attempts import attempt_numbers, read_attempt, read_end
 from scaling_harness.execution.execute import ERROR_FILE
 from scaling_harness.record.store import Store
-from sweeps.planning.time_estimate import duration
+from scaling_harness.text_table import duration
 from sweeps.status.run_status import RunStatus
 
 _N_LINES = 12

@@ -8,9 +8,8 @@ from typing import Any
 from scaling_harness.execution.intervals import poll_s
 from scaling_harness.record.provenance import now
 from scaling_harness.record.store import Store
-from scaling_harness.text_table import print_columns
-from sweeps.planning.manifest import PlannedSweep
-from sweeps.planning.time_estimate import duration
+from scaling_harness.text_table import duration, print_columns
+from sweeps.planning.planned_sweep import PlannedSweep
 from sweeps.status.run_status import FINISHED, RunStatus, status
 from sweeps.status.time_left import seconds_left, seconds_spent
 

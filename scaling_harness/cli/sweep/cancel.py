@@ -16,7 +16,7 @@ def run(args: Namespace) -> int:
     """Make every worker save its runs and exit; `sweep run` resumes them."""
     from scaling_harness.record.store import Store
     from sweeps.launchers.control import cancel
-    from sweeps.planning.manifest import read_planned_sweep
+    from sweeps.planning.planned_sweep import read_planned_sweep
 
     store = Store(args.runs_dir)
     print(cancel(read_planned_sweep(store.sweep_dir(args.name)), store))

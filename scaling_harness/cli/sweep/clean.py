@@ -20,7 +20,7 @@ def run(args: Namespace) -> int:
     """Show what can go, and remove it if told to."""
     from scaling_harness.record.atomic_files import explain_os_errors
     from scaling_harness.record.store import Store
-    from sweeps.planning.manifest import read_planned_sweep
+    from sweeps.planning.planned_sweep import read_planned_sweep
     from sweeps.status.clean import leftovers
 
     store = Store(args.runs_dir)

@@ -19,7 +19,8 @@ def add_options(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Print the attempts and the output of runs, or of the workers."""
     from scaling_harness.record.store import Store
-    from sweeps.planning.manifest import LOGS, read_planned_sweep
+    from sweeps.planning.manifest import LOGS
+    from sweeps.planning.planned_sweep import read_planned_sweep
     from sweeps.status.logs import find_run, log_files, output, print_output
     from sweeps.status.run_status import status
 

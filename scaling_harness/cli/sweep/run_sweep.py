@@ -17,7 +17,7 @@ def add_options(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Train a sweep, or its unfinished runs, and say how far it is."""
     from scaling_harness.record.store import Store
-    from sweeps.planning.manifest import read_planned_sweep
+    from sweeps.planning.planned_sweep import read_planned_sweep
     from sweeps.status.overview import progress_sentence
     from sweeps.status.run_status import FINISHED, status
 

@@ -20,7 +20,7 @@ def run(args: Namespace) -> int:
     """Print the status of the runs of a sweep."""
     from scaling_harness.record.provenance import now
     from scaling_harness.record.store import Store
-    from sweeps.planning.manifest import read_planned_sweep
+    from sweeps.planning.planned_sweep import read_planned_sweep
     from sweeps.status.overview import print_status, totals, watch
     from sweeps.status.run_status import status
 

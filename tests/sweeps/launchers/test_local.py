@@ -16,7 +16,7 @@ from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.execution.attempts import attempt_numbers, read_attempt, read_end
 from sweeps.launchers.control import cancel
 from sweeps.launchers.local import run_sweep
-from sweeps.planning.manifest import read_planned_sweep
+from sweeps.planning.planned_sweep import read_planned_sweep
 
 FAKE = "fake_training:train"
 

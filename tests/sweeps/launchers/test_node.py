@@ -12,7 +12,8 @@ import pytest
 from scaling_harness.execution.attempts import attempt_numbers, read_attempt
 from sweeps.launchers.control import cancel
 from sweeps.launchers.node import WORK_LEFT
-from sweeps.planning.manifest import CANCELLED, read_planned_sweep
+from sweeps.planning.manifest import CANCELLED
+from sweeps.planning.planned_sweep import read_planned_sweep
 
 SLOW = 400
 

@@ -11,7 +11,8 @@ from sweeps.launchers import table
 from sweeps.launchers.control import cancel
 from sweeps.launchers.launch import launch, launch_probe
 from sweeps.launchers.table import LAUNCHERS, launcher_of
-from sweeps.planning.manifest import CANCELLED, read_planned_sweep
+from sweeps.planning.manifest import CANCELLED
+from sweeps.planning.planned_sweep import read_planned_sweep
 from sweeps.planning.time_estimate import Speed
 from sweeps.timing.probe import Probe
 

@@ -11,8 +11,9 @@ from scaling_harness.data.token_cache import DataInfo
 from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.plan.scale_rules import n_layer
 from sweeps.planning.expand import expand
-from sweeps.planning.manifest import Manifest, merge_jobs, read_manifest, read_planned_sweep, write_manifest
+from sweeps.planning.manifest import Manifest, merge_jobs, read_manifest, write_manifest
 from sweeps.planning.plan_table import plan_rows
+from sweeps.planning.planned_sweep import read_planned_sweep
 
 GRID = {"shapes": [[1, 16], [1, 32]], "budgets": {"n_tokens": [320, 640]}, "seeds": [0, 1]}
 

@@ -1,5 +1,5 @@
 from scaling_harness.record.store import Store
-from sweeps.planning.manifest import read_planned_sweep
+from sweeps.planning.planned_sweep import read_planned_sweep
 from sweeps.status.clean import leftovers
 
 

@@ -4,7 +4,7 @@ import io
 import pytest
 from rich.console import Console
 
-from sweeps.planning.time_estimate import duration
+from scaling_harness.text_table import duration
 from sweeps.status import live_table
 from sweeps.status.live_table import LiveTable
 from sweeps.status.run_status import status

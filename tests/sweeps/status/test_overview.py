@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from sweeps.compose import launcher_config
-from sweeps.planning.manifest import read_planned_sweep
+from sweeps.planning.planned_sweep import read_planned_sweep
 from sweeps.status import overview
 from sweeps.status.overview import print_status, totals, watch
 from sweeps.status.run_status import status
