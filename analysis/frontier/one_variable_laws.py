@@ -90,10 +90,10 @@ def across_sizes(cells: pd.DataFrame, unit: str = "token") -> tuple[pd.DataFrame
     between finished runs of one size. The D is the one that most sizes reach, the largest among equals.
     """
     sizes = [cells.iloc[rows].sort_values("D") for rows in budget_groups(cells.N.to_numpy(), SAME_VALUE)]
-    ends = np.array([(size.D.iloc[0], size.D.iloc[-1]) for size in sizes])
-    reach = [int(_reaches(*ends.T, d).sum()) for d in cells.D]
+    least, most = np.array([(size.D.iloc[0], size.D.iloc[-1]) for size in sizes]).T
+    reach = [int(_reaches(least, most, d).sum()) for d in cells.D]
     d_fixed = float(max(zip(reach, cells.D, strict=True))[1])
-    rows = [_at_tokens(sizes[i], d_fixed) for i in np.flatnonzero(_reaches(*ends.T, d_fixed))]
+    rows = [_at_tokens(sizes[i], d_fixed) for i in np.flatnonzero(_reaches(least, most, d_fixed))]
     points = pd.DataFrame(rows, columns=["N", "L", "interpolated"])
     share = f"{points.interpolated.sum()} of {len(points)} sizes interpolated between finished runs"
     return points, f"D = {d_fixed:.4g} {unit}s" + (f" ({share})" if points.interpolated.any() else "")
