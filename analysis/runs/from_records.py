@@ -1,9 +1,11 @@
 """Run records as rows of a table; which of them share a recipe."""
 
+import contextlib
 import functools
+import gc
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -87,17 +89,30 @@ def _read_once(file: Path, _state: tuple[int, int]) -> RunRecord:
 def read_rows(run_dirs: Iterable[Path]) -> tuple[pd.DataFrame, list[dict[str, str]]]:
     """One row a finished run; and the runs without a readable record, with the reason."""
     rows, dropped = [], []
-    for run_dir in run_dirs:
-        try:
-            record = record_in(run_dir)
-        except HarnessError as error:
-            dropped.append({"run": run_dir.name, "reason": str(error)})
-            continue
-        if record is None:
-            dropped.append({"run": run_dir.name, "reason": "not finished"})
-        else:
-            rows.append(record_row(record, run_dir))
-    return pd.DataFrame(rows), dropped
+    with _uncollected():
+        for run_dir in run_dirs:
+            try:
+                record = record_in(run_dir)
+            except HarnessError as error:
+                dropped.append({"run": run_dir.name, "reason": str(error)})
+                continue
+            if record is None:
+                dropped.append({"run": run_dir.name, "reason": "not finished"})
+            else:
+                rows.append(record_row(record, run_dir))
+        return pd.DataFrame(rows), dropped
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Ten thousand records are millions of objects that all stay: looking for garbage in them takes a second."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def record_row(record: RunRecord, run_dir: Path) -> dict[str, Any]:
