@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.arrays import Array
 from analysis.fitting.estimate import Estimate
 from analysis.runs.budgets import budget_groups
-from analysis.runs.from_records import find_run_dirs, record_in
+from analysis.runs.from_records import find_run_dirs, finished_records
 from analysis.tables.dotted import dotted
 from scaling_harness.errors import HarnessError
 from scaling_harness.record.record import RunRecord
@@ -74,20 +74,10 @@ class Pairing:
 
 def read_records(directory: Path) -> tuple[list[RunRecord], list[dict[str, str]]]:
     """Finished runs of a sweep, whatever their status; and those that have no loss, with the reason."""
-    records, dropped = [], []
-    for run_dir in find_run_dirs(directory):
-        try:
-            record = record_in(run_dir)
-        except HarnessError as error:
-            dropped.append({"run": run_dir.name, "reason": str(error)})
-            continue
-        if record is None:
-            dropped.append({"run": run_dir.name, "reason": "not finished"})
-            continue
-        records.append(record)
-        if record.status != "completed":
-            dropped.append({"run": run_dir.name, "reason": f"{record.status}: {record.reason}"})
-    return records, dropped
+    found, dropped = finished_records(find_run_dirs(directory))
+    records = [record for _, record in found]
+    failed = [record for record in records if record.status != "completed"]
+    return records, dropped + [{"run": r.run_id, "reason": f"{r.status}: {r.reason}"} for r in failed]
 
 
 def pairings(records: Sequence[RunRecord], by: Sequence[str]) -> tuple[Pairing, ...]:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from analysis.figures.style import inline_svg
 from analysis.papers.draw import drawn, file_name
 from analysis.papers.figure import Figure, LackingRunsError, Paper, PaperTable, to_train
-from analysis.report.page import csv_link, render
+from analysis.report.page import csv_link, csv_text, render
 from analysis.report.tables import table
 from analysis.to_json import to_json
 from scaling_harness.errors import HarnessError
@@ -92,7 +92,10 @@ def _beside(each: PaperTable, evidence_of: Any) -> dict[str, Any]:
         cells = each.table(evidence_of(each.needs))
     except HarnessError as error:
         return words | {"reason": _sentence(error)}
-    return words | {"rows": table(tuple(cells.columns), cells.astype(str).to_numpy().tolist()), "csv": csv_link(cells)}
+    return words | {
+        "rows": table(tuple(cells.columns), cells.astype(str).to_numpy().tolist()),
+        "csv": csv_link(csv_text(cells)),
+    }
 
 
 def _shown(key: str, figure: Figure, evidence_of: Any) -> dict[str, Any]:
@@ -105,7 +108,7 @@ def _shown(key: str, figure: Figure, evidence_of: Any) -> dict[str, Any]:
         return words | {"reason": _sentence(error)}
     return words | {
         "svg": Markup(inline_svg(drawn(figure, rows), name)),
-        "csv": csv_link(rows),
+        "csv": csv_link(csv_text(rows)),
         "found": figure.found(rows),
         "command": f"scaling-harness reproduce {key} --figure {figure.name}",
     }

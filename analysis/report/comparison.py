@@ -24,7 +24,7 @@ from analysis.figures.compared import is_drawn
 from analysis.figures.style import Labels, inline_svg
 from analysis.fitting.result import UNUSABLE
 from analysis.forecasting.source import Source
-from analysis.report.page import csv_link, render
+from analysis.report.page import csv_link, csv_text, render
 from analysis.report.provenance import recipe_values, records_of
 from analysis.report.summary import or_reason
 from analysis.report.tables import Table, number, table
@@ -239,7 +239,7 @@ def _figure(sources: Sequence[Source]) -> dict[str, Any]:
         "see": "intervals that share no value are exponents apart; of two curves the lower one needs less compute.",
         "found": f"{losses}{f'; not of {_listed(left_out)}' if left_out else ''}.",
         "svg": Markup(inline_svg(drawn, "compared")),
-        "csv": csv_link(_exponents(sources)),
+        "csv": csv_link(csv_text(_exponents(sources))),
     }
 
 

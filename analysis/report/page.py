@@ -44,13 +44,12 @@ def render(template: str, document: Mapping[str, Any], **context: Any) -> str:
     return environment.get_template(template).render(context | shown)
 
 
-def csv_link(table: pd.DataFrame | str) -> str:
-    """A table, or its text, as a link that a page carries in itself."""
-    text = table if isinstance(table, str) else csv_text(table)
+def csv_link(text: str) -> str:
+    """A table, from `csv_text`, as a link that a page carries in itself."""
     return "data:text/csv;base64," + base64.b64encode(text.encode()).decode()
 
 
-def written_link(text: str, file: Path, folder: Path) -> str:
+def write_and_link(text: str, file: Path, folder: Path) -> str:
     """Write a table, and link it from a page of a folder: to itself, or to the file if it would make the page heavy."""
     write_text(file, text)
     return csv_link(text) if len(text) <= MOST_CSV else str(file.relative_to(folder))

@@ -48,8 +48,8 @@ def records_of(runs: Runs) -> list[RunRecord]:
 def recipe_values(records: Sequence[RunRecord]) -> dict[str, str]:
     """Science settings other than shape, length and seed; those that differ with all their values."""
     values: dict[str, dict[str, None]] = {}
-    recipes = {json.dumps(recipe_fields(record.config)): None for record in records}
-    for fields in map(json.loads, recipes):
+    recipes = {json.dumps(fields): fields for fields in (recipe_fields(record.config) for record in records)}
+    for fields in recipes.values():
         for name, value in fields.items():
             values.setdefault(name, {})[json.dumps(value)] = None
     return {name: " | ".join(several) for name, several in values.items()}

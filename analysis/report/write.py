@@ -20,7 +20,7 @@ from analysis.report.answer import answer
 from analysis.report.context import HEADLINE, page_context
 from analysis.report.draw import entries
 from analysis.report.figures import Material
-from analysis.report.page import csv_text, render, written_link
+from analysis.report.page import csv_text, render, write_and_link
 from analysis.report.read_sweep import Sweep, analyse_sweep, material_from, read_sweep
 from analysis.report.second_process import Share, in_turn, second_process
 from analysis.report.summary import Analysis, forecast_line, summary_document, table_rows
@@ -111,7 +111,7 @@ def write_report(
     context |= {"figures": shown, "command": f"scaling-harness report {named}"}
     runs_csv = out_dir / "figures" / "runs.csv"
     of_runs = csv_text(sweep.runs.frame.drop(columns="curve_path", errors="ignore"))
-    context["runs_csv"] = written_link(of_runs, runs_csv, out_dir)
+    context["runs_csv"] = write_and_link(of_runs, runs_csv, out_dir)
     write_text(html, render("report.html.j2", document, answer=document.get("answer"), **context))
     files = [str(file.relative_to(out_dir)) for file in (html, runs_csv, *written)]
     document |= {"printed": _printed(analysis, aims), made_from.KEY: {"digest": digest, "files": files}}
@@ -200,7 +200,7 @@ def _drawn(
             return {"reason": figure}, []
         data, csv = csv_text(entry.data(material)), directory / f"{entry.name}.csv"
         files = [*save_figure(figure, directory, entry.name), csv]
-        link = written_link(data, csv, directory.parent)
+        link = write_and_link(data, csv, directory.parent)
         svg = Markup(inline_svg(figure, entry.name))
     return {"svg": svg, "csv": link, "found": entry.found(material)}, files
 

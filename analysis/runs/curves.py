@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.arrays import Array
 from analysis.runs.from_archive import archived_curve, in_archive
 from analysis.runs.selection import Runs
-from scaling_harness.record.atomic_files import rows_naming, rows_until_damage
+from scaling_harness.record.atomic_files import rows_until_damage, rows_with_field
 
 SMOOTHING_STEPS = 10
 CUT = "cut"
@@ -117,7 +117,7 @@ def _read_measured(path: Path) -> tuple[Points, Array, str | None]:
     The rows of single steps, most of the file, are parsed only if there are too few evaluations.
     """
     content = path.read_bytes() if not in_archive(path.parent) and path.exists() else b""
-    evaluations, gradients = (rows_naming(content, name) for name in ("valid_loss", "grad_sq"))
+    evaluations, gradients = (rows_with_field(content, name) for name in ("valid_loss", "grad_sq"))
     if evaluations is not None and gradients is not None:
         points = _measured(_numbers(evaluations, "tokens"), _numbers(evaluations, "valid_loss"))
         if len(points[0]) >= MIN_POINTS:

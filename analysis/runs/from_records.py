@@ -86,25 +86,31 @@ def _read_once(file: Path, _state: tuple[int, int]) -> RunRecord:
     return read_record(file)
 
 
+def finished_records(run_dirs: Iterable[Path]) -> tuple[list[tuple[Path, RunRecord]], list[dict[str, str]]]:
+    """Folder and record of each finished run; and the runs without a readable record, with the reason."""
+    found, dropped = [], []
+    for run_dir in run_dirs:
+        try:
+            record = record_in(run_dir)
+        except HarnessError as error:
+            dropped.append({"run": run_dir.name, "reason": str(error)})
+            continue
+        if record is None:
+            dropped.append({"run": run_dir.name, "reason": "not finished"})
+        else:
+            found.append((run_dir, record))
+    return found, dropped
+
+
 def read_rows(run_dirs: Iterable[Path]) -> tuple[pd.DataFrame, list[dict[str, str]]]:
     """One row a finished run; and the runs without a readable record, with the reason."""
-    rows, dropped = [], []
-    with _uncollected():
-        for run_dir in run_dirs:
-            try:
-                record = record_in(run_dir)
-            except HarnessError as error:
-                dropped.append({"run": run_dir.name, "reason": str(error)})
-                continue
-            if record is None:
-                dropped.append({"run": run_dir.name, "reason": "not finished"})
-            else:
-                rows.append(record_row(record, run_dir))
-        return pd.DataFrame(rows), dropped
+    with _gc_paused():
+        found, dropped = finished_records(run_dirs)
+        return pd.DataFrame([record_row(record, run_dir) for run_dir, record in found]), dropped
 
 
 @contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
+def _gc_paused() -> Iterator[None]:
     """Ten thousand records are millions of objects that all stay: looking for garbage in them takes a second."""
     enabled = gc.isenabled()
     gc.disable()

@@ -137,8 +137,11 @@ def rows_until_damage(content: bytes) -> tuple[list[dict[str, Any]], int | None]
     return rows, None
 
 
-def rows_naming(content: bytes, name: str) -> list[dict[str, Any]] | None:
-    """Rows that have a field, without parsing the others; None if a line is damaged, see `rows_until_damage`."""
+def rows_with_field(content: bytes, name: str) -> list[dict[str, Any]] | None:
+    """Rows that have a field; None if a line is cut, or one of theirs damaged: see `rows_until_damage`.
+
+    The others are not parsed: damage within their braces is not seen.
+    """
     if not content.startswith(b"{") or content.count(b"\n") != content.count(b"}\n{") + 1:
         return None
     field, lines, end = f'"{name}"'.encode(), [], 0

@@ -11,9 +11,8 @@ from analysis.fitting.fit import fit
 from analysis.laws.learning_curve import bounded
 from analysis.papers.figure import Figure, LackingRunsError, PaperTable
 from analysis.papers.hestness2017.evidence import Evidence, size_law
-from analysis.papers.hestness2017.regions import beyond_guessing, entropy_of, limit_of, regions_of
+from analysis.papers.hestness2017.regions import NoPowerLawError, beyond_guessing, entropy_of, limit_of, regions_of
 from analysis.papers.tidy import Panel, drawing, rows, slope_through, tidy
-from scaling_harness.errors import HarnessError
 
 TEXT, KNOWN = ("hestness/text",), ("hestness/grammar",)
 SAME = ("hestness/architectures",)
@@ -73,7 +72,7 @@ def _regions(evidence: Evidence) -> pd.DataFrame:
     ]
     try:
         found = regions_of(curve)
-    except HarnessError:
+    except NoPowerLawError:
         return tidy(parts, evidence.unit)
     parts.append(rows(domain, f"bounded power law, beta {found.beta:.2f}", "fit", span, bounded(found.params, span)))
     limit = found.params["E"] if entropy is None else entropy

@@ -19,6 +19,10 @@ RESAMPLES = 200
 _BETAS = (0.2, 0.5, 1.0)
 
 
+class NoPowerLawError(HarnessError):
+    """A bounded curve leaves too few data sizes to its power law."""
+
+
 @dataclass(frozen=True)
 class Regions:
     """A bounded curve fitted to losses, and where its regions end."""
@@ -112,7 +116,7 @@ def _inside(params: Mapping[str, float], D: Array) -> tuple[float, float, Rows]:
     first, last = boundaries(params)
     inside = (first <= D) & (last >= D)
     if inside.sum() < MIN_IN_POWER_LAW:
-        raise HarnessError(
+        raise NoPowerLawError(
             f"{inside.sum()} data sizes lie between D = {first:.3g} and {last:.3g}, where the loss falls fastest: the "
             f"power-law region needs {MIN_IN_POWER_LAW}"
         )

@@ -188,7 +188,7 @@ def parabola_approach(cells: pd.DataFrame, log_loss_KR: Array) -> Approach:
     """Approach 2 through the sizes around the lowest loss of each budget.
 
     With one or two seeds and few sizes it is two to three times as sure as Akima's interpolant, whose minima jump from
-    size to size (`reproduce-quick`: half-widths of .023 and .065).
+    size to size (the quick tier of 2026-11-28: half-widths of .023 and .065).
 
     Parameters
     ----------

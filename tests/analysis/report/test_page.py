@@ -3,7 +3,7 @@ import base64
 import pandas as pd
 
 from analysis.report import page
-from analysis.report.page import csv_link, render, written_link
+from analysis.report.page import csv_link, csv_text, render, write_and_link
 
 
 def test_numbers_are_looked_up_and_marked():
@@ -25,7 +25,7 @@ def rendered(source, document):
 
 
 def test_a_table_travels_in_a_link():
-    link = csv_link(pd.DataFrame({"n": [1, 2], "x": [0.123456789, None]}))
+    link = csv_link(csv_text(pd.DataFrame({"n": [1, 2], "x": [0.123456789, None]})))
     head, _, data = link.partition(",")
     assert head == "data:text/csv;base64"
     assert base64.b64decode(data).decode() == "n,x\n1,0.123457\n2,\n"
@@ -33,7 +33,7 @@ def test_a_table_travels_in_a_link():
 
 def test_a_large_table_lies_beside_its_page(tmp_path, monkeypatch):
     file = tmp_path / "figures" / "a.csv"
-    assert written_link("n\n1\n", file, tmp_path) == csv_link("n\n1\n")
+    assert write_and_link("n\n1\n", file, tmp_path) == csv_link("n\n1\n")
     monkeypatch.setattr(page, "MOST_CSV", 3)
-    assert written_link("n\n1\n", file, tmp_path) == "figures/a.csv"
+    assert write_and_link("n\n1\n", file, tmp_path) == "figures/a.csv"
     assert file.read_text() == "n\n1\n"

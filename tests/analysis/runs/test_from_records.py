@@ -1,7 +1,7 @@
 from analysis.runs.from_records import recipe as recipe_of
 from analysis.runs.load import load_runs
 from analysis.runs.selection import Selection
-from scaling_harness.record.record import EvalLoss
+from scaling_harness.record.record import EvalLoss, write_record
 
 
 def reasons(runs):
@@ -60,3 +60,10 @@ def test_the_best_setting_is_chosen_on_the_validation_text_and_read_on_the_test_
     runs = load_runs(make_sweep([slow, fast]), Selection(best_of="loss"))
     assert list(runs.frame.run_id) == ["slow"]
     assert list(runs.frame.L) == [3.6]
+
+
+def test_a_record_that_has_changed_is_read_again(make_sweep, record, tmp_path):
+    sweep = make_sweep([record("a", 1000, 51200, 3.0)])
+    assert list(load_runs(sweep).frame.L) == [3.0]
+    write_record(tmp_path / "store" / "a", record("a", 1000, 51200, 2.25))
+    assert list(load_runs(sweep).frame.L) == [2.25]
