@@ -21,6 +21,8 @@ BETA_P = 0.69
 """Of the paper's word models; its text says that all lie in [.5, 1)."""
 DISTINCT, LOSS, REDUCIBLE = "D, distinct {unit}s", "held-out loss, nats/{unit}", "L - E, nats/{unit}"
 RESAMPLES = 400
+SEEN_ABOVE = 0.01
+"""Share of the lowest loss below which a fitted limit has run to 0: on a log axis it would flatten the losses."""
 
 
 def only_domain(evidence: Evidence) -> str:
@@ -76,7 +78,7 @@ def _regions(evidence: Evidence) -> pd.DataFrame:
         return tidy(parts, evidence.unit)
     parts.append(rows(domain, f"bounded power law, beta {found.beta:.2f}", "fit", span, bounded(found.params, span)))
     limit = found.params["E"] if entropy is None else entropy
-    if limit > 0:
+    if limit > SEEN_ABOVE * np.min(curve["L"]):
         words = "fitted" if entropy is None else "known"
         parts.append(rows(domain, f"irreducible loss, {words}: {limit:.3f}", "paper", ends, [limit] * 2))
     low, high = float(np.min(curve["L"])), guess

@@ -10,7 +10,7 @@ import pytest
 from analysis.laws.learning_curve import boundaries, bounded
 from analysis.papers.draw import drawn
 from analysis.papers.figure import LackingRunsError
-from analysis.papers.hestness2017 import hestness2017, regions
+from analysis.papers.hestness2017 import figures, hestness2017, regions
 from analysis.papers.hestness2017.evidence import Evidence, size_law
 from analysis.papers.hestness2017.figures import of_domains, of_one_text
 from analysis.papers.hestness2017.regions import regions_of
@@ -95,6 +95,14 @@ def test_a_curve_without_three_regions_is_drawn_with_that_sentence(evidence, mon
     table = figure("regions").table(evidence)
     assert set(table["kind"]) == {"points", "paper"}
     assert "no three regions can be told apart" in figure("regions").found(table)
+
+
+def test_a_limit_that_ran_to_zero_is_not_drawn(evidence, monkeypatch):
+    found = regions_of(evidence.curve("speeches"))
+    nothing = replace(found, params={**found.params, "E": 1e-11})
+    monkeypatch.setattr(figures, "regions_of", lambda _: nothing)
+    series = figure("regions").table(evidence)["series"]
+    assert not series.str.startswith("irreducible loss").any()
 
 
 def test_too_few_sizes_of_a_region_are_a_sentence(evidence):
