@@ -27,6 +27,11 @@ def add_options(parser: ArgumentParser) -> None:
         help="its size (default: %(default)s); of a paper quick, standard, or the paper's own",
     )
     parser.add_argument("--figure", metavar="N,...", help="of a paper: which figures (default: all)")
+    parser.add_argument(
+        "--from-archives",
+        action="store_true",
+        help="of a paper: read a sweep that sweeps/archive has, and train the others alone",
+    )
     add_overrides(parser, "a paper, such as kaplan2020; ")
     add_composed_runs_dir(parser)
     add_tuned(parser)
@@ -37,8 +42,11 @@ def run(args: Namespace) -> int:
     """Run the main experiment, or a paper's: sweeps, fits, figures, report."""
     if args.overrides and "=" not in args.overrides[0] and args.overrides[0].isidentifier():
         return _paper(args, args.overrides.pop(0))
-    if args.figure or args.tier == "paper":
-        raise UserError("--figure and --tier paper are of a paper: `scaling-harness reproduce kaplan2020 --figure 10`")
+    if args.figure or args.from_archives or args.tier == "paper":
+        raise UserError(
+            "--figure, --from-archives and --tier paper are of a paper: "
+            "`scaling-harness reproduce kaplan2020 --figure 10`"
+        )
     code, sweep_dir = run_sweep(args, f"reproduce-{args.tier}")
     return code or _report(sweep_dir)
 
@@ -66,7 +74,8 @@ def _paper(args: Namespace, key: str) -> int:
     trained: dict[str, Path] = {}
     stands_for = {name: sweep for name, sweep in paper.tiers[args.tier].items() if name in needed}
     for sweep in dict.fromkeys(stands_for.values()):
-        code, trained[sweep] = run_sweep(args, sweep)
+        archived = _archived(sweep) if args.from_archives else None
+        code, trained[sweep] = (0, archived) if archived else run_sweep(args, sweep)
         if code:
             return code
     folders = {name: trained[sweep] for name, sweep in stands_for.items()}
@@ -78,10 +87,15 @@ def _paper(args: Namespace, key: str) -> int:
 
 def _trained_before(name: str, runs_dir: Path) -> Path | None:
     """Folder or archive of a sweep that this tier does not train; None if there is none."""
-    from scaling_harness.record.archive import PREFIX
+    with suppress(UserError):
+        return find_runs(name.replace("/", "-"), runs_dir)
+    return _archived(name)
 
-    sweep = name.replace("/", "-")
-    for place in (sweep, PREFIX + sweep):
-        with suppress(UserError):
-            return find_runs(place, runs_dir)
+
+def _archived(name: str) -> Path | None:
+    """The archive of a sweep that comes with the code; None if there is none."""
+    from scaling_harness.record.archive import PREFIX, locate
+
+    with suppress(UserError):
+        return locate(PREFIX + name.replace("/", "-"))
     return None

@@ -35,14 +35,23 @@ def test_the_page_says_what_is_not_trained(call, trained, capsys, tmp_path, monk
     assert figure["reason"] == "Not trained: the sweep kaplan/sizes: `scaling-harness sweep run kaplan/sizes`."
 
 
+def test_from_archives_trains_the_others_alone(call, trained, tmp_path, monkeypatch):
+    assert call("reproduce", "hestness2017", "--from-archives", "--figure", "sizes") == 0
+    assert trained == []
+    monkeypatch.setattr("scaling_harness.record.archive.COMMITTED", tmp_path)
+    assert call("reproduce", "hestness2017", "--from-archives", "--figure", "sizes") == 1
+    assert trained == ["hestness/text"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (("kaplan",), "no paper is called 'kaplan' here"),
         (("kaplan2020", "--tier", "mini"), "kaplan2020 has no tier mini: there are quick, standard"),
         (("kaplan2020", "--figure", "99"), "kaplan2020 has no figure 99 here"),
-        (("--figure", "10"), "--figure and --tier paper are of a paper"),
-        (("--tier", "paper"), "--figure and --tier paper are of a paper"),
+        (("--figure", "10"), "--figure, --from-archives and --tier paper are of a paper"),
+        (("--from-archives",), "--figure, --from-archives and --tier paper are of a paper"),
+        (("--tier", "paper"), "--figure, --from-archives and --tier paper are of a paper"),
     ],
 )
 def test_what_is_not_there_is_refused(call, trained, capsys, words, said):
