@@ -34,7 +34,8 @@ def listing_of(path: Path) -> SweepListing | None:
     """Listing of a sweep's folder or archive; None for another folder."""
     if is_archive(path) and not path.is_dir():
         return archive_listing(path)
-    return read_listing(path) if (path / SWEEP_FILE).exists() else None
+    state = _state_of(path / SWEEP_FILE)
+    return _listing_once(path, state) if state else None
 
 
 def find_run_dirs(path: Path) -> list[Path]:
@@ -73,15 +74,27 @@ def record_in(run_dir: Path) -> RunRecord | None:
     if in_archive(run_dir):
         run = archived_run(run_dir)
         return run.record if run else None
+    file = run_dir / RECORD_FILE
+    state = _state_of(file)
+    return _record_once(file, state) if state else None
+
+
+def _state_of(file: Path) -> tuple[int, int] | None:
+    """Time and length, by which a file that was written anew is read anew; None if there is none."""
     try:
-        state = (run_dir / RECORD_FILE).stat()
-    except FileNotFoundError:
+        state = file.stat()
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    return _read_once(run_dir / RECORD_FILE, (state.st_mtime_ns, state.st_size))
+    return state.st_mtime_ns, state.st_size
+
+
+@functools.lru_cache(maxsize=8)
+def _listing_once(sweep_dir: Path, _state: tuple[int, int]) -> SweepListing:
+    return read_listing(sweep_dir)
 
 
 @functools.lru_cache(maxsize=16384)
-def _read_once(file: Path, _state: tuple[int, int]) -> RunRecord:
+def _record_once(file: Path, _state: tuple[int, int]) -> RunRecord:
     """A report reads records twice, for its fits and for where its runs come from."""
     return read_record(file)
 

@@ -1,6 +1,6 @@
 """Runs ready to be fitted, which of them a caller selects, and what was left out and why."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -227,18 +227,20 @@ def _drop_worst(runs: Runs, number: int) -> Runs:
 
 def without(runs: Runs, reasons: Mapping[Any, str]) -> Runs:
     """Leave out rows, by their index, with the reason."""
-    labels = _labels(runs.frame)
+    if not reasons:
+        return runs
+    labels = _labels(runs.frame, reasons)
     dropped = tuple({"run": str(labels.get(i, i)), "reason": reason} for i, reason in reasons.items())
     return replace(runs, frame=runs.frame.drop(index=list(reasons)), dropped=(*runs.dropped, *dropped))
 
 
-def _labels(frame: pd.DataFrame) -> dict[Any, str]:
-    """Name of each run, with the number of its row where several have one name."""
+def _labels(frame: pd.DataFrame, rows: Iterable[Any]) -> dict[Any, str]:
+    """Name of the run of each row, with the number of the row where several have one name."""
     if "run" not in frame:
         return {}
     column: Any = frame["run"]
     names, shared = column.map(str), column.duplicated(keep=False)
-    return {i: f"{name} (row {i + 1})" if shared[i] else name for i, name in names.items()}
+    return {i: f"{names[i]} (row {i + 1})" if shared[i] else names[i] for i in rows}
 
 
 def first_reasons(dropped: Any) -> str:

@@ -1,11 +1,11 @@
 """What tells the rows of a table apart: copies, seeds, settings, and checkpoints of one run."""
 
 from collections.abc import Collection, Iterable, Sequence
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from analysis.tables.column_names import (
     PROGRESS,
@@ -122,7 +122,7 @@ def _luck(tried: list[int], seeds: list[int]) -> list[str]:
     k, n_seeds = int(np.median(tried)), int(np.median(seeds))
     if k < 2:
         return []
-    low = -float(ndtri((1 - 0.375) / (k + 0.25))) / np.sqrt(n_seeds)
+    low = -NormalDist().inv_cdf((1 - 0.375) / (k + 0.25)) / np.sqrt(n_seeds)
     each = "single runs" if n_seeds == 1 else f"means over {n_seeds} seeds"
     return [
         f"the best of {k} settings at each N and D, by {each}: where the settings are alike it reads up to {low:.1f} "
