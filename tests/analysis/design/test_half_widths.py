@@ -32,6 +32,13 @@ def test_the_pattern_has_the_noise_and_the_share_it_is_to_have(ladder):
     assert trunk_effect(frame).share == pytest.approx(0.4, abs=0.01)
 
 
+def test_budgets_of_one_seed_leave_the_noise_as_it_is(ladder):
+    alone = ladder.assign(C=6 * ladder.N * ladder.D, trunk=None)
+    once = alone[(alone.C.min() * 1.1 > alone.C) | (alone.seed == 0)]  # the lowest budget alone has both seeds
+    frame = once.assign(L=2 * np.exp(0.003 * seed_pattern(once, 0.0)))
+    assert seed_noise(design_cells(frame)).sd == pytest.approx(0.003)
+
+
 def test_a_predicted_interval_of_approach_3_is_that_of_the_fits_curvature(ladder, isoflop):
     law = earlier_runs(Runs(isoflop)).laws[0]
     predicted = predict_half_widths(ladder, law, 0.004, resamples=400)
