@@ -115,10 +115,11 @@ def _found_regions(table: pd.DataFrame) -> str:
     said = "; ".join([*words, *(not_seen[end] for end in missing)])
     if "fit" not in set(table["kind"]):
         said = "no three regions can be told apart: a bounded curve leaves too few data sizes to its power law"
+    if n_left:
+        said += f"; left out, as the best run was still falling at its last step: {n_left} of the data sizes"
     return (
         f"The curve falls from {points['y'].max():.2f} nats, {points['y'].max() / guess:.0%} of a random guess, to "
-        f"{points['y'].min():.2f}; {said}"
-        + (f"; {n_left} data sizes are left out, whose best run was still falling at its last step." if n_left else ".")
+        f"{points['y'].min():.2f}; {said}."
     )
 
 

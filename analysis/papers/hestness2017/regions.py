@@ -116,9 +116,10 @@ def _inside(params: Mapping[str, float], D: Array) -> tuple[float, float, Rows]:
     first, last = boundaries(params)
     inside = (first <= D) & (last >= D)
     if inside.sum() < MIN_IN_POWER_LAW:
+        where = f"between D = {first:.3g} and {last:.3g}" if np.isfinite(last) else f"above D = {first:.3g}"
         raise NoPowerLawError(
-            f"{inside.sum()} data sizes lie between D = {first:.3g} and {last:.3g}, where the loss falls fastest: the "
-            f"power-law region needs {MIN_IN_POWER_LAW}"
+            f"{inside.sum()} of the data sizes lie {where}, where the loss falls fastest: the power-law region needs "
+            f"{MIN_IN_POWER_LAW}"
         )
     return first, last, inside
 

@@ -122,7 +122,7 @@ def test_runs_still_falling_at_their_last_step_are_left_out(tmp_path):
     assert len(evidence.curve("speeches")) == 8
     assert len(evidence.limited_by_data("speeches")) == 7
     table = figure("regions").table(evidence)
-    assert "1 data sizes are left out, whose best run was still falling" in figure("regions").found(table)
+    assert "left out, as the best run was still falling at its last step: 1 of" in figure("regions").found(table)
     every = sweep(tmp_path / "all", [record("a", "sotu", {}, 1000, 99, best_step=N_STEPS)])
     with pytest.raises(LackingRunsError, match="still falling when its steps ended: train longer"):
         every.limited_by_data("speeches")
