@@ -75,7 +75,8 @@ def cost_sentence(totals: Mapping[str, Any]) -> str:
     )
     if gpu := totals.get("gpu"):
         return f"{said}{gpu['hours_left']:,.3g} GPU hours at {gpu['utilisation']:.0%} of the peak of {gpu['card']}"
-    return f"{said}{totals['estimated_s_left'] / 60:.1f} minutes with {totals['workers']} workers"
+    minutes = f"{totals['estimated_s_left'] / 60:.1f} minutes with {totals['workers']} workers"
+    return f"{said}{minutes} on a fast CPU; `scaling-harness sweep probe` times this one"
 
 
 def _size(n_bytes: float) -> str:
