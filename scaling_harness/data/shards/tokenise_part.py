@@ -1,9 +1,10 @@
 """Tokenise one part of a source: its shards, and then a file that says it is done."""
 
+import functools
 import hashlib
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -56,7 +57,8 @@ def tokenise_part(task: PartTask, context: Context) -> None:
     UserError
         Something is broken, and is to be refused.
     """
-    encode = encoder(task.tokenizer, task.vocab_size, in_pieces=True)
+    written = task.tokenizer.stat().st_mtime_ns if task.tokenizer else None
+    encode = _encoder(task.tokenizer, task.vocab_size, written)
     writers = _Writers(task.folder, suffix_for(task.vocab_size))
     broken = list[Broken]()
     data = task.data
@@ -74,6 +76,14 @@ def tokenise_part(task: PartTask, context: Context) -> None:
     write_json(
         task.done, {"streams": streams, "broken": named, "n_broken": len(broken), "n_near_duplicates": n_left_out}
     )
+
+
+@functools.lru_cache(maxsize=1)
+def _encoder(
+    tokenizer: Path | None, vocab_size: int, _written: int | None
+) -> Callable[[Sequence[bytes]], list[np.ndarray]]:
+    """The encoder of all parts of a process: one of its own for each would take a second and 5 MB that never return."""
+    return encoder(tokenizer, vocab_size, in_pieces=True)
 
 
 def kept_documents(task: PartTask, broken: list[Broken]) -> Iterator[bytes]:
