@@ -61,7 +61,7 @@ def test_the_table_of_the_readme(tier):
     assert forecast == f"{100 * covered.mixture_error:.1f} % off, {share.held} of {share.windows} inside"
 
 
-@pytest.mark.parametrize("ladder", ["quick", "standard", "early-start"])
+@pytest.mark.parametrize("ladder", ["quick", "standard", "late-start", "early-start"])
 def test_the_tables_of_exponents_of_the_log(ladder):
     approaches = approaches_of(ladder if "-" in ladder else f"reproduce-{ladder}")
     for name, cell in zip((*"123", "skaling", "tied"), cells(LOG, f"{ladder}, a"), strict=True):
@@ -75,7 +75,9 @@ def test_other_counts_in_the_table_of_the_log(count, words):
         assert is_printed_as(named(approaches, name).a, cell), (name, cell)
 
 
-@pytest.mark.parametrize("ladder", ["quick", "standard", "early-start", "two-layers-quick", "two-layers-standard"])
+@pytest.mark.parametrize(
+    "ladder", ["quick", "standard", "late-start", "early-start", "two-layers-quick", "two-layers-standard"]
+)
 def test_the_residuals_over_seed_noise_of_the_log(ladder):
     """One table holds the laws, under even noise and under noise that falls with D and with C."""
     approaches = approaches_of(ladder if "-" in ladder else f"reproduce-{ladder}")
