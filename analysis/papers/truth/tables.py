@@ -111,7 +111,7 @@ def _reducible(kind: str) -> Figure:
         enough = "a decade or more" if most >= DECADE * least else "less than a decade: the sweep says little of E"
         return f"L - E from {most:.3g} to {least:.3g} nats, a factor of {most / least:.3g}: {enough}"
 
-    panel = Panel(WORDS[kind], "C, FLOP", "L - E, nats per token", y_as=style.short)
+    panel = Panel(WORDS[kind], "C, FLOP", "L - E, nats per token", x_as=style.power, y_as=style.plain)
     draw: Callable[[Axes, pd.DataFrame], Axes] = drawing({kind: panel})
     return Figure(
         name=str(list(SOURCES).index(kind) + 1),
