@@ -147,20 +147,20 @@ def seed_pattern(grid: pd.DataFrame, share: float) -> Array:
     """Deviations of every run from its cell's mean, of unit variance, a share of it common to a size and seed.
 
     They are fixed, so that means are exact and, where there are trunks, both mean squares of `trunk_effect` are what
-    they should be. Budgets of a single seed tell nothing of it.
+    they should be. A budget with a single seed shows no spread.
     """
     grid = grid.reset_index(drop=True)
     found, branched = np.zeros(len(grid)), bool(grid["trunk"].notna().any())
     for _, size in grid.groupby("N"):
         cells = [cell.index for _, cell in size.groupby("D") if len(cell) > 1]
-        sizes = _branch_sizes(len(cells), share) if branched else np.ones(len(cells))
-        for rows, apart in zip(cells, sizes, strict=True):
-            found[rows] = _unit(np.arange(float(len(rows))), len(rows) - 1) * apart
+        spreads = _spread_of_branches(len(cells), share) if branched else np.ones(len(cells))
+        for rows, spread in zip(cells, spreads, strict=True):
+            found[rows] = _unit(np.arange(float(len(rows))), len(rows) - 1) * spread
     return found
 
 
-def _branch_sizes(n: int, share: float) -> Array:
-    """By how much the seeds differ at each of n budgets of a size: what is common, and what is of each by turns."""
+def _spread_of_branches(n: int, share: float) -> Array:
+    """Spread of the seeds at each of n budgets of a size: a common part, and one of alternating sign."""
     own = _unit(np.where(np.arange(n) % 2, 1.0, -1.0), n) * np.sqrt((1 - share) * (n - 1) / max(n, 1))
     return np.sqrt(share + (1 - share) / max(n, 1)) + own
 

@@ -67,7 +67,7 @@ class PowerSum:
         self.designs = [design for design, _ in built]
         self._bases = [base for _, base in built]
         self._columns = [_columns(U) for U in self.designs]
-        self._squares = [_squares(U) for U in self.designs]
+        self._squares = [(U[:, :, None] * U[:, None, :]).reshape(len(U), -1) for U in self.designs]
 
     def subset(self, rows: Rows) -> Self:
         """The same function, same centre, on some of the rows."""
@@ -77,7 +77,7 @@ class PowerSum:
         part.designs = [U_nP[rows] for U_nP in self.designs]
         part._bases = [base_n[rows] for base_n in self._bases]
         part._columns = [_columns(U_nP) for U_nP in part.designs]
-        part._squares = [(squares_nM[rows], places_MQ) for squares_nM, places_MQ in self._squares]
+        part._squares = [squares_nQ[rows] for squares_nQ in self._squares]
         return part
 
     def _design(self, name: str, exponents: Mapping[str, str | float]) -> tuple[Array, Array]:
@@ -189,8 +189,8 @@ class PowerSum:
     def _weighted_squares(self, shares: tuple[Array, ...] | list[Array], v_Kn: Array) -> Array:
         """Sum over rows and terms of v share_t U_t U_t'."""
         total = np.zeros((len(v_Kn), self.n_params**2))
-        for share_Kn, (squares_nM, places_MQ) in zip(shares, self._squares, strict=True):
-            total += ((v_Kn * share_Kn) @ squares_nM) @ places_MQ
+        for share_Kn, squares_nQ in zip(shares, self._squares, strict=True):
+            total += (v_Kn * share_Kn) @ squares_nQ
         return total.reshape(-1, self.n_params, self.n_params)
 
 
@@ -198,17 +198,6 @@ def _columns(U_nP: Array) -> list[tuple[int, Array | None]]:
     """Parameters that a term depends on, each with its column of the design; None if that is 1 in every row."""
     taken = np.flatnonzero(U_nP.any(axis=0)).tolist()
     return [(p, None if (U_nP[:, p] == 1.0).all() else U_nP[:, p].copy()) for p in taken]
-
-
-def _squares(U_nP: Array) -> tuple[Array, Array]:
-    """The products of two columns that are not zero, each once, and which entries of U U' each of them is."""
-    taken, n_params = np.flatnonzero(U_nP.any(axis=0)).tolist(), U_nP.shape[1]
-    pairs = [(p, q) for p in taken for q in taken if p <= q]
-    places_MPP = np.zeros((len(pairs), n_params, n_params))
-    for place_PP, (p, q) in zip(places_MPP, pairs, strict=True):
-        place_PP[p, q] = place_PP[q, p] = 1.0
-    products = [U_nP[:, p] * U_nP[:, q] for p, q in pairs]
-    return np.stack(products, axis=1), places_MPP.reshape(len(pairs), -1)
 
 
 def _limited(u_Kn: Array) -> Array:

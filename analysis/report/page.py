@@ -57,10 +57,7 @@ def write_and_link(text: str, file: Path, folder: Path) -> str:
 
 def csv_text(frame: pd.DataFrame) -> str:
     """A table with six significant digits."""
-    # `to_csv(float_format=...)` writes the same at half the speed.
-    floats = frame.select_dtypes("float").items()
-    written = {str(name): ["" if x != x else f"{x:.6g}" for x in column.tolist()] for name, column in floats}
-    return frame.assign(**written).to_csv(index=False)
+    return frame.to_csv(index=False, float_format="%.6g")
 
 
 def _shower(document: Mapping[str, Any], write: Callable[[Any, str | int], str]) -> Callable[[str, str | int], Markup]:

@@ -66,6 +66,8 @@ def _paper(args: Namespace, key: str) -> int:
     from analysis.papers.registry import paper_named
 
     paper = paper_named(key)
+    if args.from_archives:
+        _refuse_changes(args)
     if args.tier not in paper.tiers:
         raise UserError(f"{key} has no tier {args.tier}: there are {', '.join(paper.tiers)}")
     figures = paper.figures_named(args.figure.split(",") if args.figure else ())
@@ -83,6 +85,15 @@ def _paper(args: Namespace, key: str) -> int:
     before = {name: path for name in sorted(others) if (path := _trained_before(name, runs_dir))}
     print(f"page: {write_page(paper, figures, folders | before, runs_dir / 'papers' / key)}")
     return 0
+
+
+def _refuse_changes(args: Namespace) -> None:
+    """Archived runs are as they were trained: settings of a command cannot change them."""
+    changes = [each for each in args.overrides if not each.startswith("runtime.")] + ["--tuned"] * bool(args.tuned)
+    if changes:
+        raise UserError(
+            f"--from-archives reads sweeps as they were trained, without {', '.join(changes)}: leave out one of them"
+        )
 
 
 def _trained_before(name: str, runs_dir: Path) -> Path | None:

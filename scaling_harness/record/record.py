@@ -161,7 +161,7 @@ def read_record(path: Path) -> RunRecord:
     HarnessError
         The file is missing, damaged, or of another schema version.
     """
-    file = path / RECORD_FILE if path.name != RECORD_FILE and path.is_dir() else path
+    file = path / RECORD_FILE if path.is_dir() else path
     try:
         document = parse_json(file.read_bytes())
     except FileNotFoundError as error:

@@ -82,7 +82,7 @@ def tokenise_part(task: PartTask, context: Context) -> None:
 def _encoder(
     tokenizer: Path | None, vocab_size: int, _written: int | None
 ) -> Callable[[Sequence[bytes]], list[np.ndarray]]:
-    """The encoder of all parts of a process: one of its own for each would take a second and 5 MB that never return."""
+    """The encoder of all parts of a process: one of its own for each takes 5 MB that never return."""
     return encoder(tokenizer, vocab_size, in_pieces=True)
 
 

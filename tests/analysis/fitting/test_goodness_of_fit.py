@@ -58,7 +58,7 @@ def test_an_offset_the_data_do_not_bound_is_unidentified():
     assert not profile_offset(chinchilla, design_cells(frame)).identified
 
 
-TIER_SEEDS = np.repeat([3, 2, 2, 1, 1], 5)  # of the five budgets of `reproduce-quick`, five sizes each
+TIER_SEEDS = np.repeat([3, 2, 2, 1, 1], 5)  # of the five budgets of `two-layers-quick`, five sizes each
 
 
 def tier(rng, slope=0.0):

@@ -50,6 +50,7 @@ def test_from_archives_trains_the_others_alone(call, trained, tmp_path, monkeypa
         (("kaplan2020", "--tier", "mini"), "kaplan2020 has no tier mini: there are quick, standard"),
         (("kaplan2020", "--figure", "99"), "kaplan2020 has no figure 99 here"),
         (("--figure", "10"), "--figure, --from-archives and --tier paper are of a paper"),
+        (("kaplan2020", "optim.lr=1e-3", "--from-archives"), "as they were trained, without optim.lr=1e-3: leave"),
         (("--from-archives",), "--figure, --from-archives and --tier paper are of a paper"),
         (("--tier", "paper"), "--figure, --from-archives and --tier paper are of a paper"),
     ],

@@ -11,7 +11,7 @@ from pyarrow import parquet
 
 from scaling_harness.config.schema import Bpe, ShardsData, TokenizerFile
 from scaling_harness.data.prepare import prepare
-from scaling_harness.data.shards import parts, prepare_shards, read_part, worker_processes
+from scaling_harness.data.shards import parts, prepare_shards, read_part, tokenise_part, worker_processes
 from scaling_harness.data.token_cache import open_tokens
 from scaling_harness.data.token_files import TokenFiles
 from scaling_harness.errors import UserError
@@ -102,6 +102,15 @@ def test_a_kill_loses_no_part_that_was_done(folder, tmp_path, monkeypatch):
     assert prepare(data_of(folder, tokenizer=Bpe(300)), [], tmp_path / "cache").data_id == whole.data_id
     assert not set(before) & set(seen[7:])
     assert not list((tmp_path / "cache").glob(".preparing*"))
+
+
+def test_the_parts_of_a_process_share_a_tokenizer(folder, tmp_path, monkeypatch):
+    """Each that was loaded kept some memory for good, so that memory grew with the corpus."""
+    loaded, load = [], tokenise_part.encoder
+    monkeypatch.setattr(tokenise_part, "encoder", lambda *args, **how: loaded.append(args) or load(*args, **how))
+    info = prepare(data_of(folder, tokenizer=Bpe(300)), [], tmp_path / "cache")
+    assert len(list(info.train_path.parent.glob("*.u16"))) > 20
+    assert len(loaded) == 1
 
 
 def test_processes_give_what_one_gives(folder, tmp_path, monkeypatch):
