@@ -178,7 +178,7 @@ def _found_envelope(_: pd.DataFrame) -> str:
     assert np.abs(back).max() < 1e-9
     return (
         f"At losses of .3, .5 and .8 of a guess's the joint form lies {said} above the envelope: far below a guess the "
-        "two are one law, near it the power laws alone promise losses that no model is as bad as."
+        "two are one law, near it the power laws alone predict losses above that of a guess."
     )
 
 

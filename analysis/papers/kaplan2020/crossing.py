@@ -14,6 +14,7 @@ from analysis.papers.kaplan2020.evidence import Evidence
 from analysis.papers.kaplan2020.one_variable import LOSS
 from analysis.papers.tidy import Panel, drawing, rows, tidy
 
+NEVER = "L(C) falls no faster than L(D(C)), so that they never cross"
 FARTHEST = 1e6
 """Times the largest compute of the runs: a crossing beyond is named, and not drawn."""
 Line = tuple[float, float]
@@ -38,7 +39,7 @@ def at_large_n(params: Params) -> Params:
 
 
 def of_runs(evidence: Evidence) -> tuple[Crossing, Crossing, Line]:
-    """Ours, its draws, and D = factor C^exponent along our envelope; draws of the two laws are independent."""
+    """Ours, NaN if there is none, its draws, and D along our envelope; draws of the two laws are independent."""
     by_compute, by_tokens = evidence.compute_law, evidence.data_law
     envelope = evidence.envelope
     log_c, log_d = np.log(envelope["C"]), np.log(envelope["C"] / (6 * envelope["N"]))
@@ -47,15 +48,14 @@ def of_runs(evidence: Evidence) -> tuple[Crossing, Crossing, Line]:
     n_draws = min(len(next(iter(fit.draws.values()), ())) for fit in (by_compute, by_tokens))
     drawn = [{name: values[:n_draws] for name, values in fit.draws.items()} for fit in (by_compute, by_tokens)]
     found = crossing(by_compute.values, at_large_n(by_tokens.values), line)
-    draws = crossing(drawn[0], at_large_n(drawn[1]), line)
-    if not np.isfinite(found.train_flops):
-        raise LackingRunsError("L(C) falls no faster than L(D(C)), so that they never cross")
-    return found, draws, line
+    return found, crossing(drawn[0], at_large_n(drawn[1]), line), line
 
 
 def compute_at_crossing(evidence: Evidence) -> Estimate:
     """Compute of our crossing in FLOP; NaN draws, of laws that never cross, are left out of the interval."""
     found, draws, _ = of_runs(evidence)
+    if not np.isfinite(found.train_flops):
+        raise LackingRunsError(NEVER)
     return Estimate.from_draws(float(found.train_flops), draws.train_flops)
 
 
@@ -92,15 +92,18 @@ def _figure_15(evidence: Evidence) -> pd.DataFrame:
     found, _, line = of_runs(evidence)
     by_compute, by_tokens = evidence.compute_law.values, at_large_n(evidence.data_law.values)
     envelope = evidence.envelope
-    at = compute_at_crossing(evidence)
     smallest, largest = float(np.min(envelope["C"])), float(np.max(envelope["C"]))
-    beyond = bool(found.train_flops > FARTHEST * largest)
-    ends = smallest, FARTHEST * largest if beyond else max(float(found.train_flops) * 10, largest)
+    seen = bool(found.train_flops <= FARTHEST * largest)
+    ends = smallest, max(float(found.train_flops) * 10, largest) if seen else FARTHEST * largest
+    crossings = []
+    if np.isfinite(found.train_flops):
+        words = f"crossing, {_words(compute_at_crossing(evidence))} FLOP{'' if seen else ', off the figure'}"
+        crossings = [_mark("ours", words, found, 1.0)]
     printed, other = of_paper(), of_paper(EQUATION_6_7)
     parts = [
         *_lines("ours", "fit", ends, (by_compute, by_tokens), line, 1.0),
         rows("ours", "envelope of the runs", "points", envelope["C"], envelope["L"]),
-        _mark("ours", f"crossing, {_words(at)} FLOP{', off the figure' * beyond}", found, 1.0),
+        *crossings,
         *_lines(
             "paper", "paper", (1e-6 * PF_DAY, 1e8 * PF_DAY), (BY_COMPUTE, BY_TOKENS), in_flop(*TABLE_6["D"]), PF_DAY
         ),
@@ -117,11 +120,14 @@ def _words(at: Estimate) -> str:
 
 def _found(table: pd.DataFrame) -> str:
     ours, paper = (table.loc[table["series"].str.startswith(words)] for words in ("crossing", "by Table 6"))
+    theirs = f"paper: {paper['series'].iloc[0].split(', ')[1]}, {paper['y'].max():.2g} nats."
+    if ours.empty:
+        return f"Ours: {NEVER}; {theirs}"
     runs = table.loc[table["series"] == "envelope of the runs", "x"].max()
     beyond = style.short(float(ours["x"].max() / runs))
     return (
         f"Ours: {ours['series'].iloc[0]}, at {ours['y'].max():.2g} nats, {beyond} times the largest compute of the "
-        f"runs; paper: {paper['series'].iloc[0].split(', ')[1]}, {paper['y'].max():.2g} nats."
+        f"runs; {theirs}"
     )
 
 

@@ -17,7 +17,7 @@ from scaling_harness.errors import UserError
 from tests.analysis.kaplan_truth import LAW, POWER
 
 ALPHA_C = 1 / (1 / LAW["beta"] + POWER + 1 / LAW["alpha"])
-NOT_FED = {"1", "15"}  # by six sizes of three lengths: L(D) wants four, and L(C) does not fall below L(D(C))
+NOT_FED = {"1"}  # by six sizes of three lengths: L(D) wants four
 OF_SETTINGS = {"5", "6", "8", "22", "24", "9", "16", "7", "17", "20", "21"}  # other modules here
 
 
@@ -93,6 +93,12 @@ def test_runs_that_cannot_feed_a_figure_are_told_what_to_train(of_one_batch, tmp
         write_figures("kaplan2020", kaplan2020.figures_named(["18"]), of_one_batch, tmp_path, ("svg",))
     with pytest.raises(UserError, match="gif is no format"):
         write_figures("kaplan2020", kaplan2020.figures, of_one_batch, tmp_path, ("gif",))
+
+
+def test_laws_that_never_cross_are_drawn_with_that_sentence(complete):
+    table = figure("15").table(complete)
+    assert not table["series"].str.startswith("crossing").any()
+    assert "Ours: L(C) falls no faster than L(D(C)), so that they never cross; paper:" in figure("15").found(table)
 
 
 def test_figure_13_without_b_crit_says_so(of_one_batch):
