@@ -1,6 +1,6 @@
 """One page about a paper: its laws beside ours, then every figure with what is to be seen, what is, and its table."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from scaling_harness.record.atomic_files import write_json, write_text
 PAGE = "page.html"
 
 
-def write_page(paper: Paper, figures: tuple[Figure, ...], sweeps: Mapping[str, Path], directory: Path) -> Path:
+def write_page(paper: Paper, figures: tuple[Figure, ...], find: Callable[[str], Path | None], directory: Path) -> Path:
     """Fit, draw and write the page, and what it says as JSON beside it.
 
     Parameters
@@ -28,8 +28,8 @@ def write_page(paper: Paper, figures: tuple[Figure, ...], sweeps: Mapping[str, P
         From `registry.paper_named`.
     figures : tuple of Figure
         Which of its figures.
-    sweeps : mapping of str to Path
-        Name of a sweep -> its folder or archive; figures of other sweeps say which they lack.
+    find : callable
+        From the name of a sweep to its folder or archive, or None: what needs it then says so.
     directory : Path
         Where to write.
 
@@ -38,17 +38,19 @@ def write_page(paper: Paper, figures: tuple[Figure, ...], sweeps: Mapping[str, P
     Path
         Of the page.
     """
+    read: dict[str, str] = {}
 
     @cache
     def evidence_of(names: tuple[str, ...]) -> Any:
-        if missing := [name for name in names if name not in sweeps]:
+        found = {name: path for name in names if (path := find(name))}
+        if missing := [name for name in names if name not in found]:
             raise LackingRunsError(f"not trained: {to_train(missing)}")
-        return paper.read([sweeps[name] for name in names])
+        read.update({name: str(path) for name, path in found.items()})
+        return paper.read(list(found.values()))
 
     laws = paper.laws(evidence_of)
     shown = [_shown(paper.key, figure, evidence_of) for figure in figures]
     beside = [_beside(each, evidence_of) for each in paper.tables]
-    read = {name: str(path) for name, path in sweeps.items()}
     document = {"paper": paper.key, "laws": to_json(laws), "sweeps": read}
     document["figures"] = [{name: each.get(name) for name in ("name", "found", "reason")} for each in shown]
     document["tables"] = [{name: each.get(name) for name in ("title", "reason")} for each in beside]

@@ -81,9 +81,10 @@ def _paper(args: Namespace, key: str) -> int:
         if code:
             return code
     folders = {name: trained[sweep] for name, sweep in stands_for.items()}
-    others = {name for figure in paper.figures for name in figure.needs} - set(folders)
-    before = {name: path for name in sorted(others) if (path := _trained_before(name, runs_dir))}
-    print(f"page: {write_page(paper, figures, folders | before, runs_dir / 'papers' / key)}")
+    page = write_page(
+        paper, figures, lambda name: folders.get(name) or _trained_before(name, runs_dir), runs_dir / "papers" / key
+    )
+    print(f"page: {page}")
     return 0
 
 

@@ -67,5 +67,5 @@ def test_without_the_table_the_page_says_so(tmp_path, monkeypatch):
     monkeypatch.delenv(ENVIRONMENT, raising=False)
     paper.points.cache_clear()
     paper.refit.cache_clear()
-    page = write_page(besiroglu2024, besiroglu2024.figures_named(["1"]), {}, tmp_path).read_text()
+    page = write_page(besiroglu2024, besiroglu2024.figures_named(["1"]), {}.get, tmp_path).read_text()
     assert "not fitted: the public table besiroglu2024 is not here" in page

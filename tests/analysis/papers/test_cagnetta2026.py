@@ -85,7 +85,7 @@ def test_intervals_that_meet_and_that_do_not():
 
 
 def test_the_page_has_predictions_before_any_sweep(tmp_path):
-    html = write_page(cagnetta2026, cagnetta2026.figures_named(["grammar"]), {}, tmp_path).read_text()
+    html = write_page(cagnetta2026, cagnetta2026.figures_named(["grammar"]), {}.get, tmp_path).read_text()
     assert "sweep run hestness/grammar" in html
     assert "WikiText" in html
     assert json.loads((tmp_path / "page.json").read_text())["tables"][0]["reason"] is None

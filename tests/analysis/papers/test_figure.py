@@ -1,9 +1,11 @@
 """Figures and tables of runs, of public tables and of closed forms."""
 
+import json
+
 import pandas as pd
 import pytest
 
-from analysis.papers.figure import Figure, LackingRunsError, Paper, PaperTable, public_table
+from analysis.papers.figure import Figure, LackingRunsError, LawRow, Paper, PaperTable, public_table
 from analysis.papers.page import write_page
 from analysis.papers.registry import PAPERS
 from analysis.papers.tidy import Panel, drawing, rows, tidy
@@ -36,11 +38,21 @@ def test_a_page_of_closed_forms_and_tables_needs_no_runs(tmp_path):
     lacking = PaperTable("4", "Rates", "They differ.", ("kaplan/sizes",), refuse)
     figures = (a_figure(lambda _: LINE), a_figure(refuse, name="2"))
     paper = Paper("toy", "A toy", figures, list, lambda _: [], {"quick": {}}, (table, lacking))
-    page = write_page(paper, figures, {}, tmp_path).read_text()
+    page = write_page(paper, figures, {}.get, tmp_path).read_text()
     assert "2 points." in page
     assert "1.1e9" in page
     assert "Figure 2 cannot be made: no such runs." in page
     assert "Not trained: the sweep kaplan/sizes: `scaling-harness sweep run kaplan/sizes`." in page
+
+
+def test_a_law_may_need_a_sweep_that_no_figure_needs(tmp_path):
+    def laws(evidence_of):
+        return [LawRow("N ~ C", ".88", str(evidence_of(("kaplan/sizes",))), "no")]
+
+    paper = Paper("toy", "A toy", (), lambda paths: [path.name for path in paths], laws, {"quick": {}})
+    where = {"kaplan/sizes": tmp_path / "sizes", "kaplan/shape": tmp_path / "shape"}
+    assert "[&#39;sizes&#39;]" in write_page(paper, (), where.get, tmp_path).read_text()
+    assert json.loads((tmp_path / "page.json").read_text())["sweeps"] == {"kaplan/sizes": str(tmp_path / "sizes")}
 
 
 def test_runs_that_do_not_feed_a_table_are_told_what_to_train():

@@ -157,7 +157,7 @@ def test_a_figure_is_drawn_and_says_what_it_found(evidence, name):
 
 
 def test_the_page_says_what_is_not_trained(tmp_path):
-    write_page(hestness2017, hestness2017.figures, {}, tmp_path)
+    write_page(hestness2017, hestness2017.figures, {}.get, tmp_path)
     document = json.loads((tmp_path / "page.json").read_text())
     assert "sweep run hestness/text" in document["figures"][0]["reason"]
     with pytest.raises(UserError, match="need the records of sweeps"):

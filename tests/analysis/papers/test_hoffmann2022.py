@@ -193,7 +193,7 @@ def test_each_text_has_its_exponent_and_its_difference_to_the_first(simulated_sw
 
 
 def test_the_page_says_of_each_sweep_that_is_not_trained_how_to_train_it(tmp_path):
-    page = write_page(hoffmann2022, hoffmann2022.figures_named(["A1", "A6"]), {}, tmp_path).read_text()
+    page = write_page(hoffmann2022, hoffmann2022.figures_named(["A1", "A6"]), {}.get, tmp_path).read_text()
     assert "Not trained: the sweep hoffmann/cosine-length: `scaling-harness sweep run hoffmann/cosine-length`." in page
     assert "Table A4" in page
     assert "1.102" in page

@@ -125,7 +125,7 @@ def test_the_page_has_every_law_and_the_reason_of_each_that_is_missing(complete,
     figures = kaplan2020.figures_named(["10", "3"])
     paper = replace(kaplan2020, read=lambda paths: complete)
     trained = dict.fromkeys(("kaplan/critical-batch", "merrill/branches"), tmp_path / "store")
-    page = write_page(paper, figures, trained, tmp_path)
+    page = write_page(paper, figures, trained.get, tmp_path)
     html = page.read_text()
     assert "B_crit(L), alpha_B (1.4)" in html
     assert "not measured: not trained: the sweep kaplan/sizes: `scaling-harness sweep run kaplan/sizes`" in html
@@ -138,7 +138,7 @@ def test_the_page_has_every_law_and_the_reason_of_each_that_is_missing(complete,
 def test_a_sweep_of_which_no_run_has_finished_is_said_on_the_page(tmp_path):
     (tmp_path / "sweep").mkdir()
     page = write_page(
-        kaplan2020, kaplan2020.figures_named(["18"]), {"kaplan/critical-batch": tmp_path / "sweep"}, tmp_path
+        kaplan2020, kaplan2020.figures_named(["18"]), {"kaplan/critical-batch": tmp_path / "sweep"}.get, tmp_path
     )
     assert "run a sweep first" in page.read_text()
 

@@ -87,7 +87,9 @@ def test_the_authors_runs_leave_the_law_where_they_rise(published_dir):
 
 def test_the_page_without_runs_says_what_to_train(tmp_path, monkeypatch):
     monkeypatch.delenv(ENVIRONMENT, raising=False)  # without the table of fits, which takes seconds
-    html = write_page(muennighoff2023, muennighoff2023.figures_named(["epochs", "hernandez"]), {}, tmp_path).read_text()
+    html = write_page(
+        muennighoff2023, muennighoff2023.figures_named(["epochs", "hernandez"]), {}.get, tmp_path
+    ).read_text()
     assert "scaling-harness sweep run muennighoff/epochs" in html
     assert "15.387756" in html
     with pytest.raises(UserError, match="records of sweeps"):

@@ -96,7 +96,7 @@ def test_what_the_figures_show(noisy):
 
 
 def test_without_runs_the_page_has_closed_forms_and_says_what_to_train(tmp_path):
-    page = write_page(pearce2024, pearce2024.figures_named(["2", "5"]), {}, tmp_path).read_text()
+    page = write_page(pearce2024, pearce2024.figures_named(["2", "5"]), {}.get, tmp_path).read_text()
     assert "not measured: not trained: the sweep pearce/ladder: `scaling-harness sweep run pearce/ladder`" in page
     assert "0.781" in page
     assert page.count("<svg") == 1

@@ -120,7 +120,7 @@ def test_a_figure_is_drawn_and_says_what_it_found(evidence, each):
 
 
 def test_the_page_without_runs_says_what_to_train(tmp_path):
-    html = write_page(porian2024, porian2024.figures, {}, tmp_path).read_text()
+    html = write_page(porian2024, porian2024.figures, {}.get, tmp_path).read_text()
     assert "scaling-harness sweep run porian/steps" in html
     with pytest.raises(UserError, match=r"runs\.csv is a table"):
         Evidence.of([Path("runs.csv")])

@@ -118,7 +118,7 @@ def test_simulated_sweeps_are_scored_and_kept(monkeypatch, tmp_path):
 
 
 def test_the_page_says_what_is_not_trained(tmp_path):
-    page = write_page(truth, truth.figures, {}, tmp_path)
+    page = write_page(truth, truth.figures, {}.get, tmp_path)
     document = json.loads((tmp_path / "page.json").read_text())
     assert "sweep run truth/walk" in document["figures"][0]["reason"]
     assert page.exists()
