@@ -20,10 +20,8 @@ def print_columns(header: Sequence[str], rows: Sequence[Sequence[str]], right: C
     limit = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     table = [header, *rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    pads = [str.rjust if name in right else str.ljust for name in header]
-    for row in table:
-        cells = (pad(cell, width) for pad, cell, width in zip(pads, row, widths, strict=True))
-        print("  ".join(cells).rstrip()[:limit])
+    line = "  ".join(f"{{:{'>' if name in right else '<'}{width}}}" for name, width in zip(header, widths, strict=True))
+    print("\n".join(line.format(*row).rstrip()[:limit] for row in table))
 
 
 def duration(seconds: float) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from analysis.arrays import Array
 from analysis.report.tables import Table, number, table
-from analysis.runs.from_records import recipe_fields, record_in
+from analysis.runs.from_records import recipe, recipe_fields, record_in
 from analysis.runs.selection import Runs
 from scaling_harness.record.record import RunRecord
 
@@ -48,7 +48,7 @@ def records_of(runs: Runs) -> list[RunRecord]:
 def recipe_values(records: Sequence[RunRecord]) -> dict[str, str]:
     """Science settings other than shape, length and seed; those that differ with all their values."""
     values: dict[str, dict[str, None]] = {}
-    recipes = {json.dumps(fields): fields for fields in (recipe_fields(record.config) for record in records)}
+    recipes = {recipe(record.config): recipe_fields(record.config) for record in records}
     for fields in recipes.values():
         for name, value in fields.items():
             values.setdefault(name, {})[json.dumps(value)] = None

@@ -5,12 +5,14 @@ import functools
 import gc
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from pydantic_core import to_json
 
 from analysis.runs.from_archive import archive_listing, archived_run, in_archive
 from analysis.tables.dotted import dotted
@@ -21,8 +23,14 @@ from scaling_harness.record.sweep_listing import SWEEP_FILE, SweepListing, read_
 
 Split = Literal["test", "valid"]
 CONDITIONAL = "intervals are for this text: another would move the losses of all runs together, and E with them"
-NOT_RECIPE = {"model.n_layer", "model.d_model", "model.n_head", "model.d_head", "budget.n_steps", "seed"}
-NOT_RECIPE |= {"optim.lr.horizon", "budget.batch_rule.horizon", "evaluation.noise_every", "evaluation.noise_seqs"}
+_NOT_RECIPE = {
+    "seed": True,
+    "model": {"n_layer", "d_model", "n_head", "d_head"},
+    "optim": {"lr": {"horizon"}},
+    "budget": {"n_steps": True, "batch_rule": {"horizon"}},
+    "evaluation": {"noise_every", "noise_seqs"},
+}
+"""Settings that may differ between runs of one recipe, as `pydantic_core.to_json` leaves them out."""
 
 
 def is_sweep(path: Path) -> bool:
@@ -50,7 +58,7 @@ def find_run_dirs(path: Path) -> list[Path]:
     """
     if listing := listing_of(path):
         store = path.parent / "store" if path.is_dir() else path
-        return [store / run.run_id for run in listing.runs]
+        return [Path(f"{store}/{run.run_id}") for run in listing.runs]
     run_dirs = sorted(file.parent for file in path.rglob(RECORD_FILE))
     if not run_dirs:
         raise UserError(f"{path} holds neither {SWEEP_FILE} nor any {RECORD_FILE}: run a sweep first")
@@ -71,18 +79,17 @@ def is_finished(run_dir: Path) -> bool:
 
 def record_in(run_dir: Path) -> RunRecord | None:
     """Record of a run in a folder or an archive; None if it has not finished."""
-    if in_archive(run_dir):
-        run = archived_run(run_dir)
-        return run.record if run else None
-    file = run_dir / RECORD_FILE
-    state = _state_of(file)
-    return _record_once(file, state) if state else None
+    file = f"{run_dir}/{RECORD_FILE}"
+    if state := _state_of(file):
+        return _record_once(file, state)
+    run = archived_run(run_dir) if in_archive(run_dir) else None
+    return run.record if run else None
 
 
-def _state_of(file: Path) -> tuple[int, int] | None:
+def _state_of(file: Path | str) -> tuple[int, int] | None:
     """Time and length, by which a file that was written anew is read anew; None if there is none."""
     try:
-        state = file.stat()
+        state = os.stat(file)
     except (FileNotFoundError, NotADirectoryError):
         return None
     return state.st_mtime_ns, state.st_size
@@ -94,9 +101,9 @@ def _listing_once(sweep_dir: Path, _state: tuple[int, int]) -> SweepListing:
 
 
 @functools.lru_cache(maxsize=16384)
-def _record_once(file: Path, _state: tuple[int, int]) -> RunRecord:
+def _record_once(file: str, _state: tuple[int, int]) -> RunRecord:
     """A report reads records twice, for its fits and for where its runs come from."""
-    return read_record(file)
+    return read_record(Path(file))
 
 
 def finished_records(run_dirs: Iterable[Path]) -> tuple[list[tuple[Path, RunRecord]], list[dict[str, str]]]:
@@ -136,7 +143,7 @@ def _gc_paused() -> Iterator[None]:
 
 def record_row(record: RunRecord, run_dir: Path) -> dict[str, Any]:
     """A record as one tidy row; units are in the names, every count of N and C is there."""
-    model, science = record.config["model"], recipe_fields(record.config)
+    model, (science, recipe_hash) = record.config["model"], _science(record.config)
     row = {
         "run": record.run_id,
         "run_id": record.run_id,
@@ -153,7 +160,7 @@ def record_row(record: RunRecord, run_dir: Path) -> dict[str, Any]:
         "schedule": json.dumps(record.config.get("schedule"), sort_keys=True),
         "vocab_size": record.data.get("vocab_size"),
         "data_id": record.data.get("data_id"),
-        "recipe": _recipe_of(science),
+        "recipe": recipe_hash,
         "batch_tokens": record.batch_tokens,
         "lr": record.learning_rate,
         "n_steps": record.n_steps,
@@ -170,7 +177,7 @@ def record_row(record: RunRecord, run_dir: Path) -> dict[str, Any]:
         "ended": record.provenance.get("ended"),
         "commit": record.provenance.get("commit"),
         "dirty": record.provenance.get("dirty"),
-        "curve_path": str(run_dir / METRICS_FILE),
+        "curve_path": f"{run_dir}/{METRICS_FILE}",
     }
     row |= {f"n_params_{name}": value for name, value in record.n_params.items()}
     row |= {f"train_flops_{name}": value for name, value in record.train_flops.items()}
@@ -213,22 +220,28 @@ def _losses_of(frame: pd.DataFrame, split: Split) -> pd.DataFrame:
     return frame.assign(loss_nats=taken.iloc[:, 0], loss_blocks=taken.iloc[:, 1])
 
 
-def recipe_fields(config: Mapping[str, Any]) -> dict[str, Any]:
+def recipe_fields(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """Science settings that one scaling law takes as fixed, as dotted names; of what a rule decides, the rule."""
-    fields = {name: value for name, value in dotted(config) if name not in NOT_RECIPE}
-    if "budget.batch_rule.rule" in fields:
-        del fields["budget.batch_tokens"]
-    return fields
+    return _science(config)[0]
 
 
 def recipe(config: Mapping[str, Any]) -> str:
     """Short hash of the science settings other than shape, length and seed."""
-    return _recipe_of(recipe_fields(config))
+    return _science(config)[1]
 
 
-def _recipe_of(science: Mapping[str, Any]) -> str:
-    text = json.dumps(science, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+def _science(config: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    return _science_once(to_json(config, exclude=_NOT_RECIPE))
+
+
+@functools.lru_cache(maxsize=1024)
+def _science_once(config: bytes) -> tuple[dict[str, Any], str]:
+    """Ten thousand runs have few recipes: each is spelt out and hashed once, and its rows share the result."""
+    fields = dict(dotted(json.loads(config)))
+    if "budget.batch_rule.rule" in fields:
+        del fields["budget.batch_tokens"]
+    text = json.dumps(fields, sort_keys=True)
+    return fields, hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def differing_fields(frame: pd.DataFrame) -> dict[str, list[Any]]:

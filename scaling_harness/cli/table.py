@@ -1,6 +1,5 @@
 """The verb `table`."""
 
-import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -26,7 +25,7 @@ def run(args: Namespace) -> int:
     """Print every run as one row."""
     from analysis.runs.load import load_runs
     from analysis.runs.selection import Selection
-    from scaling_harness.record.atomic_files import write_text
+    from scaling_harness.record.atomic_files import parse_json, write_text
 
     runs = load_runs(
         find_runs(args.runs, args.runs_dir), Selection(args.count, keep_recipes=True), columns=args.columns
@@ -36,6 +35,6 @@ def run(args: Namespace) -> int:
         write_text(args.csv, runs.frame.to_csv(index=False))
     shown = [name for name in _SHOWN if name in runs.frame]
     frame = runs.frame if args.json else runs.frame[shown]
-    rows = json.loads(str(frame.to_json(orient="records")))
+    rows = parse_json(str(frame.to_json(orient="records")))
     print_document(args.json, rows, [{name: row[name] for name in shown} for row in rows])
     return 0

@@ -4,12 +4,13 @@ A run directory holds `record.json`, written last (if it exists, the run is fini
 `metrics.jsonl`, appended during training and readable at any time.
 """
 
+import contextlib
 import dataclasses
 import functools
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from scaling_harness.errors import HarnessError
 from scaling_harness.record.atomic_files import parse_json, write_json
@@ -22,10 +23,14 @@ METRICS_FILE = "metrics.jsonl"
 
 Status = Literal["completed", "diverged", "failed"]
 
+_NO_OTHER_FIELDS = {"extra": "forbid"}
+
 
 @dataclass(frozen=True)
 class EvalLoss:
     """Mean cross-entropy on one evaluation set."""
+
+    __pydantic_config__: ClassVar = _NO_OTHER_FIELDS
 
     loss_nats: float
     """Nats per token."""
@@ -47,6 +52,8 @@ class EvalLoss:
 class BestCheckpoint:
     """The step of a run's lowest validation loss, where early stopping would have ended it."""
 
+    __pydantic_config__: ClassVar = _NO_OTHER_FIELDS
+
     step: int
     n_tokens: int
     """Training tokens seen by then."""
@@ -58,6 +65,8 @@ class BestCheckpoint:
 @dataclass(frozen=True)
 class RunRecord:
     """Everything known about one run. What is unknown is None with a warning, never 0."""
+
+    __pydantic_config__: ClassVar = _NO_OTHER_FIELDS
 
     run_id: str
     """Readable name and the first 8 hex digits of the fingerprint; also the name of its folder in the store."""
@@ -112,7 +121,7 @@ class RunRecord:
     warnings: list[str] = field(default_factory=list)
     best: BestCheckpoint | None = None
     """None unless `evaluation.best_checkpoint`, and in records of earlier versions."""
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = field(kw_only=True)
 
     @property
     def loss(self) -> EvalLoss | None:
@@ -161,11 +170,19 @@ def read_record(path: Path) -> RunRecord:
     HarnessError
         The file is missing, damaged, or of another schema version.
     """
-    file = path / RECORD_FILE if path.is_dir() else path
+    file = path if path.name == RECORD_FILE else path / RECORD_FILE
     try:
-        document = parse_json(file.read_bytes())
+        with open(file, "rb", buffering=0) as unbuffered:  # a third of the time of `read_bytes`
+            content = unbuffered.read()
     except FileNotFoundError as error:
         raise HarnessError(f"{file} does not exist: the run has not finished") from error
+    # A store may hold ten thousand records: those without a fault are read and checked in one pass.
+    with contextlib.suppress(ValueError):
+        record: RunRecord = _schema(RunRecord).validate_json(content)
+        if record.schema_version == SCHEMA_VERSION:
+            return record
+    try:
+        document = parse_json(content)
     except ValueError as error:
         raise HarnessError(f"{file} is not JSON: delete it and run the sweep again") from error
     return record_from_document(file, document)
@@ -173,6 +190,8 @@ def read_record(path: Path) -> RunRecord:
 
 def record_from_document(file: Path, document: Any) -> RunRecord:
     """Make a record from its JSON form, of this schema version or an older one; see `read_record`."""
+    from pydantic import ValidationError
+
     version = document.get("schema_version") if isinstance(document, dict) else None
     if isinstance(document, dict) and isinstance(version, int) and version in _MISSING_FIELDS:
         document, version = document | _MISSING_FIELDS[version] | {"schema_version": SCHEMA_VERSION}, SCHEMA_VERSION
@@ -181,37 +200,23 @@ def record_from_document(file: Path, document: Any) -> RunRecord:
             f"{file} has schema version {version}, this code reads {SCHEMA_VERSION}: "
             "use the code version named in its provenance, or train again"
         )
-    if document.keys() != _FIELDS:
-        odd = ", ".join(sorted(document.keys() ^ _FIELDS))
+    if odd := ", ".join(sorted(document.keys() ^ _FIELDS)):
         raise HarnessError(f"{file} lacks or adds the fields {odd}: delete it and run the sweep again")
-    _check_types(file, document)
-    best = document["best"] and best_checkpoint_of(document["best"])
-    return RunRecord(**{**document, "losses": _losses(document["losses"]), "best": best})
-
-
-def best_checkpoint_of(document: dict[str, Any]) -> BestCheckpoint:
-    """Make a best checkpoint from its JSON form."""
-    return BestCheckpoint(document["step"], document["n_tokens"], _losses(document["losses"]))
-
-
-def _losses(document: dict[str, Any]) -> dict[str, EvalLoss]:
-    return {name: EvalLoss(**loss) for name, loss in document.items()}
-
-
-def _check_types(file: Path, document: dict[str, Any]) -> None:
-    """Refuse a value that is not what `RunRecord` says; numbers stay as they were written."""
-    from pydantic import ValidationError
-
     try:
-        _schema().validate_python(document)
+        return _schema(RunRecord).validate_python(document)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise HarnessError(f"{file}: {key}: {first['msg']}: delete it and run the sweep again") from error
 
 
+def best_checkpoint_of(document: dict[str, Any]) -> BestCheckpoint:
+    """Make a best checkpoint from its JSON form."""
+    return _schema(BestCheckpoint).validate_python(document)
+
+
 @functools.cache
-def _schema() -> Any:
+def _schema(kind: type) -> Any:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(RunRecord)
+    return TypeAdapter(kind)

@@ -11,7 +11,7 @@ from scaling_harness.record.atomic_files import read_jsonl
 from scaling_harness.record.gradient_noise_scale import summary
 from scaling_harness.record.metrics_log import best_checkpoint, last_tenth_loss, measurements
 from scaling_harness.record.provenance import now, provenance
-from scaling_harness.record.record import EvalLoss, RunRecord, Status
+from scaling_harness.record.record import SCHEMA_VERSION, EvalLoss, RunRecord, Status
 from scaling_harness.record.store import Store
 from scaling_harness.training.memory import peak_memory_bytes
 
@@ -104,6 +104,7 @@ def record_of(
         architecture_source=run.architecture_source,
         provenance={**provenance(), "started": measured.started, "ended": now()},
         warnings=warnings,
+        schema_version=SCHEMA_VERSION,
     )
 
 

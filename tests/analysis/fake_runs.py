@@ -3,7 +3,7 @@
 import dataclasses
 import json
 
-from scaling_harness.record.record import METRICS_FILE, EvalLoss, RunRecord, write_record
+from scaling_harness.record.record import METRICS_FILE, SCHEMA_VERSION, EvalLoss, RunRecord, write_record
 
 
 def make_record(run_id, n_params, n_tokens, loss, seed=0, **changes):
@@ -50,6 +50,7 @@ def make_record(run_id, n_params, n_tokens, loss, seed=0, **changes):
             "started": "2026-01-01T00:00:00+00:00",
             "ended": "2026-01-01T00:04:30+00:00",
         },
+        schema_version=SCHEMA_VERSION,
     )
     return dataclasses.replace(record, **changes)
 

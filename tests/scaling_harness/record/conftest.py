@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from scaling_harness.record.record import METRICS_FILE, EvalLoss, RunRecord, write_record
+from scaling_harness.record.record import METRICS_FILE, SCHEMA_VERSION, EvalLoss, RunRecord, write_record
 from scaling_harness.record.sweep_listing import ListedJob, ListedRun, SweepListing, write_listing
 
 BASE = {"model": {"d_model": 16}, "seed": 0}
@@ -86,7 +86,7 @@ def make_record(run_id, **changes):
         data={"data_id": "x"},
         provenance={"commit": "0" * 40},
     )
-    return RunRecord(**{**fields, **changes})
+    return RunRecord(**{**fields, "schema_version": SCHEMA_VERSION, **changes})
 
 
 @pytest.fixture

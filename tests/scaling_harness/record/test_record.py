@@ -5,7 +5,7 @@ import math
 import pytest
 
 from scaling_harness.errors import HarnessError
-from scaling_harness.record.record import EvalLoss, RunRecord, read_record, write_record
+from scaling_harness.record.record import SCHEMA_VERSION, EvalLoss, RunRecord, read_record, write_record
 
 
 def a_record(**changes) -> RunRecord:
@@ -39,7 +39,7 @@ def a_record(**changes) -> RunRecord:
         provenance={},
         architecture_source=None,
     )
-    return RunRecord(**{**fields, **changes})
+    return RunRecord(**{**fields, "schema_version": SCHEMA_VERSION, **changes})
 
 
 def test_round_trip(tmp_path):
