@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 
 from analysis.figures import style
 from analysis.figures.style import INK, SECOND, Labels, Shades
@@ -37,9 +38,8 @@ def noise_scale(
     labels = labels or Labels()
     known = [point for point in points if point.tokens is not None]
     shades = Shades([point.n_params for point in points])
-    for i, key in enumerate(dict.fromkeys((point.n_params, point.batch_tokens) for point in known)):
-        line = [point for point in known if (point.n_params, point.batch_tokens) == key]
-        _draw_line(ax, line, shades, "gradient noise scale, 95 %" if i == 0 else None)
+    if known:
+        _draw_points(ax, known, shades)
     _draw_best(ax, optima, {point.batch_tokens for point in points})
     ax.set(xlabel=f"{labels.loss}, falling", ylabel=f"batch, {labels.unit}s")
     lost = len(points) - len(known)
@@ -55,12 +55,19 @@ def noise_scale(
     return ax
 
 
-def _draw_line(ax: Axes, line: Sequence[NoisePoint], shades: Shades, label: str | None) -> None:
-    loss, tokens = ([getattr(point, name) for point in line] for name in ("loss_nats", "tokens"))
-    ends = np.array([point.ci95 for point in line]).T
-    colour = shades.of(line[0].n_params)
-    look = {"fmt": "o-", "ms": 4, "lw": 0.9, "elinewidth": 0.9, "color": colour, "mec": "white", "mew": 0.5}
-    ax.errorbar(loss, tokens, np.abs(ends - tokens), label=label, **look)
+def _draw_points(ax: Axes, points: Sequence[NoisePoint], shades: Shades) -> None:
+    """Points with intervals, those of one size and batch joined; all at once, since a sweep may have thousands."""
+    loss, tokens = np.array([(point.loss_nats, point.tokens) for point in points]).T
+    low, high = np.array([point.ci95 for point in points]).T
+    colours = [shades.of(point.n_params) for point in points]
+    keys = np.array([(point.n_params, point.batch_tokens) for point in points])
+    starts = np.flatnonzero((keys[1:] != keys[:-1]).any(axis=1)) + 1
+    lines = np.split(np.column_stack([loss, tokens]), starts)
+    ax.add_collection(LineCollection(lines, colors=[colours[first] for first in (0, *starts)], linewidths=0.9))
+    ax.vlines(loss, low, high, colours, linewidths=0.9)
+    ax.scatter(loss, tokens, 16, colours, edgecolors="white", linewidths=0.5, zorder=3)
+    look = {"fmt": "o-", "ms": 4, "lw": 0.9, "color": colours[0], "mec": "white", "mew": 0.5}
+    ax.errorbar([], [], [], label="gradient noise scale, 95 %", **look)  # for the legend
 
 
 def _draw_best(ax: Axes, optima: Sequence[BestSettings], batches: set[int]) -> None:

@@ -1,6 +1,6 @@
 """The gradient noise scale against the loss: measurements of all runs of a size, gathered by the loss."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from analysis.hyperparameters.optima import BestSettings, find_rules
 from analysis.runs.curves import Curves, Points
 from analysis.runs.from_records import differing_fields
 from analysis.runs.selection import Runs
-from scaling_harness.record.gradient_noise_scale import Measurement, noise_scale
+from scaling_harness.record.gradient_noise_scale import noise_scale_of
 
 PER_POINT = 8
 """Measurements wanted for a point: with fewer its interval is wider than what there is to see."""
@@ -55,41 +55,38 @@ def noise_points(runs: Runs, curves: Curves) -> tuple[NoisePoint, ...]:
         return ()
     points = []
     for _, group in runs.frame.groupby(["N", "batch_tokens", "n_ctx"]):
-        taken = [
-            row for index in group.index if index in curves for row in _measured(curves[index], curves.gradients[index])
-        ]
-        points += _points(group.iloc[0].to_dict(), sorted(taken, key=lambda row: -row[0]))
+        taken = [_measured(curves[index], curves.gradients[index]) for index in group.index if index in curves]
+        if taken:
+            points += _points(group.iloc[0].to_dict(), np.concatenate(taken))
     return tuple(points)
 
 
 def best_batches(frame: pd.DataFrame) -> tuple[BestSettings, ...]:
     """Best batch of each (N, D), of a sweep that varies the batch and at most the learning rate besides."""
-    if "batch_tokens" not in frame or len(np.unique(frame["batch_tokens"])) < 2:
+    if "batch_tokens" not in frame or np.max(frame.groupby(["N", "D"])["batch_tokens"].nunique()) < 2:
         return ()
     if "science" in frame and not set(differing_fields(frame)) <= BATCH_SETTINGS:
         return ()
     return tuple(optimum for optimum in find_rules(frame).optima if "batch_tokens" in optimum.best)
 
 
-def _measured(points: Points, gradients: Array) -> Iterator[tuple[float, Measurement]]:
-    """Each measurement of a run with ln of the validation loss there."""
-    tokens, *columns = gradients.T
+def _measured(points: Points, gradients: Array) -> Array:
+    """Measurements of a run: ln of the validation loss there, |G|^2, tr(Sigma)."""
+    tokens, _, *measured = gradients.T
     log_loss = np.interp(np.log(tokens), np.log(points[0]), np.log(points[1]), left=np.nan, right=np.nan)
-    inside = np.isfinite(log_loss)
-    for y, step, *values in zip(log_loss[inside].tolist(), *(each[inside].tolist() for each in columns), strict=True):
-        yield y, Measurement(int(step), *values)
+    return np.column_stack([log_loss, *measured])[np.isfinite(log_loss)]
 
 
-def _points(run: Mapping[Any, Any], taken: Sequence[tuple[float, Measurement]]) -> Iterator[NoisePoint]:
+def _points(run: Mapping[Any, Any], taken: Array) -> Iterator[NoisePoint]:
     """Equal parts of the measurements, in the order of the loss."""
+    taken = taken[np.argsort(-taken[:, 0], kind="stable")]
     n_parts = min(MAX_POINTS, max(1, len(taken) // PER_POINT))
-    for part in np.array_split(np.arange(len(taken)), n_parts) if taken else ():
-        rows = [taken[i] for i in part]
-        scale, n_ctx = noise_scale([measurement for _, measurement in rows]), run["n_ctx"]
+    for rows in np.array_split(taken, n_parts) if len(taken) else ():
+        scale, n_ctx = noise_scale_of(rows[:, 1:]), run["n_ctx"]
         yield NoisePoint(
             n_params=run["N"],
             batch_tokens=run["batch_tokens"],
-            loss_nats=float(np.exp(np.mean([y for y, _ in rows]))),
+            loss_nats=float(np.exp(rows[:, 0].mean())),
             n_measurements=len(rows),
             tokens=scale.seqs and scale.seqs * n_ctx,
             ci95=scale.ci95_seqs and (scale.ci95_seqs[0] * n_ctx, scale.ci95_seqs[1] * n_ctx),

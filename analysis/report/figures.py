@@ -237,3 +237,5 @@ CATALOGUE = (
         fitted=False,
     ),
 )
+LONGEST = ("noise_scale", "loss_curves")
+"""Those that read every curve, to be drawn first if two processes share the work."""

@@ -56,8 +56,10 @@ def write_and_link(text: str, file: Path, folder: Path) -> str:
 
 
 def csv_text(frame: pd.DataFrame) -> str:
-    """A table with six significant digits."""
-    return frame.to_csv(index=False, float_format="%.6g")
+    """A table with six significant digits, written here because `to_csv` takes twice as long for them."""
+    floats = frame.select_dtypes("float")
+    texts = {name: ["" if x != x else f"{x:.6g}" for x in floats[name].tolist()] for name in floats}
+    return frame.assign(**texts).to_csv(index=False)
 
 
 def _shower(document: Mapping[str, Any], write: Callable[[Any, str | int], str]) -> Callable[[str, str | int], Markup]:

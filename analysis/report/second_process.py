@@ -29,6 +29,8 @@ Share = Callable[[Sequence[Call]], list[Any]]
 
 ENOUGH_RESAMPLES = 500
 """With fewer the work is over before a second process has started."""
+_FORGET = None
+"""Sent before the first of several calls: they refer to what came with earlier ones of them."""
 _START = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -118,8 +120,9 @@ class _Second:
 
     def _take(self, left: deque[tuple[int, Call]], done: dict[int, Any]) -> None:
         with contextlib.suppress(Exception):  # among them a process that was killed, or could not start
+            send = _sender(self._to)
             while taken := _next(left):
-                _send(self._to, taken[1])
+                send(taken[1])
                 made, value = pickle.load(self._from)
                 if made:
                     done[taken[0]] = value
@@ -163,14 +166,34 @@ def _send(pipe: IO[bytes], message: Any) -> None:
     pipe.flush()
 
 
+def _sender(pipe: IO[bytes]) -> Callable[[Call], None]:
+    """Send calls one by one; what several are made of, such as all runs, goes once."""
+    whole = io.BytesIO()
+    pickler = _Pickler(whole, pickle.HIGHEST_PROTOCOL)
+    _send(pipe, _FORGET)
+
+    def send(call: Call) -> None:
+        whole.seek(0)
+        whole.truncate()
+        pickler.dump(call)
+        pipe.write(whole.getbuffer())
+        pipe.flush()
+
+    return send
+
+
 def serve() -> None:
     """Make the calls that come in, and send back what they give, until no more can come."""
     calls, results = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a call prints is no result
     warnings.simplefilter("error")
+    received = pickle.Unpickler(calls)
     with _one_thread(), contextlib.suppress(EOFError, BrokenPipeError):
         while True:
-            _answer(pickle.load(calls), results)
+            if (call := received.load()) is _FORGET:
+                received = pickle.Unpickler(calls)
+            else:
+                _answer(call, results)
 
 
 def _answer(call: Call, results: IO[bytes]) -> None:

@@ -135,16 +135,20 @@ def analyse(
     HarnessError
         Too few runs or levels for the parametric fit.
     """
-    curves = curves_of(runs)
+    curves = curves_of(runs, share)
     options = {"beside": (law, *beside), "curves": curves, "resamples": resamples, "seed": seed}
-    approaches = three_approaches(runs, **options)
-    cells, frontier = approaches.cells, approaches.approaches["2"].points
     counts = _other_counts(runs)
-    ranked, held, *others, kaplan, checked, influence = share(
+    approaches, *others = share(
+        [
+            partial(three_approaches, runs, **options),
+            *(partial(or_reason, partial(_under, runs, count, options)) for count in counts),
+        ]
+    )
+    cells, frontier = approaches.cells, approaches.approaches["2"].points
+    ranked, held, kaplan, checked, influence = share(
         [
             partial(or_reason, partial(rank_laws, cells, RANKED, hold_out)),
             partial(or_reason, partial(hold_out_budgets, cells, law, hold_out)),
-            *(partial(or_reason, partial(_under, runs, count, options)) for count in counts),
             partial(one_variable_laws, cells, frontier, resamples, token_unit(runs)),
             partial(_checked, approaches),
             partial(_influence, approaches),

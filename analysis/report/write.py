@@ -104,13 +104,13 @@ def write_report(
         sweep = read_sweep(path, Selection(count, best_of=best_of), columns)
         analysis, reason = analyse_sweep(sweep, hold_out, resamples, share)
         material = material_from(sweep.runs, analysis, reason)
-        shown, written = _draw(material, out_dir / "figures", named, share if analysis else in_turn)
+        both = share if analysis else in_turn
+        shown, written, of_runs = _draw(material, out_dir / "figures", named, both)
         aims = tuple(judge(analysis, sweep.listing.aims)) if analysis and sweep.listing else ()
         document = _document(sweep, material, aims)
         context = page_context(sweep, material, aims)
     context |= {"figures": shown, "command": f"scaling-harness report {named}"}
     runs_csv = out_dir / "figures" / "runs.csv"
-    of_runs = csv_text(sweep.runs.frame.drop(columns="curve_path", errors="ignore"))
     context["runs_csv"] = write_and_link(of_runs, runs_csv, out_dir)
     write_text(html, render("report.html.j2", document, answer=document.get("answer"), **context))
     files = [str(file.relative_to(out_dir)) for file in (html, runs_csv, *written)]
@@ -176,17 +176,21 @@ def _as_typed(path: Path, count: str, columns: str | Mapping[str, str] | None, b
 
 def _draw(
     material: Material, directory: Path, named: str, share: Share
-) -> tuple[list[dict[str, Any]], tuple[Path, ...]]:
-    """Figures as the page shows them, and the files written: PNG, PDF and CSV of each."""
+) -> tuple[list[dict[str, Any]], tuple[Path, ...], str]:
+    """Figures as the page shows them, the files written: PNG, PDF and CSV of each; and the table of the runs."""
     settings = current_settings()
-    calls = [partial(_drawn, material, entry.name, directory, settings) for entry in catalogue.CATALOGUE]
-    shown, written = [], []
-    for entry, (drawn, files) in zip(catalogue.CATALOGUE, share(calls), strict=True):
+    names = sorted([entry.name for entry in catalogue.CATALOGUE], key=lambda name: name not in catalogue.LONGEST)
+    calls = [partial(_drawn, material, name, directory, settings) for name in names]
+    of_runs = material.runs.frame.drop(columns="curve_path", errors="ignore")
+    *drawings, table = share([*calls, partial(csv_text, of_runs)])
+    by_name, shown, written = dict(zip(names, drawings, strict=True)), [], []
+    for entry in catalogue.CATALOGUE:
+        drawn, files = by_name[entry.name]
         row = {"name": entry.name, "title": entry.title, "see": entry.see, "first": entry.first}
         row["command"] = f"scaling-harness figures {named} --figure {entry.name}"
         shown.append(row | drawn)
         written += files
-    return shown, tuple(written)
+    return shown, tuple(written), table
 
 
 def _drawn(

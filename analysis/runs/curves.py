@@ -1,6 +1,8 @@
 """Training curves of runs: what was logged, and the losses along a run."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,13 @@ import pandas as pd
 from analysis.arrays import Array
 from analysis.runs.from_archive import archived_curve, in_archive
 from analysis.runs.selection import Runs
-from scaling_harness.record.atomic_files import rows_until_damage, rows_with_field
+from scaling_harness.record.atomic_files import rows_until_damage, rows_with_fields
 
 SMOOTHING_STEPS = 10
 CUT = "cut"
 MIN_POINTS = 5  # validation losses a curve needs; with fewer the smoothed training loss is used
+
+_AT_ONCE = 1000  # curves
 
 GRADIENT = ("tokens", "step", "grad_sq", "grad_trace")
 
@@ -99,16 +103,25 @@ class Curves(dict[object, Points]):
         self.notes: tuple[str, ...] = ()
 
 
-def curves_of(runs: Runs) -> Curves:
-    """Tokens and loss of every run that has a readable curve; a damaged line ends it, with a note."""
+def curves_of(runs: Runs, share: Callable[[Sequence[Callable[[], Any]]], list[Any]] | None = None) -> Curves:
+    """Tokens and loss of every run that has a readable curve; a damaged line ends it, with a note.
+
+    ``share`` makes calls that do not depend on each other, here by default; one call reads at most a thousand curves.
+    """
+    paths = runs.frame["curve_path"] if "curve_path" in runs.frame else pd.Series(dtype=str)
+    calls = [partial(_read_all, list(paths[first : first + _AT_ONCE])) for first in range(0, len(paths), _AT_ONCE)]
+    read = share(calls) if share else [call() for call in calls]
     curves = Curves()
-    for index, path in runs.frame["curve_path"].items() if "curve_path" in runs.frame else ():
-        points, gradients, cut = _read_measured(Path(str(path)))
+    for index, (points, gradients, cut) in zip(paths.index, chain.from_iterable(read), strict=True):
         curves.notes += (cut,) if cut else ()
         if len(points[0]):
             curves[index] = points
             curves.gradients[index] = gradients
     return curves
+
+
+def _read_all(paths: Sequence[str]) -> list[tuple[Points, Array, str | None]]:
+    return [_read_measured(Path(path)) for path in paths]
 
 
 def _read_measured(path: Path) -> tuple[Points, Array, str | None]:
@@ -117,8 +130,8 @@ def _read_measured(path: Path) -> tuple[Points, Array, str | None]:
     The rows of single steps, most of the file, are parsed only if there are too few evaluations.
     """
     content = path.read_bytes() if not in_archive(path.parent) and path.exists() else b""
-    evaluations, gradients = (rows_with_field(content, name) for name in ("valid_loss", "grad_sq"))
-    if evaluations is not None and gradients is not None:
+    if measured := rows_with_fields(content, ("valid_loss", "grad_sq")):
+        evaluations, gradients = measured
         points = _measured(_numbers(evaluations, "tokens"), _numbers(evaluations, "valid_loss"))
         if len(points[0]) >= MIN_POINTS:
             return points, _gradients_of(gradients), None

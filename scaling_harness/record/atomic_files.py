@@ -5,7 +5,7 @@ import errno
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -137,13 +137,19 @@ def rows_until_damage(content: bytes) -> tuple[list[dict[str, Any]], int | None]
     return rows, None
 
 
-def rows_with_field(content: bytes, name: str) -> list[dict[str, Any]] | None:
-    """Rows that have a field; None if a line is cut, or one of theirs damaged: see `rows_until_damage`.
+def rows_with_fields(content: bytes, names: Sequence[str]) -> list[list[dict[str, Any]]] | None:
+    """Rows that have each field; None if a line is cut, or one of theirs damaged: see `rows_until_damage`.
 
     The others are not parsed: damage within their braces is not seen.
     """
     if not content.startswith(b"{") or content.count(b"\n") != content.count(b"}\n{") + 1:
         return None
+    found = [_rows_with_field(content, name) for name in names]
+    whole = [rows for rows in found if rows is not None]
+    return whole if len(whole) == len(found) else None
+
+
+def _rows_with_field(content: bytes, name: str) -> list[dict[str, Any]] | None:
     field, lines, end = f'"{name}"'.encode(), [], 0
     while (at := content.find(field, end)) >= 0:
         end = content.find(b"\n", at)

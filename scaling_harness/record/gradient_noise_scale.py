@@ -87,10 +87,14 @@ def noise_scale(measurements: Sequence[Measurement]) -> NoiseScale:
     -------
     NoiseScale
     """
-    n = len(measurements)
+    return noise_scale_of(np.array([(m.grad_sq, m.trace) for m in measurements]))
+
+
+def noise_scale_of(values: np.ndarray) -> NoiseScale:
+    """As `noise_scale`, from |G|^2 and tr(Sigma) of each measurement, shape (n, 2)."""
+    n = len(values)
     if n == 0:
         return NoiseScale(0, None, None, None, None, None, None, "no measurement")
-    values = np.array([(m.grad_sq, m.trace) for m in measurements])
     grad_sq, trace = (float(x) for x in values.mean(0))
     if n < MIN_MEASUREMENTS:
         return NoiseScale(n, grad_sq, None, trace, None, None, None, f"{n} of {MIN_MEASUREMENTS} measurements needed")

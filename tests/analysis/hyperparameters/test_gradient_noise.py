@@ -100,13 +100,14 @@ def test_the_figure_shows_points_intervals_and_best_batches(measured):
     first_ax, second_ax = figure.subplots(1, 2)
     ax = figures.noise_scale(first_ax, points, best_batches(grid()), LABELS)
     assert ax is first_ax
-    drawn = [bars.lines[0].get_xydata() for bars in ax.containers]
-    assert len(drawn) == 5  # two sizes, two batches; the best batch
-    assert drawn[-1] == pytest.approx(np.array([[2 * np.exp(0.005), 256.0]]))
+    lines, intervals, _ = ax.collections[:3]
+    drawn = [line.vertices for line in lines.get_paths()]
+    assert len(drawn) == 4  # two sizes, two batches
     first = [(p.loss_nats, p.tokens) for p in points if (p.n_params, p.batch_tokens) == (1e4, 256)]
     assert drawn[0] == pytest.approx(np.array(first))
-    ends = ax.containers[0].lines[2][0].get_segments()
-    np.testing.assert_allclose([end[:, 1] for end in ends], [p.ci95 for p in points[: len(first)]])
+    np.testing.assert_allclose([end[:, 1] for end in intervals.get_segments()], [p.ci95 for p in points])
+    best = ax.containers[-1].lines[0].get_xydata()
+    assert best == pytest.approx(np.array([[2 * np.exp(0.005), 256.0]]))
     figures.noise_scale(second_ax, points)
     legend = [text.get_text() for text in second_ax.get_legend().get_texts()]
     assert "batch of these runs, 512" in legend

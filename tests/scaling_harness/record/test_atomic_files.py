@@ -8,7 +8,7 @@ from scaling_harness.record.atomic_files import (
     explain_os_errors,
     parse_json,
     read_jsonl,
-    rows_with_field,
+    rows_with_fields,
     write_atomically,
     write_json,
     write_text,
@@ -18,11 +18,10 @@ from scaling_harness.record.atomic_files import (
 def test_rows_with_a_field_are_read_without_the_others_unless_a_line_is_damaged():
     lines = [b'{"step": 1, "loss": 5.0}', b'{"step": 1, "valid_loss": 4.0}', b'{"step": 2, "why": "valid_loss"}']
     whole = b"".join(line + b"\n" for line in lines)
-    assert rows_with_field(whole, "valid_loss") == [{"step": 1, "valid_loss": 4.0}]
-    assert rows_with_field(whole, "grad_sq") == []
+    assert rows_with_fields(whole, ("valid_loss", "grad_sq")) == [[{"step": 1, "valid_loss": 4.0}], []]
     cut_in_the_middle = whole.replace(b"5.0}", b"5.0")
     for damaged in (whole[:-3], whole + b'{"st', cut_in_the_middle, whole.replace(b": 4.0", b" 4.0"), b"", b"\n"):
-        assert rows_with_field(damaged, "valid_loss") is None
+        assert rows_with_fields(damaged, ("grad_sq", "valid_loss")) is None
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
