@@ -27,6 +27,8 @@ from analysis.runs.selection import Runs
 REFERENCES = ("kaplan2020", "hoffmann2022_approach1")
 MARKERS = {"1": ".", "2": "s", "3": "D"}
 MOST_POINTS = 40
+MOST_NAMED = 24  # lines of a legend: more do not fit beside the axes
+LEFT_OUT = "#bbbbbb"
 MOST_LINES = 1000  # of which an SVG takes 4 kB each: more are an image in it
 
 
@@ -102,7 +104,7 @@ def isoflop_parabolas(
     Parameters
     ----------
     ax : Axes
-        Drawn into; the legend stands to its right.
+        Drawn into; the legend, or a colour bar if the budgets are many, stands to its right.
     runs : Runs
         Each seed is a dot.
     cells : DataFrame, optional
@@ -124,19 +126,25 @@ def isoflop_parabolas(
     shades = Shades([piece.train_flops for piece in pieces])
     for piece in pieces:
         _draw_slice(ax, piece, cells.iloc[piece.rows], runs.frame, shades)
-    ax.plot([], [], marker="*", ms=11, mec=INK, mfc="white", ls="", label="vertex")
-    ax.plot([], [], marker=".", ms=5, color=GREY, ls="", label="one seed")
+    vertex = ax.plot([], [], marker="*", ms=11, mec=INK, mfc="white", ls="", label="vertex")
+    seed = ax.plot([], [], marker=".", ms=5, color=GREY, ls="", label="one seed")
     ax.set(xlabel=labels.n, ylabel=labels.loss)
     style.log_axis(ax, "x")
     style.log_axis(ax, "y", style.plain)
-    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), title=labels.c, alignment="left")
+    if sum(text.count("\n") + 1 for text in ax.get_legend_handles_labels()[1]) <= MOST_NAMED:
+        ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), title=labels.c, alignment="left")
+        return ax
+    n_left_out = sum(piece.problem is not None for piece in pieces)
+    greyed = ax.plot([], [], color=LEFT_OUT, ls="--", label=f"{n_left_out} budgets left out: the table says why")
+    ax.legend(handles=[*vertex, *seed, *(greyed if n_left_out else [])])
+    shades.bar(ax, labels.c, style.power)
     return ax
 
 
 def _draw_slice(ax: Axes, piece: Slice, group: pd.DataFrame, frame: pd.DataFrame, shades: Shades) -> None:
     """Seeds, means, parabola and vertex of one budget."""
     usable = piece.problem is None
-    colour = shades.of(piece.train_flops) if usable else "#bbbbbb"
+    colour = shades.of(piece.train_flops) if usable else LEFT_OUT
     seeds = frame.merge(group[["N", "D"]], on=["N", "D"])
     ax.plot(seeds["N"], seeds["L"], ".", ms=3.5, color=colour, alpha=0.5)
     ax.plot(group["N"], group["L"], "o", ms=4.5, color=colour, mec="white", mew=0.5)

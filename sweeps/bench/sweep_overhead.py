@@ -1,11 +1,10 @@
-"""Measure how long planning, status, claiming and draining take in sweeps of runs that train nothing."""
+"""Measure how long planning, reading, claiming and draining take in sweeps of runs that train nothing."""
 
 import contextlib
 import json
 import multiprocessing
 import os
 import resource
-import shutil
 import statistics
 import subprocess
 import sys
@@ -20,7 +19,6 @@ from rich.console import Console
 
 from scaling_harness.config.compose import compose, run_config
 from scaling_harness.config.schema import RuntimeConfig
-from scaling_harness.execution.execute import execute
 from scaling_harness.execution.signals import Stop
 from scaling_harness.plan.plan import Job
 from scaling_harness.record.atomic_files import write_text
@@ -29,6 +27,7 @@ from scaling_harness.record.record import EvalLoss, RunRecord, write_record
 from scaling_harness.record.store import Store
 from scaling_harness.training.make_record import Measured, record_of
 from scaling_harness.training.oversight import Oversight
+from sweeps.bench.finished_runs import finish_all
 from sweeps.launchers.local import run_sweep
 from sweeps.planning.expand import expand
 from sweeps.planning.manifest import Manifest, write_manifest
@@ -60,7 +59,7 @@ def measure_overhead(directory: Path, planned: int, drained: int, workers: int, 
     directory : Path
         Empty folder on the file system to measure.
     planned : int
-        Number of runs that are planned, and whose status is read.
+        Number of runs that are planned, and whose status, table and report are made.
     drained : int
         Number of runs that workers finish.
     workers : int
@@ -73,12 +72,12 @@ def measure_overhead(directory: Path, planned: int, drained: int, workers: int, 
     list of Timing
     """
     composed = ["--config-dir", str(directory), *_overrides(directory, "planned", planned)]
-    timings = [_verb("plan", composed, planned, "nothing begun")]
+    timings = [_verb(["sweep", "plan"], composed, planned, "nothing begun")]
     manifest, store = _begin(directory, "planned", planned)
     where = ["--runs-dir", str(store.runs_dir)]
-    timings.append(_verb("status", where, planned, "nothing begun"))
-    _finish_all(manifest, store)
-    timings.append(_verb("status", where, planned, "all finished"))
+    timings.append(_verb(["sweep", "status"], where, planned, "nothing begun"))
+    finish_all(manifest, store)
+    timings += [_verb(verb, where, planned, "all finished") for verb in (["sweep", "status"], ["table"], ["report"])]
     timings.append(_claim(*_begin(directory, "claimed", claimers * _CLAIMS), claimers))
     timings.append(_drain(*_begin(directory, "drained", drained), workers))
     return timings
@@ -101,9 +100,11 @@ def _overrides(directory: Path, name: str, n_runs: int) -> list[str]:
     """Write a sweep over budgets and seeds as a file, and return the overrides that go with it."""
     corpus = directory / "corpus.txt"
     write_text(corpus, "<|end|>".join(f"Law {i} follows from run {i}. " * 20 for i in range(40)))
-    seeds = next(k for k in range(100, 0, -1) if n_runs % k == 0)
-    budgets = [512 * (i + 1) for i in range(n_runs // seeds)]
-    grid = {"shapes": [[1, 16]], "budgets": {"n_tokens": budgets}, "seeds": list(range(seeds))}
+    budgets = max(k for k in range(1, 21) if n_runs % k == 0 and k * k <= n_runs)
+    seeds = 2 if n_runs // budgets % 2 == 0 else 1
+    shapes = [[1 + i % 4, 16 + 4 * (i // 4)] for i in range(n_runs // budgets // seeds)]
+    flops = [1e12 * 100 ** (i / max(1, budgets - 1)) for i in range(budgets)]
+    grid = {"shapes": shapes, "budgets": {"train_flops": flops}, "seeds": list(range(seeds))}
     sweep = {"name": name, "question": "How long does it take?", "grids": [grid]}
     write_text(directory / "sweep" / f"{name}.yaml", "# @package _global_\n" + json.dumps({"sweep": sweep}))
     data = ["data=files", f"data.path={corpus}", 'data.document_separator="<|end|>"', "data.max_epochs=1e6"]
@@ -120,19 +121,11 @@ def _begin(directory: Path, name: str, n_runs: int) -> tuple[Manifest, Store]:
     return manifest, store
 
 
-def _verb(action: str, options: Sequence[str], n_runs: int, detail: str) -> Timing:
-    """Time an action of `scaling-harness sweep`, including the start of Python."""
-    command = [sys.executable, "-m", "scaling_harness", "sweep", action, "planned", *options]
+def _verb(verb: Sequence[str], options: Sequence[str], n_runs: int, detail: str) -> Timing:
+    """Time a verb of `scaling-harness`, including the start of Python."""
+    command = [sys.executable, "-m", "scaling_harness", *verb, "planned", *options]
     wall_s, cpu_s = _timed(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
-    return Timing(action, n_runs, wall_s, cpu_s, detail)
-
-
-def _finish_all(manifest: Manifest, store: Store) -> None:
-    """Finish one run, and give the others copies of its files."""
-    first, *rest = manifest.jobs
-    execute(first, manifest.runtime, store, Stop(), train)
-    for job in rest:
-        shutil.copytree(store.run_dir(first.job_id), store.run_dir(job.job_id))
+    return Timing(verb[-1], n_runs, wall_s, cpu_s, detail)
 
 
 def _claim(manifest: Manifest, store: Store, claimers: int) -> Timing:

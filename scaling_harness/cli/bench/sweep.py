@@ -19,7 +19,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Measure planning, reading the status, claiming and executing on this machine."""
+    """Measure planning, status, table, report, claiming and executing on this machine."""
     from tempfile import TemporaryDirectory
 
     from sweeps.bench.sweep_overhead import measure_overhead

@@ -8,9 +8,21 @@ from matplotlib.figure import Figure
 from analysis import figures
 from analysis.figures import diagnostics as checks
 from analysis.figures import frontier
-from analysis.figures.style import Labels, Shades, inline_svg, labels_of, nice_ticks, power, save_figure, short, span
+from analysis.figures.style import (
+    Labels,
+    Shades,
+    inline_svg,
+    labels_of,
+    nice_ticks,
+    power,
+    rendered,
+    save_figure,
+    short,
+    span,
+)
 from analysis.fitting.goodness_of_fit import OffsetProfile
 from analysis.frontier.approach2_isoflop import slices
+from analysis.laws import simulate
 from analysis.report import panels
 from analysis.report.figures import CATALOGUE, Material
 from analysis.runs.curves import curves_of
@@ -86,6 +98,16 @@ def test_an_excluded_budget_is_grey_and_says_why(isoflop, ax):
     assert len(greyed) == 1
     assert "above the" in greyed[0].get_label()
     assert greyed[0].get_linestyle() == "--"
+
+
+def test_many_budgets_are_named_by_a_colour_bar():
+    frame = simulate.isoflop(
+        {"E": 1.1, "A": 45.0, "B": 160.0, "alpha": 0.38, "beta": 0.35}, np.geomspace(1e11, 1e14, 30)
+    )
+    figure = Figure(layout="constrained")
+    ax = figures.isoflop_parabolas(figure.subplots(), Runs(frame))
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["vertex", "one seed"]
+    assert rendered(figure, "png")  # a legend of thirty lines leaves no room for the axes, which is a warning
 
 
 def test_bands_hold_the_lines_and_references_have_the_published_slopes(analysis):
