@@ -4,9 +4,11 @@ Science fields (`model`, `data`, `optim`, `schedule`, `budget`, `evaluation`, `s
 run's identity; `runtime` and `wandb` say where and how it runs and are never part of it.
 """
 
+import re
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
+    AfterValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -480,11 +482,19 @@ class EvaluationConfig:
     such; of text, of all."""
 
 
+def _known_device(name: str) -> str:
+    """Refuse what this code does not train on; `meta`, which has no numbers, is for tests."""
+    if not re.fullmatch(r"cpu|cuda(:\d+)?|meta", name):
+        raise ValueError(f"{name} is not known: give cpu, cuda, or one GPU of several as cuda:1")
+    return name
+
+
 @dataclass(frozen=True, config=_STRICT)
 class RuntimeConfig:
     """Where and how a run is executed; none of it is part of its identity."""
 
-    device: str
+    device: Annotated[str, AfterValidator(_known_device)]
+    """`cpu`, `cuda`, or one GPU as `cuda:1`."""
     dtype: Literal["float32", "bfloat16"]
     threads: PositiveInt
     workers: PositiveInt | None

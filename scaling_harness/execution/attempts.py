@@ -141,11 +141,11 @@ def counted_failures(directory: Path) -> list[End]:
     return ends
 
 
-def ran_out_of_memory(directory: Path) -> bool:
-    """Whether one of the attempts that count towards `max_attempts` ran out of memory."""
-    outcomes = [end.outcome for number in attempt_numbers(directory) if (end := read_end(directory, number))]
-    counted = itertools.takewhile(lambda outcome: outcome not in _FRESH, reversed(outcomes))
-    return "out_of_memory" in counted
+def out_of_memory_end(directory: Path) -> End | None:
+    """Last end for want of memory, of the attempts that count towards `max_attempts`."""
+    ends = [end for number in attempt_numbers(directory) if (end := read_end(directory, number))]
+    counted = itertools.takewhile(lambda end: end.outcome not in _FRESH, reversed(ends))
+    return next((end for end in counted if end.outcome == "out_of_memory"), None)
 
 
 def spent_seconds(directory: Path, numbers: Iterable[int]) -> float:

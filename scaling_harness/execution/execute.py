@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.errors import CannotTrainHereError, HarnessError, one_line
-from scaling_harness.execution.attempts import End, counted_failures, ran_out_of_memory
+from scaling_harness.execution.attempts import End, counted_failures, out_of_memory_end
 from scaling_harness.execution.claim import Claim, Died, claim_job, is_held
 from scaling_harness.execution.device_lock import place_on_device
 from scaling_harness.execution.orphaned_branches import orphan_reasons, record_orphans
@@ -24,7 +24,7 @@ from scaling_harness.record.provenance import now
 from scaling_harness.record.record import RunRecord, write_record
 from scaling_harness.record.store import Store
 from scaling_harness.training.make_record import Measured, record_of
-from scaling_harness.training.memory import is_out_of_memory, keep_freed_memory
+from scaling_harness.training.memory import is_out_of_memory, keep_freed_memory, micro_batch_in
 from scaling_harness.training.oversight import ClaimLost, Interrupted, Oversight
 
 if TYPE_CHECKING:
@@ -89,14 +89,14 @@ def execute(job: "Job", runtime: RuntimeConfig, store: Store, stop: Stop, train:
         return Outcome("taken", "it is trained by another process")
     train = train or load_train()
     with explain_os_errors(store.runs_dir):
-        crowded = any(ran_out_of_memory(store.run_dir(run.run_id)) for run in rest.runs)
-        with place_on_device(store.runs_dir, alone=crowded) as granted:
+        crowded = next((end for run in rest.runs if (end := out_of_memory_end(store.run_dir(run.run_id)))), None)
+        with place_on_device(store.runs_dir, alone=crowded is not None) as granted:
             if not granted:
                 return Outcome("taken", "it waits until no other run uses its device")
             claim = claim_job(rest.job_id, (run.run_id for run in rest.runs), store)
             if claim is None:
                 return Outcome("taken", "it is trained by another process")
-            settings = _with_more_memory(rest, runtime) if crowded else runtime
+            settings = _with_more_memory(rest, runtime, crowded) if crowded else runtime
             return _execute_claimed(rest, settings, store, claim, _ClaimOversight(claim, stop), train)
 
 
@@ -231,11 +231,11 @@ def _was_last_attempt(past: list[End], runtime: RuntimeConfig) -> bool:
     return len(past) >= runtime.max_attempts or [end.outcome for end in past].count("out_of_memory") > 1
 
 
-def _with_more_memory(job: "Job", runtime: RuntimeConfig) -> RuntimeConfig:
-    """Halve the micro-batch: that given, or of the whole batch, or less if even that is predicted not to fit."""
+def _with_more_memory(job: "Job", runtime: RuntimeConfig, failed: End) -> RuntimeConfig:
+    """Halve the micro-batch: that of the attempt that failed, or if it was killed, that given or predicted to fit."""
     there = runtime.memory_gb * 1e9 if runtime.memory_gb else machine_bytes()
-    fits = fitting_micro_batch(job.runs, runtime, there) or job.runs[0].batch_seqs
-    at_once = runtime.micro_batch or min(job.runs[0].batch_seqs, 2 * fits)
+    predicted = fitting_micro_batch(job.runs, runtime, there) or job.runs[0].batch_seqs
+    at_once = micro_batch_in(failed.reason or "") or runtime.micro_batch or predicted
     return dataclasses.replace(runtime, micro_batch=(at_once + 1) // 2, gpu_share=1.0)
 
 

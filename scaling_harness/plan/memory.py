@@ -83,12 +83,13 @@ def fitting_micro_batch(runs: Sequence[Plan], runtime: RuntimeConfig, there: flo
         Contexts at once, in parts of about the same size; None if the whole batch fits.
     """
     batch = math.ceil(runs[0].batch_seqs / n_processes)
-
-    def taken(batch_seqs: int) -> float:
-        return PROCESS_BYTES + sum(run_bytes(run, batch_seqs, runtime, n_processes) for run in runs)
-
-    most = bisect_right(range(1, batch + 1), there, key=taken)
+    most = bisect_right(range(1, batch + 1), there, key=lambda seqs: stack_bytes(runs, seqs, runtime, n_processes))
     return None if most == batch else math.ceil(batch / math.ceil(batch / max(1, most)))
+
+
+def stack_bytes(runs: Sequence[Plan], batch_seqs: int, runtime: RuntimeConfig, n_processes: int = 1) -> float:
+    """Memory that a process takes for a stack with so many contexts at once; see `run_bytes`."""
+    return PROCESS_BYTES + sum(run_bytes(run, batch_seqs, runtime, n_processes) for run in runs)
 
 
 def machine_bytes() -> float:

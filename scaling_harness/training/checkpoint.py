@@ -66,8 +66,8 @@ def save(path: Path, runs: Sequence[Plan], state: Mapping[str, Tensor], progress
     write_atomically(path, lambda file: torch.save(document, file))
 
 
-def load(path: Path, run_ids: Sequence[str], source: str | None, device: str) -> Loaded:
-    """Read a checkpoint.
+def load(path: Path, run_ids: Sequence[str], source: str | None, mapped: bool = False) -> Loaded:
+    """Read a checkpoint into the memory of the machine, from which the stack copies what it keeps to its device.
 
     Parameters
     ----------
@@ -77,8 +77,9 @@ def load(path: Path, run_ids: Sequence[str], source: str | None, device: str) ->
         Runs to load; others in the checkpoint have ended since.
     source : str or None
         Hash of the code of a user's own architecture; a checkpoint of other code is refused.
-    device : str
-        Device of the tensors.
+    mapped : bool
+        Whether the file is mapped and not read: for processes that each keep a part of a large one. Damage within it is
+        then not seen.
 
     Returns
     -------
@@ -89,19 +90,20 @@ def load(path: Path, run_ids: Sequence[str], source: str | None, device: str) ->
     if not path.exists():
         return None
     try:
-        document = torch.load(path, map_location=device, weights_only=True)
+        document = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
         if not set(run_ids) <= set(document["run_ids"]):
             return "the checkpoint belonged to other runs: started from the beginning"
         if document.get("source") != source:
             return "the checkpoint came from other code of the architecture: started from the beginning"
         rows = [document["run_ids"].index(wanted) for wanted in run_ids]
         progress = JobProgress(document["step"], tuple(RunProgress(**document["runs"][row]) for row in rows))
-        return select(document["optimizer"], rows), progress
+        whole = rows == list(range(len(document["run_ids"])))
+        return document["optimizer"] if whole else select(document["optimizer"], rows), progress
     except (RuntimeError, EOFError, LookupError, TypeError, ValueError, OSError, pickle.UnpicklingError) as error:
         return f"the checkpoint was damaged ({type(error).__name__}): started from the beginning"
 
 
-def load_from_trunks(runs: Sequence[Plan], store: Store, device: str) -> Loaded:
+def load_from_trunks(runs: Sequence[Plan], store: Store) -> Loaded:
     """Read the states at which runs branch from their trunks, all at the same step.
 
     Parameters
@@ -110,8 +112,6 @@ def load_from_trunks(runs: Sequence[Plan], store: Store, device: str) -> Loaded:
         Runs of one job.
     store : Store
         Store in which the trunks saved their states.
-    device : str
-        Device of the tensors.
 
     Returns
     -------
@@ -121,7 +121,7 @@ def load_from_trunks(runs: Sequence[Plan], store: Store, device: str) -> Loaded:
     if not all(run.trunk for run in runs):
         return None
     source = runs[0].architecture_source
-    snapshots = [load(store.snapshot_path(run.run_id), [run.trunk or ""], source, device) for run in runs]
+    snapshots = [load(store.snapshot_path(run.run_id), [run.trunk or ""], source) for run in runs]
     parts = [snapshot for snapshot in snapshots if isinstance(snapshot, tuple)]
     steps = {progress.step for _, progress in parts}
     if len(parts) < len(runs) or steps != {run.trunk_steps for run in runs}:

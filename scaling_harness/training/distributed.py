@@ -6,6 +6,8 @@ by the authors.
 
 import atexit
 import os
+from collections.abc import Sequence
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -13,6 +15,9 @@ from torch import Tensor
 
 from scaling_harness.errors import CannotTrainHereError
 from scaling_harness.training.oversight import Interrupted, Oversight
+
+_LONGEST_WAIT = timedelta(days=1)
+"""One process evaluates and writes while the others wait; a hang is ended sooner, by the claim (`runtime.hang_s`)."""
 
 
 class Ranks:
@@ -29,21 +34,27 @@ class Ranks:
 
     def join(self, device: str) -> str:
         """Connect the processes; return the device of this process, or raise `CannotTrainHereError` without it."""
-        if device == "cuda" and not torch.cuda.is_available():
-            raise CannotTrainHereError(
-                f"runtime.device is cuda, but torch {torch.__version__} finds no CUDA device here: train with "
-                "runtime.device=cpu, or install a build of torch for your GPU"
-            )
+        if device != "cpu" and self.size > 1:
+            device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+        _check_device(device)
+        if ":" in device:
+            torch.cuda.set_device(device)
         if self.size == 1:
             return device
         if not dist.is_initialized():
-            dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
+            backend = "gloo" if device == "cpu" else "cpu:gloo,cuda:nccl"
+            dist.init_process_group(backend, timeout=_LONGEST_WAIT)
             # gloo's threads may still hold tensors; if these are freed after the interpreter, the process aborts
             atexit.register(dist.destroy_process_group)
-        if device == "cuda":
-            device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
-            torch.cuda.set_device(device)
         return device
+
+    def of_first(self, numbers: Sequence[float]) -> list[float]:
+        """Numbers of the first process, in all of them: it alone knows how earlier attempts ended."""
+        if self.size == 1:
+            return list(numbers)
+        shared = torch.tensor(numbers, dtype=torch.float64)
+        dist.broadcast(shared, 0)
+        return shared.tolist()
 
     def average_(self, tensor: Tensor) -> None:
         """Replace a tensor by its mean over the processes."""
@@ -54,7 +65,8 @@ class Ranks:
     def average_part_(self, row_P: Tensor) -> None:
         """Replace this process's part of a row, one of `size` equal ones, by its mean over the processes."""
         part = row_P.new_empty(len(row_P) // self.size)
-        dist.reduce_scatter_tensor(part, row_P)
+        scatter = getattr(dist, "reduce_scatter_single", dist.reduce_scatter_tensor)  # its name since torch 2.13
+        scatter(part, row_P)
         row_P.chunk(self.size)[self.rank].copy_(part / self.size)
 
     def share_parts_(self, row_P: Tensor) -> None:
@@ -96,3 +108,17 @@ class Ranks:
         """Wait until all processes have come to this point."""
         if self.size > 1:
             dist.barrier()
+
+
+def _check_device(device: str) -> None:
+    """Refuse a GPU that is not there."""
+    if device == "cpu":
+        return
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    index = torch.device(device).index or 0
+    if index >= there:
+        seen = f"{there} CUDA device{'s' if there > 1 else ''}" if there else "no CUDA device"
+        raise CannotTrainHereError(
+            f"runtime.device is {device}, but torch {torch.__version__} finds {seen} here: train with "
+            "runtime.device=cpu, name a device that is there, or install a build of torch for your GPU"
+        )

@@ -163,7 +163,8 @@ class FlatAdamW:
     def _update_all(self, lr_R1: Tensor, divisor_R1: Tensor) -> None:
         """Update all runs; every number is on the device, so that the host need not wait for it."""
         per_run = (self._own_parameters_RP, self._own_gradients_RP, self._mean_RP, self._square_RP)
-        at_once = max(1, UPDATED_AT_ONCE // len(lr_R1))
+        # Whole lines of memory: the compiled update would first copy a part that starts elsewhere.
+        at_once = max(1, UPDATED_AT_ONCE // len(lr_R1) // _ALIGNMENT) * _ALIGNMENT
         for start in range(0, self._mean_RP.shape[1], at_once):
             part = slice(start, start + at_once)
             parts = (buffer_RP[:, part] for buffer_RP in per_run)

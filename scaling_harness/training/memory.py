@@ -2,10 +2,13 @@
 
 import contextlib
 import ctypes
+import re
 import resource
 import sys
 from pathlib import Path
 
+_SIGNS = ("MemoryError", "DefaultCPUAllocator: can't allocate", "out of memory", "STATUS_ALLOC_FAILED")
+"""What torch, CUDA, cuBLAS and NCCL say of memory that ran out."""
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 
 
@@ -58,10 +61,21 @@ def oom_kill_count() -> int:
     return 0
 
 
+def micro_batch_words(n_seqs: int) -> str:
+    """Words for the reason of an attempt that ran out of memory, as `micro_batch_in` reads them."""
+    return f"out of memory with {n_seqs} contexts at once"
+
+
+def micro_batch_in(reason: str) -> int | None:
+    """Number of contexts in `micro_batch_words`; None if the reason, as of a kill by the kernel, does not say."""
+    found = re.search(r"out of memory with (\d+) contexts at once", reason)
+    return int(found[1]) if found else None
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether a training, or a process it started, ran out of memory on the machine or its device."""
     text = f"{type(error).__name__}: {error}"
-    return any(sign in text for sign in ("MemoryError", "DefaultCPUAllocator: can't allocate"))
+    return any(sign in text for sign in _SIGNS)
 
 
 def keep_freed_memory() -> bool:

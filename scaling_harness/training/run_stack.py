@@ -140,16 +140,23 @@ class Stack:
     def keep(self, rows: Sequence[int]) -> None:
         """Keep only some of the runs."""
         state = select(self.optimizer.own_state() | self.model.running_state(), rows)
-        self._feed.close()
+        self._free()
         self._build([self.runs[row] for row in rows])
         self.load_state_dict(state)
 
     def close(self) -> None:
         """End the feed; free the GPU's memory, because the worker's process stays and the next run may need it all."""
-        self._feed.close()
+        self._free()
         if self._on_gpu:
-            del self.model, self.optimizer, self._loss
             torch.cuda.empty_cache()
+
+    def _free(self) -> None:
+        """Let go of the model and optimizer, and of compiled code, which holds memory of its own."""
+        self._feed.close()
+        for part in ("model", "optimizer", "_loss"):
+            vars(self).pop(part, None)
+        if self.runtime.compile:
+            torch.compiler.reset()
 
 
 def build_model(runs: tuple[Plan, ...]) -> LanguageModel:

@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from scaling_harness.config.schema import BranchedSchedule, RuntimeConfig
 from scaling_harness.errors import CannotTrainHereError, HarnessError
-from scaling_harness.plan.memory import fitting_micro_batch, machine_bytes, refuse_too_large
+from scaling_harness.plan.memory import fitting_micro_batch, machine_bytes, refuse_too_large, stack_bytes
 from scaling_harness.plan.plan import Job, Plan
 from scaling_harness.record.gradient_noise_scale import Measurement
 from scaling_harness.record.metrics_log import Curve, is_whole
@@ -27,7 +28,13 @@ from scaling_harness.record.store import Store
 from scaling_harness.training import checkpoint
 from scaling_harness.training.distributed import Ranks
 from scaling_harness.training.make_record import Measured, record_of
-from scaling_harness.training.memory import forget_peak_memory, gpu_bytes, limit_gpu_memory
+from scaling_harness.training.memory import (
+    forget_peak_memory,
+    gpu_bytes,
+    is_out_of_memory,
+    limit_gpu_memory,
+    micro_batch_words,
+)
 from scaling_harness.training.oversight import Interrupted, Oversight
 from scaling_harness.training.run_stack import Stack
 
@@ -66,7 +73,7 @@ def train(job: Job, runtime: RuntimeConfig, store: Store, oversight: Oversight) 
         Another process has taken the job over; nothing was written.
     """
     forget_peak_memory()
-    with _Training(job, runtime, store, oversight) as training:
+    with _Training(job, runtime, store, oversight) as training, training.saying_how_much_at_once():
         try:
             while training.advance():
                 training.ranks.tick(oversight, training.step)
@@ -85,10 +92,35 @@ def _that_fits(job: Job, runtime: RuntimeConfig, of_gpu: float | None, n_process
             "runtime.shard_optimizer is for runs without branches, whose trunk saves its state by itself: leave it "
             "out, or set sweep.trunk=false"
         )
-    if runtime.micro_batch:
-        return runtime
-    fits = fitting_micro_batch(job.runs, runtime, of_gpu or machine_bytes(), n_processes)
-    return dataclasses.replace(runtime, micro_batch=fits)
+    batch_seqs = job.runs[0].batch_seqs
+    if batch_seqs % n_processes:
+        raise CannotTrainHereError(
+            f"a batch of {batch_seqs} contexts cannot be divided between {n_processes} processes: start as many as "
+            "divide it, or change budget.batch_tokens"
+        )
+    there = of_gpu or machine_bytes()
+    fits = fitting_micro_batch(job.runs, runtime, there, n_processes)
+    if runtime.micro_batch is None:
+        return dataclasses.replace(runtime, micro_batch=fits)
+    taken = stack_bytes(job.runs, runtime.micro_batch, runtime, n_processes)
+    if taken > there:
+        raise CannotTrainHereError(
+            f"runtime.micro_batch={runtime.micro_batch} takes about {taken / 1e9:,.1f} GB, and there are "
+            f"{there / 1e9:,.1f} GB: leave it out for what fits, {fits or batch_seqs // n_processes}, or give less"
+        )
+    return runtime
+
+
+@contextlib.contextmanager
+def _saying_how_much_at_once(job: Job, runtime: RuntimeConfig, n_processes: int) -> Iterator[None]:
+    """Tell an attempt that runs out of memory apart by its micro-batch, of which the next one takes half."""
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        at_once = runtime.micro_batch or job.runs[0].batch_seqs // n_processes
+        raise MemoryError(f"{micro_batch_words(at_once)}: {type(error).__name__}: {error}") from error
 
 
 def _check_may_start(job: Job) -> None:
@@ -164,19 +196,26 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
         torch.set_num_threads(runtime.threads)
         self.ranks = Ranks()
         self.device = self.ranks.join(runtime.device)
+        micro_batch, gpu_share = self.ranks.of_first((runtime.micro_batch or 0, runtime.gpu_share))
+        runtime = dataclasses.replace(runtime, micro_batch=int(micro_batch) or None, gpu_share=gpu_share)
         limit_gpu_memory(self.device, runtime.gpu_share)
         self.runtime = _that_fits(job, runtime, gpu_bytes(self.device, runtime.gpu_share), self.ranks.size)
-        self.stack = Stack(job.runs, self.runtime, self.ranks, self.device)
         self.warnings: list[str] = []
         self.records: dict[str, RunRecord] = {}
         self.started, self.unread = now(), _UnreadSteps()
-        self._resume()
+        with self.saying_how_much_at_once():
+            self.stack = Stack(job.runs, self.runtime, self.ranks, self.device)
+            self._resume()
+
+    def saying_how_much_at_once(self) -> contextlib.AbstractContextManager[None]:
+        """See `_saying_how_much_at_once`."""
+        return _saying_how_much_at_once(self.job, self.runtime, self.ranks.size)
 
     def _resume(self) -> None:
         reached = (checkpoint.RunProgress(),) * len(self.job.runs)
         self.step = 0
         usable = self._usable(self._with_curves(self._load_checkpoint())) or self._usable(
-            checkpoint.load_from_trunks(self.job.runs, self.store, self.device)
+            checkpoint.load_from_trunks(self.job.runs, self.store)
         )
         if usable:
             state, progress = usable
@@ -193,7 +232,8 @@ class _Training(contextlib.AbstractContextManager["_Training"]):
 
     def _load_checkpoint(self) -> checkpoint.Loaded:
         path, first = self.store.checkpoint_path(self.job.job_id), self.job.runs[0]
-        return checkpoint.load(path, [run.run_id for run in self.job.runs], first.architecture_source, self.device)
+        mapped = self.runtime.shard_optimizer and self.ranks.size > 1
+        return checkpoint.load(path, [run.run_id for run in self.job.runs], first.architecture_source, mapped)
 
     def _with_curves(self, loaded: checkpoint.Loaded) -> checkpoint.Loaded:
         """Refuse a checkpoint if a curve up to it is damaged: training anew gives the same curve."""

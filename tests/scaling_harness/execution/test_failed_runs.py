@@ -81,3 +81,13 @@ def test_a_device_that_is_not_there_is_said_and_counts_as_no_attempt(make_config
     folder = store.run_dir(plan.run_id)
     assert len(attempt_numbers(folder)) == 5
     assert counted_failures(folder) == []
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    second = dataclasses.replace(runtime, device="cuda:1")
+    with pytest.raises(CannotTrainHereError, match=r"is cuda:1, but torch .* finds 1 CUDA device here"):
+        execution.execute(Job((make_plan("seed=9"),)), second, store, lambda: False)
+
+
+def test_a_device_that_no_code_here_knows_is_refused(make_config):
+    with pytest.raises(ValueError, match="mps is not known: give cpu, cuda"):
+        dataclasses.replace(make_config().runtime, device="mps")

@@ -15,6 +15,8 @@ from scaling_harness.training.memory import is_out_of_memory, limit_gpu_memory, 
     [
         (MemoryError(), True),
         (torch.OutOfMemoryError("CUDA out of memory"), True),
+        (RuntimeError("CUDA error: out of memory"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"), True),
         (RuntimeError("shapes differ"), False),
         (ValueError("out of range"), False),
     ],

@@ -1,9 +1,11 @@
 """Runs of different seeds, rates, schedules and lengths side by side are what each is alone, to the bit."""
 
 import threading
+import weakref
 from dataclasses import replace
 
 import pytest
+import torch
 
 from scaling_harness.config.schema import ConstantSchedule, WsdSchedule
 from scaling_harness.errors import CannotTrainHereError
@@ -206,6 +208,43 @@ def test_a_batch_that_would_not_fit_is_cut_and_recorded(mixed, tmp_path, monkeyp
     monkeypatch.setattr(trainer, "machine_bytes", lambda: room)
     (record,) = train(Job((bigger,)), bigger.config.runtime, store, Stopped())
     assert record.runtime["micro_batch"] == 2
+
+
+def test_memory_that_ends_is_met_with_half_of_what_was_predicted_to_fit(make_plan, tmp_path, monkeypatch):
+    plan, store, tried = make_plan("budget.batch_tokens=320"), Store(tmp_path / "runs"), []
+    monkeypatch.setattr(trainer, "fitting_micro_batch", lambda *_: 6)
+    whole = Stack._accumulate
+
+    def short_of_memory(stack, batch_RBT):
+        tried.append(stack.runtime.micro_batch)
+        if stack.runtime.micro_batch > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return whole(stack, batch_RBT)
+
+    monkeypatch.setattr(Stack, "_accumulate", short_of_memory)
+    first, second = (execute(Job((plan,)), plan.config.runtime, store, Stop()) for _ in range(2))
+    assert "out of memory with 6 contexts at once: OutOfMemoryError" in first.reason
+    assert second.kind == "completed"
+    assert set(tried) == {6, 3}
+    assert store.read(plan.run_id).runtime["micro_batch"] == 3
+
+
+def test_a_batch_that_cannot_be_divided_or_held_is_refused(make_plan):
+    plan = make_plan("budget.batch_tokens=96")
+    job, runtime = Job((plan,)), plan.config.runtime
+    with pytest.raises(CannotTrainHereError, match="a batch of 3 contexts cannot be divided between 2 processes"):
+        trainer._that_fits(job, runtime, None, 2)
+    with pytest.raises(CannotTrainHereError, match=r"runtime.micro_batch=3 takes about 0.4 GB, and there are 0.4 GB"):
+        trainer._that_fits(job, replace(runtime, micro_batch=3), memory.stack_bytes(job.runs, 2, runtime), 1)
+
+
+def test_runs_that_leave_take_their_memory_with_them(mixed):
+    job = mixed()
+    stack = Stack(job.runs, job.runs[0].config.runtime, Ranks(), "cpu")
+    before = weakref.ref(stack.model)
+    stack.keep([0, 2])
+    assert before() is None
+    stack.close()
 
 
 def test_recomputed_activations_train_to_the_same_bits(mixed, alone, tmp_path):
