@@ -18,6 +18,7 @@ from sweeps.launchers.watching import Screen, Summary, conclude, n_open_jobs
 from sweeps.planning.manifest import LOGS, Manifest
 from sweeps.status.live_table import LiveTable
 from sweeps.timing.probe import Probe, run_probe
+from sweeps.workers.resources import devices_for, share_devices, share_memory
 from sweeps.workers.supervise import Pool, supervise, worker_command
 
 
@@ -80,9 +81,10 @@ def run_sweep(
     UserError, HarnessError
         The store cannot be written, or workers die without finishing any run.
     """
-    manifest = dataclasses.replace(manifest, runtime=runtime)
     console = console or Console(stderr=True)
-    environments = [{} for _ in range(min(n_workers(runtime), n_open_jobs(manifest, store)))]
+    shared = min(n_workers(runtime), n_open_jobs(manifest, store)), 1, devices_for(runtime)
+    runtime, environments = share_memory(runtime, *shared), share_devices(*shared)
+    manifest = dataclasses.replace(manifest, runtime=runtime)
     sweep_dir = store.sweep_dir(manifest.name)
     log = sweep_dir / LOGS / f"{socket.gethostname()}-{os.getpid()}"
     pool = Pool(worker_command(sweep_dir, runtime, train), runtime.threads, log, environments)

@@ -13,6 +13,17 @@ def visible_devices() -> list[str]:
     return [device for device in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if device]
 
 
+def devices_for(runtime: RuntimeConfig) -> list[str]:
+    """Return the GPUs among which processes of this machine are to be divided; none for a CPU or one named GPU."""
+    if runtime.device != "cuda":
+        return []
+    if visible := visible_devices():
+        return visible
+    import torch
+
+    return [str(index) for index in range(torch.cuda.device_count())]
+
+
 def share_devices(slots: int, per_run: int, devices: Sequence[str]) -> list[dict[str, str]]:
     """Assign GPUs to slots.
 
@@ -38,7 +49,7 @@ def share_devices(slots: int, per_run: int, devices: Sequence[str]) -> list[dict
 
 def share_memory(runtime: RuntimeConfig, slots: int, per_run: int, devices: Sequence[str]) -> RuntimeConfig:
     """Limit a run to its share of a GPU's memory; see `share_devices`."""
-    share = min(1.0, len(devices) / (slots * per_run)) if devices else 1.0
+    share = min(1.0, len(devices) / max(1, slots * per_run)) if devices else 1.0
     return dataclasses.replace(runtime, gpu_share=min(runtime.gpu_share, share))
 
 

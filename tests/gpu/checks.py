@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import torch
 import torch.distributed as dist
@@ -26,6 +27,7 @@ from scaling_harness.record.record import RunRecord
 from scaling_harness.record.store import Store
 from scaling_harness.training import trainer
 from scaling_harness.training.distributed import Ranks
+from scaling_harness.training.memory import micro_batch_words
 from scaling_harness.training.run_stack import Stack
 
 SMALL = ("budget.n_tokens=1600",)
@@ -165,9 +167,10 @@ def out_of_memory(rig: Rig) -> Finding:
     plan, store = rig.resolve(f"budget.batch_tokens={batch}", f"budget.n_tokens={2 * batch}"), Store(rig.folder / "oom")
     # On a GPU: more than one context is predicted to take, less than the batch does, about 1.5 GB.
     share = 1.0 if rig.device == "cpu" else 6e8 / torch.cuda.get_device_properties(0).total_memory
-    runtime = rig.runtime(plan, micro_batch=plan.batch_seqs, gpu_share=share)
     train = _fails_on_a_whole_batch if rig.device == "cpu" else trainer.train
-    outcomes = [execute(Job((plan,)), runtime, store, Stop(), train) for _ in range(2)]
+    with mock.patch.object(trainer, "fitting_micro_batch", return_value=None):  # the whole batch, as if it would fit
+        runtime = rig.runtime(plan, gpu_share=share)
+        outcomes = [execute(Job((plan,)), runtime, store, Stop(), train) for _ in range(2)]
     assert [outcome.kind for outcome in outcomes] == ["failed", "completed"], outcomes
     assert "OutOfMemoryError" in (outcomes[0].reason or ""), outcomes
     used = store.read(plan.run_id).runtime["micro_batch"]
@@ -176,8 +179,8 @@ def out_of_memory(rig: Rig) -> Finding:
 
 def _fails_on_a_whole_batch(job, runtime, store, oversight):
     """Stands for a GPU whose memory ends: on a CPU the kernel would kill the process."""
-    if runtime.micro_batch == job.runs[0].batch_seqs:
-        raise torch.OutOfMemoryError("as a GPU says it")
+    if runtime.micro_batch is None:
+        raise MemoryError(f"{micro_batch_words(job.runs[0].batch_seqs)}: OutOfMemoryError: as a GPU says it")
     return trainer.train(job, runtime, store, oversight)
 
 
