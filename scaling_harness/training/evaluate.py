@@ -11,7 +11,8 @@ from scaling_harness.data.token_source import Truth
 from scaling_harness.models.language_model import LanguageModel
 from scaling_harness.record.record import EvalLoss
 
-_LOGITS_AT_ONCE = 1 << 20
+_LOGITS_AT_ONCE, _LOGITS_ON_GPU = 1 << 20, 1 << 27
+"""Number of logits: what a core's caches hold, and half a GB, since each forward pass costs a GPU a millisecond."""
 N_BLOCKS = 64
 """Parts of the text whose means are kept, so that models can be compared part by part."""
 
@@ -51,7 +52,7 @@ def evaluate(
         Its standard error assumes that windows are independent, so it is slightly too small.
     """
     n_ctx = windows.shape[1] - 1
-    at_once = max(1, _LOGITS_AT_ONCE // (vocab_size * n_ctx))
+    at_once = _windows_at_once(vocab_size * n_ctx, device)
     parts: list[torch.Tensor] = []
     total_T = torch.zeros(n_ctx, dtype=torch.double)
     with _evaluating(model, device):
@@ -102,7 +103,7 @@ def exact_matches(
         Of each length: itself, the answers without an error, all answers.
     """
     n_ctx = windows.shape[1] - 1
-    at_once = max(1, _LOGITS_AT_ONCE // (vocab_size * n_ctx))
+    at_once = _windows_at_once(vocab_size * n_ctx, device)
     determined_T = np.zeros(n_ctx, bool) if truth is None else truth.entropies_T == 0
     parts = []
     with _evaluating(model, device):
@@ -112,6 +113,11 @@ def exact_matches(
             parts.append((guesses_BT == tokens_BT[:, 1:]).cpu().numpy())
     right_BA = np.concatenate(parts)[:, determined_T if determined_T.any() else slice(None)]
     return [_counted(right_BA, length) for length in lengths]
+
+
+def _windows_at_once(logits: int, device: str) -> int:
+    """Number of windows of so many logits in one forward pass."""
+    return max(1, (_LOGITS_ON_GPU if device.startswith("cuda") else _LOGITS_AT_ONCE) // logits)
 
 
 def _counted(right_BA: np.ndarray, length: int) -> list[int]:
