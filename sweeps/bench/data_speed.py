@@ -5,15 +5,18 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from statistics import median
+from subprocess import PIPE
+from tempfile import TemporaryDirectory, TemporaryFile
 
 from scaling_harness.config.schema import ShardsData
 from scaling_harness.data import text_tokenizer
 from scaling_harness.data.shards.broken import Broken
 from scaling_harness.data.shards.documents import open_source, read_documents
+from scaling_harness.errors import UserError
 
 _LOOK_EVERY_S = 0.05
 _BATCH = 256
@@ -51,20 +54,42 @@ def measure_tokenising(path: str, tokenizer: str, rounds: int, directory: str | 
     Returns
     -------
     list of Tokenising
+
+    Raises
+    ------
+    UserError
+        Something is not there, or the text or the tokenizer cannot be used.
     """
+    if rounds < 1:
+        raise UserError(f"--rounds is {rounds}: give 1 or more")
+    for needed in filter(None, (tokenizer, directory)):
+        if not Path(needed).exists():
+            raise UserError(f"{needed} does not exist: give a tokenizer.json, and a folder that is there")
+    settings = ["data=shards", f"data.path={path}", f"data.tokenizer={{kind: file, path: {json.dumps(tokenizer)}}}"]
     rows = []
     for _ in range(rounds):
         alone, memory_mb = _watched([sys.executable, "-m", __name__, path, tokenizer])
         theirs = json.loads(alone)
         rows.append(Tokenising("tokenizers alone", **theirs, memory_mb=memory_mb))
-        with TemporaryDirectory(dir=directory) as cache:
-            settings = ["data=shards", f"data.path={path}", f"data.tokenizer={{kind: file, path: {tokenizer}}}"]
-            command = [sys.executable, "-m", "scaling_harness", "data", "prepare", *settings]
-            wall_s, cpu_s = time.monotonic(), _children_s()
-            _, memory_mb = _watched([*command, f"runtime.data_dir={cache}"])
-            wall_s, cpu_s = time.monotonic() - wall_s, _children_s() - cpu_s
-        rows.append(Tokenising("data prepare", theirs["mb"], wall_s, cpu_s, memory_mb))
+        for what, chosen in (("data prepare", settings), ("data prepare, bytes", settings[:2])):
+            rows.append(_prepared(what, chosen, theirs["mb"], directory))
     return rows
+
+
+def ratio(rows: Sequence[Tokenising]) -> float:
+    """CPU time of `data prepare` over that of `tokenizers` alone, of medians."""
+    ours, theirs = (
+        median(row.cpu_s for row in rows if row.what == what) for what in ("data prepare", "tokenizers alone")
+    )
+    return ours / theirs
+
+
+def _prepared(what: str, settings: Sequence[str], mb: float, directory: str | None) -> Tokenising:
+    with TemporaryDirectory(dir=directory) as cache:
+        command = [sys.executable, "-m", "scaling_harness", "data", "prepare", *settings, f"runtime.data_dir={cache}"]
+        wall_s, cpu_s = time.monotonic(), _children_s()
+        _, memory_mb = _watched(command)
+        return Tokenising(what, mb, time.monotonic() - wall_s, _children_s() - cpu_s, memory_mb)
 
 
 def _children_s() -> float:
@@ -75,14 +100,16 @@ def _children_s() -> float:
 def _watched(command: list[str]) -> tuple[str, float]:
     """What a command prints, and the peak memory of it and its children in 1e6 bytes."""
     peak = 0
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with TemporaryFile("w+") as said, subprocess.Popen(command, stdout=PIPE, stderr=said, text=True) as process:
         assert process.stdout is not None
         while process.poll() is None:
             peak = max(peak, sum(map(_resident_bytes, _family(process.pid))))
             time.sleep(_LOOK_EVERY_S)
         printed = process.stdout.read()
+        said.seek(0)
+        lines = said.read().strip().splitlines()
     if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
+        raise UserError((lines or ["it ended without a word"])[-1].removeprefix("error: "))
     return printed, peak / 1e6
 
 

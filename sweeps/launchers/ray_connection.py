@@ -39,13 +39,14 @@ def connect(config: RayLauncherConfig) -> Any:
         ) from error
     if ray.is_initialized():
         return ray
-    if config.address and ":" in config.address:
-        _check_address(config.address, config.connect_s)
+    address = config.address or os.environ.get("RAY_ADDRESS") or None
+    if address and ":" in address:
+        _check_address(address, "launcher.address" if config.address else "RAY_ADDRESS", config.connect_s)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a Ray of our own sends nothing to its authors
     try:
-        ray.init(address=config.address, log_to_driver=False, logging_level="error")
+        ray.init(address=address, log_to_driver=False, logging_level="error")
     except Exception as error:
-        where = f"connect to the Ray cluster at {config.address}" if config.address else "start Ray on this machine"
+        where = f"connect to the Ray cluster at {address}" if address else "start Ray on this machine"
         raise UserError(f"could not {where}: {one_line(error)}") from error
     return ray
 
@@ -70,22 +71,40 @@ def check_resources(ray: Any, wanted: Mapping[str, float], autoscaling: bool) ->
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if autoscaling or any(all(node.get(name, 0.0) >= n for name, n in wanted.items()) for node in nodes):
         return
-    asked = " and ".join(f"{n:g} {name}" for name, n in wanted.items() if n)
+    asked = " and ".join(name if ":" in name else f"{n:g} {name}" for name, n in wanted.items() if n)
     there = "; ".join(sorted({_sentence(node) for node in nodes})) or "none"
     raise UserError(
         f"a worker asks for {asked} of one node, and no node of the Ray cluster has that (its nodes: {there}): ask for "
-        "less (runtime.device, launcher.gpus_per_run, launcher.cpus_per_run, runtime.threads), or set "
-        "launcher.autoscaling=true if the cluster adds nodes by itself"
+        "less (runtime.device, launcher.gpus_per_run, launcher.cpus_per_run, runtime.threads, launcher.options), or "
+        "set launcher.autoscaling=true if the cluster adds nodes by itself"
     )
 
 
 def _sentence(node: Mapping[str, float]) -> str:
-    return f"{node.get('CPU', 0.0):g} CPU, {node.get('GPU', 0.0):g} GPU"
+    own = [name if ":" in name else f"{n:g} {name}" for name, n in sorted(node.items()) if _is_own(name)]
+    return ", ".join([f"{node.get('CPU', 0.0):g} CPU, {node.get('GPU', 0.0):g} GPU", *own])
 
 
-def _check_address(address: str, seconds: float) -> None:
+def _is_own(name: str) -> bool:
+    """Whether a resource is one that the cluster's owner or the kind of GPU gave a node, and not one that each has."""
+    return name not in ("CPU", "GPU", "memory", "object_store_memory") and not name.startswith("node:")
+
+
+def answers(ray: Any) -> bool:
+    """Whether the head of the cluster still accepts connections; of one reached as a client, always."""
+    host, _, port = str(getattr(ray.get_runtime_context(), "gcs_address", "")).rpartition(":")
+    if not port.isdigit():
+        return True
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def _check_address(address: str, named: str, seconds: float) -> None:
     """Check that a Ray answers, since `ray.init` would try for minutes; of a Ray client only that something listens."""
-    silent = f"no Ray cluster answers at {address} (launcher.address) within {seconds:g} s (launcher.connect_s)"
+    silent = f"no Ray cluster answers at {address} ({named}) within {seconds:g} s (launcher.connect_s)"
     parts = urlsplit(address if "//" in address else f"//{address}")
     try:
         socket.create_connection((parts.hostname or "", parts.port or 0), timeout=seconds).close()
@@ -97,4 +116,9 @@ def _check_address(address: str, seconds: float) -> None:
     try:
         subprocess.run(command, check=True, capture_output=True, timeout=seconds)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        raise UserError(f"{silent}, though something listens there: give the port of the head node, 6379") from error
+        said = (error.stderr or b"").decode(errors="replace").strip().splitlines()
+        why = f" ({said[-1].strip()})" if said else ""
+        raise UserError(
+            f"{silent}, though something listens there{why}: give the port of the head node, 6379, and what the "
+            "cluster asks for, such as RAY_AUTH_MODE=token"
+        ) from error

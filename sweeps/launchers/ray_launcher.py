@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import os
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,7 +18,7 @@ from scaling_harness.execution.signals import stop_on_signals
 from scaling_harness.record.store import Store
 from scaling_harness.wandb_mirror.follow import following
 from sweeps.config import RayLauncherConfig
-from sweeps.launchers.ray_connection import check_resources, connect
+from sweeps.launchers.ray_connection import answers, check_resources, connect
 from sweeps.launchers.ray_task import run_node, run_program
 from sweeps.launchers.watching import Screen, Summary, conclude, n_open_jobs
 from sweeps.planning.manifest import CANCELLED, LOGS, Manifest
@@ -29,6 +30,8 @@ from sweeps.workers.resources import import_path
 _MAX_RESTARTS = 200
 """Largest number of restarts of a task, in case it dies every time."""
 _POLL_S = poll_s(0.25)
+_LOOK_EVERY_S, _MOST_SILENT = 5.0, 3
+"""Seconds between looks at the head of the cluster, and how many in a row it may not answer."""
 
 
 class RayLauncher:
@@ -41,9 +44,15 @@ class RayLauncher:
 
     def check(self, manifest: Manifest) -> None:
         """Check that Ray can be reached, and that one of its nodes could hold a worker."""
-        options = self.task_options(manifest.runtime)
-        wanted = {"CPU": options["num_cpus"], "GPU": options["num_gpus"]}
-        check_resources(connect(self._config), wanted, self._config.autoscaling)
+        options, ray = self.task_options(manifest.runtime), connect(self._config)
+        try:
+            ray.remote(run_node).options(**options)
+        except (TypeError, ValueError) as error:
+            raise UserError(f"launcher.options are not as Ray takes them: {one_line(error)}") from error
+        wanted = {"CPU": options["num_cpus"], "GPU": options["num_gpus"], **options.get("resources", {})}
+        if kind := options.get("accelerator_type"):
+            wanted[f"accelerator_type:{kind}"] = 0.001  # as Ray asks for it
+        check_resources(ray, wanted, self._config.autoscaling)
 
     def start(self, manifest: Manifest, store: Store) -> bool:
         """Train what is left of the sweep, mirror it, and compare its time with the probe's estimate."""
@@ -90,12 +99,13 @@ class RayLauncher:
         )
         words = arguments_of(sweep_dir, runtime, TRAINER)
         options, n_tasks = self.task_options(runtime), min(self._config.workers, n_open_jobs(manifest, store))
-        failures, stopping = [], False
+        failures, stopping, head = [], False, _Head(ray)
         with stop_on_signals() as stop, LiveTable(manifest.jobs, console) as table:
             screen = Screen(table, manifest, store)
             tasks = [_submit(ray, run_node, options, words, sweep_dir, runtime) for _ in range(n_tasks)]
             while tasks:
                 ended, tasks = ray.wait(tasks, timeout=_POLL_S)
+                head.check()
                 failures += [failure for task in ended if (failure := _failure(ray, task))]
                 if not stopping and (stop() or cancelled.exists()):
                     stopping = True
@@ -106,6 +116,25 @@ class RayLauncher:
         if summary.n_left and failures and not stopping:
             raise failures[0]
         return summary
+
+
+class _Head:
+    """The head of the cluster: without it Ray ends this process after a minute, with no word of what is saved."""
+
+    def __init__(self, ray: Any) -> None:
+        self._ray, self._looked, self._silent = ray, time.monotonic(), 0
+
+    def check(self) -> None:
+        """Look now and then; raise `UserError` when it has not answered several times."""
+        if time.monotonic() - self._looked < _LOOK_EVERY_S:
+            return
+        self._looked = time.monotonic()
+        self._silent = 0 if answers(self._ray) else self._silent + 1
+        if self._silent == _MOST_SILENT:
+            raise UserError(
+                "the head of the Ray cluster no longer answers: its workers save their runs and leave; start the "
+                "cluster again and repeat this command, which goes on where they were"
+            )
 
 
 def _submit(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 
 from scaling_harness.execution.claim import is_held
@@ -22,8 +23,9 @@ class Leftover:
 def leftovers(jobs: Sequence[RunsOfJob], store: Store, sweep_dir: Path) -> list[Leftover]:
     """Find what no record needs.
 
-    Checkpoints and trunks' states of finished runs, half-written files in the folders of finished runs, and the output
-    of workers once every run is finished. Records, curves and attempts stay, and all of a run that is not finished.
+    Checkpoints and trunks' states of finished runs, half-written files in the folders of finished runs, checkpoints
+    that a kill left half-written, and the output of workers once every run is finished. Records, curves and attempts
+    stay, and all else of a run that is not finished.
 
     Parameters
     ----------
@@ -47,6 +49,9 @@ def leftovers(jobs: Sequence[RunsOfJob], store: Store, sweep_dir: Path) -> list[
         all_done &= len(done) == len(run_ids)
         if len(done) == len(run_ids) and not is_held(run_ids, store):
             found += _files([store.checkpoint_path(job.job_id)], "checkpoint of a finished job")
+        if not is_held(run_ids, store):
+            for path in (store.checkpoint_path(job.job_id), *map(store.snapshot_path, run_ids)):
+                found += _files(path.parent.glob(f".{escape(path.name)}.*"), "half-written checkpoint")
         for run_id in done:
             found += _files([store.snapshot_path(run_id)], "state of a trunk whose branch is finished")
             found += _files(store.run_dir(run_id).glob(".*"), "half-written file of a finished run")

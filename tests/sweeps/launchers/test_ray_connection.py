@@ -10,7 +10,7 @@ from scaling_harness.cli import main
 from scaling_harness.config.compose import compose
 from scaling_harness.errors import UserError
 from sweeps.compose import launcher_config
-from sweeps.launchers.ray_connection import check_resources, connect
+from sweeps.launchers.ray_connection import answers, check_resources, connect
 
 
 def config(*overrides):
@@ -63,12 +63,35 @@ def test_an_address_where_nothing_answers(ray):
     assert ray.calls == []
 
 
+def test_the_address_of_the_environment_is_looked_at_first_too(ray, monkeypatch):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
+    with pytest.raises(UserError, match=rf"no Ray cluster answers at 127.0.0.1:{port} \(RAY_ADDRESS\) within 2 s"):
+        connect(config("launcher.connect_s=2"))
+    assert ray.calls == []
+
+
+def test_a_head_that_is_gone_is_noticed(ray):
+    with socket.socket() as head:
+        head.bind(("127.0.0.1", 0))
+        head.listen()
+        address = f"127.0.0.1:{head.getsockname()[1]}"
+        ray.get_runtime_context = lambda: SimpleNamespace(gcs_address=address)
+        assert answers(ray)
+        head.close()
+        assert not answers(ray)
+    ray.get_runtime_context = SimpleNamespace  # a client's has no address
+    assert answers(ray)
+
+
 def test_an_address_where_something_else_listens(ray):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         address = f"127.0.0.1:{other.getsockname()[1]}"
-        with pytest.raises(UserError, match="something listens there: give the port of the head node"):
+        with pytest.raises(UserError, match=r"something listens there \(.*: give the port of the head node"):
             connect(config(f"launcher.address={address}", "launcher.connect_s=1"))
         connect(config(f"launcher.address=ray://{address}"))  # a Ray client has a time limit of its own
     assert [call["address"] for call in ray.calls] == [f"ray://{address}"]

@@ -34,8 +34,13 @@ def ray(monkeypatch):
 
     def remote(does):
         def options(**given):
-            asked.append(given)
-            return SimpleNamespace(remote=lambda *words: threads.submit(does, *words))
+            def submit(*words):
+                asked.append(given)
+                return threads.submit(does, *words)
+
+            if "foo" in given:
+                raise ValueError("Invalid option keyword foo for remote functions")
+            return SimpleNamespace(remote=submit)
 
         return SimpleNamespace(options=options)
 
@@ -45,7 +50,7 @@ def ray(monkeypatch):
 
     fake = SimpleNamespace(
         is_initialized=lambda: True,
-        nodes=lambda: [{"Alive": True, "Resources": {"CPU": 2.0}}],
+        nodes=lambda: [{"Alive": True, "Resources": {"CPU": 2.0, "accelerator_type:H100": 1.0}}],
         remote=remote,
         wait=wait_for_one,
         get=lambda task: task.result(),
@@ -159,3 +164,29 @@ def test_a_probe_is_one_task(ray, make_sweep, monkeypatch):
     monkeypatch.setattr(ray_launcher, "run_program", lambda *_: (0, ""))
     with pytest.raises(HarnessError, match="the probe ended without a result"):
         launch_probe(manifest, store)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("{foo: 1}", r"launcher.options are not as Ray takes them: ValueError: Invalid option keyword foo"),
+        (
+            "{accelerator_type: A100}",
+            r"1 CPU and accelerator_type:A100 of one node.*2 CPU, 0 GPU, accelerator_type:H100",
+        ),
+        ("{resources: {special: 1}}", "1 CPU and 1 special of one node"),
+    ],
+)
+def test_what_no_node_can_give_is_refused(ray, make_sweep, options, said):
+    manifest, _ = make_sweep(0, overrides=(f"launcher.options={options}",))
+    with pytest.raises(UserError, match=said):
+        RayLauncher(manifest.launcher).check(manifest)
+    assert ray.asked == []
+
+
+def test_a_head_that_is_lost_ends_the_command_with_a_sentence(ray, make_sweep, monkeypatch):
+    monkeypatch.setattr(ray_launcher, "_LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(ray_launcher, "answers", lambda _: False)
+    manifest, store = make_sweep(0)
+    with pytest.raises(UserError, match=r"head of the Ray cluster no longer answers.*goes on where they were"):
+        RayLauncher(manifest.launcher).start(manifest, store)

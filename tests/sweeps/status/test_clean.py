@@ -23,8 +23,9 @@ def test_only_what_no_record_needs(make_manifest):
         touch(store.metrics_path(run_id))
     touch(store.record_path(done))
     touch(store.sweep_dir("fake") / "logs" / "worker-0.log")
+    touch(store.runs_dir / "checkpoints" / f".{open_run}.pt.abc123")
     found = found_by_name(manifest, store)
-    assert set(found) == {f"{done}.pt", f"{done}-trunk.pt", ".metrics.part"}
+    assert set(found) == {f"{done}.pt", f"{done}-trunk.pt", ".metrics.part", f".{open_run}.pt.abc123"}
     touch(store.record_path(open_run))
     assert set(found_by_name(manifest, store)) == {*found, f"{open_run}.pt", f"{open_run}-trunk.pt", "worker-0.log"}
 
