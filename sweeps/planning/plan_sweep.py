@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from scaling_harness.config.compose import run_config
 from scaling_harness.plan.memory import refuse_too_large, run_bytes
 from sweeps.compose import launcher_config, sweep_config
 from sweeps.config import LocalLauncherConfig
@@ -30,8 +29,10 @@ def plan_sweep(document: Mapping[str, Any], *, with_text: bool = True) -> Manife
     UserError
         See `expand`; or a run that a local sweep would train does not fit in this machine's memory.
     """
-    config, described = run_config(document), sweep_config(document)
-    launcher, jobs = launcher_config(document), expand(document, with_text=with_text)
+    described, launcher = sweep_config(document), launcher_config(document)
+    jobs = expand(document, with_text=with_text)
+    # Of a run, as the document alone need be none: its model may lack what the shapes of the grids give it.
+    config = jobs[0].runs[0].config
     if isinstance(launcher, LocalLauncherConfig):
         for job in jobs:
             refuse_too_large(max(job.runs, key=run_bytes))

@@ -1,10 +1,12 @@
 import json
 import math
+import re
 
 import numpy as np
 import pytest
 
-from scaling_harness.config.compose import CONF_DIR, compose
+from scaling_harness.cli import main
+from scaling_harness.config.compose import CONF_DIR, compose, run_config
 from scaling_harness.config.schema import TextData
 from scaling_harness.data.prepare import prepare
 from scaling_harness.data.token_cache import DataInfo
@@ -12,6 +14,7 @@ from scaling_harness.errors import HarnessError, UserError
 from scaling_harness.plan.scale_rules import n_layer
 from sweeps.planning.expand import expand
 from sweeps.planning.manifest import Manifest, merge_jobs, read_manifest, write_manifest
+from sweeps.planning.plan_sweep import plan_sweep
 from sweeps.planning.plan_table import plan_rows
 from sweeps.planning.planned_sweep import read_planned_sweep
 
@@ -75,8 +78,6 @@ def test_one_bad_point_refuses_the_sweep(document, grid, sentence):
 
 
 def manifest_of(document, *grids) -> Manifest:
-    from scaling_harness.config.compose import run_config
-
     config = run_config({k: v for k, v in document.items() if k != "sweep"})
     return Manifest("mine", "?", 1, config.runtime, config.wandb, expand(sweep(document, *grids, stack=2)))
 
@@ -123,6 +124,10 @@ def test_a_manifest_of_other_code_or_data_is_refused(document, tmp_path):
 
 FOLDER = CONF_DIR / "sweep"
 ELSEWHERE = ("/paper-", "gpu/")  # on text that is not here
+FOR_GPUS = [
+    *sorted(file.relative_to(FOLDER).with_suffix("").as_posix() for file in (FOLDER / "gpu").glob("*.yaml")),
+    *("hoffmann/paper-grid", "kaplan/paper-grid"),
+]
 SWEEPS = sorted(file.relative_to(FOLDER).with_suffix("").as_posix() for file in FOLDER.rglob("*.yaml"))
 
 
@@ -175,6 +180,24 @@ def planned_without_text(name, *overrides):
     return jobs
 
 
+@pytest.mark.parametrize("name", FOR_GPUS)
+def test_a_ladder_for_gpus_is_costed_by_the_command_of_its_header(name, capsys, tmp_path):
+    """Through the command line, which also reads what is not of the grids: the model of the base need be no run's."""
+    command = re.search(r"`(sweep plan [^`]*)`", (FOLDER / f"{name}.yaml").read_text())
+    assert command is not None
+    assert command[1].split()[2:4] == [name, "--without-text"]
+    assert main([*command[1].split(), f"runtime.runs_dir={tmp_path}", "--json"]) == 0
+    totals = json.loads(capsys.readouterr().out)["totals"]
+    assert header_of(name)["Runs"] == str(totals["n_runs"])
+
+
+def test_a_base_that_is_no_run_of_the_grids_is_planned(document):
+    base = {**document, "model": {**document["model"], "n_head": None, "d_head": 24}}
+    with pytest.raises(UserError, match="not divisible by d_head 24"):
+        run_config({key: value for key, value in base.items() if key != "launcher"})
+    assert len(plan_sweep(sweep(base, {**GRID, "shapes": [[1, 48]]})).jobs) == 4
+
+
 def test_kaplans_grid_is_planned_with_its_gpu_hours():
     runs = [run for job in planned_without_text("kaplan/paper-grid") for run in job.runs]
     assert {(run.n_steps, run.warmup_steps, run.batch_tokens) for run in runs} == {(250_000, 3000, 2**19)}
@@ -214,7 +237,7 @@ def test_a_miniature_of_a_ladder_for_gpus_trains_on_a_cpu(name, corpus, tmp_path
     grid = document["sweep"]["grids"][0]
     small = {"budgets": {"train_flops": [5e9]}, "shapes": [[n_layer, 64] for n_layer, _ in grid["shapes"][:2]]}
     document["sweep"]["grids"] = [{**grid, **small, "seeds": grid["seeds"][:2]}]
-    job = expand(document)[-1]
+    job = plan_sweep(document).jobs[-1]
     assert len(job.runs) == (2 if document["sweep"]["stack"] > 1 else 1)
     store = Store(tmp_path / "runs")
     execute_alone(job, job.runs[0].config.runtime, store, train)
