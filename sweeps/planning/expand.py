@@ -113,12 +113,14 @@ class Resolver:
 
 
 def _resolve_without_text(config: RunConfig) -> Plan:
-    """Resolve a configuration as if there were text enough, in the vocabulary of its tokenizer."""
+    """Resolve a configuration as if there were text enough, in the vocabulary of its tokenizer, in every split."""
     data, nowhere = config.data, Path()
     if not isinstance(data, TextData):
         return resolve(config, prepare(data, (), nowhere))
     info = DataInfo("", data.kind, vocab_size_of(data), 2**62, 0, nowhere, nowhere, None, 0, (), 1.0)
-    return resolve(config, dataclasses.replace(info, train_tokens=data.train_tokens))
+    splits = {"test_path": nowhere if data.test_fraction else None, "train_tokens": data.train_tokens}
+    extra = dict.fromkeys(config.evaluation.extra_sets, nowhere)
+    return resolve(config, dataclasses.replace(info, **splits, extra=extra))
 
 
 def _points(grid: Grid, base: Mapping[str, Any]) -> Iterator[list[dict[str, Any]]]:

@@ -7,7 +7,7 @@ from scaling_harness.plan.memory import PROCESS_BYTES, fitting_micro_batch, lack
 from scaling_harness.plan.plan import Job, Plan
 from scaling_harness.text_table import duration, print_columns
 from sweeps.planning.disk import kept_bytes
-from sweeps.planning.time_estimate import job_seconds
+from sweeps.planning.time_estimate import gpu_seconds, job_seconds
 
 
 def plan_rows(
@@ -24,7 +24,7 @@ def plan_rows(
     n_processes : int
         Number of processes that train a run together.
     flops_per_s : float, optional
-        FLOPs (6ND) a second of a GPU; without it times are those of one thread of a CPU.
+        FLOPs a second of a GPU; without it times are those of one thread of a CPU in each process.
 
     Returns
     -------
@@ -32,13 +32,21 @@ def plan_rows(
         Keys name their units; the seconds of a run are its share of its job's, the memory is that of its whole job, at
         most, of each process; `lacking_bytes` see `memory.lacking_bytes`.
     """
-    rows = [_row(job, run, states.get(run.run_id, "waiting"), n_processes) for job in jobs for run in job.runs]
-    return [row | {"estimated_s": row["own_flops"] / flops_per_s} for row in rows] if flops_per_s else rows
+    return [
+        _row(job, run, n_processes)
+        | {"estimated_s": _seconds(job, run, n_processes, flops_per_s), "state": states.get(run.run_id, "waiting")}
+        for job in jobs
+        for run in job.runs
+    ]
 
 
 def plan_totals(rows: Sequence[Mapping[str, Any]], workers: int) -> dict[str, Any]:
-    """Sum the plan: runs, FLOPs (those of a trunk once), disk, and the seconds that `workers` take for the rest."""
+    """Sum the plan: runs, FLOPs of training (those of a trunk once), disk, and the seconds of the rest.
+
+    `run_s_left` is their sum over the runs, `estimated_s_left` what `workers` take for them side by side.
+    """
     left = [row for row in rows if row["state"] not in ("done", "diverged", "failed")]
+    run_s_left = sum(row["estimated_s"] for row in left)
     return {
         "n_runs": len(rows),
         "n_left": len(left),
@@ -46,7 +54,8 @@ def plan_totals(rows: Sequence[Mapping[str, Any]], workers: int) -> dict[str, An
         "train_flops_left": sum(row["own_flops"] for row in left),
         "workers": workers,
         "disk_bytes": sum(row["disk_bytes"] for row in rows),
-        "estimated_s_left": sum(row["estimated_s"] for row in left) / min(workers, max(1, len(left))),
+        "run_s_left": run_s_left,
+        "estimated_s_left": run_s_left / min(workers, max(1, len(left))),
     }
 
 
@@ -74,7 +83,8 @@ def cost_sentence(totals: Mapping[str, Any]) -> str:
         f"{totals['train_flops_left']:.2e} left: about "
     )
     if gpu := totals.get("gpu"):
-        return f"{said}{gpu['hours_left']:,.3g} GPU hours at {gpu['utilisation']:.0%} of the peak of {gpu['card']}"
+        hours = f"{gpu['hours_left']:,.3g} GPU hours at {gpu['utilisation']:.0%} of the peak of {gpu['card']}"
+        return f"{said}{hours}, with evaluations"
     minutes = f"{totals['estimated_s_left'] / 60:.1f} minutes with {totals['workers']} workers"
     return f"{said}{minutes} on a fast CPU; `scaling-harness sweep probe` times this one"
 
@@ -106,7 +116,14 @@ def _job_bytes(job: Job, n_processes: int) -> float:
     return PROCESS_BYTES + sum(run_bytes(run, seqs, n_processes=n_processes) for run in job.runs)
 
 
-def _row(job: Job, run: Plan, state: str, n_processes: int) -> dict[str, Any]:
+def _seconds(job: Job, run: Plan, n_processes: int, flops_per_s: float | None) -> float:
+    """Seconds of a run; on a CPU its share of its job's."""
+    if flops_per_s:
+        return gpu_seconds(run, flops_per_s, n_processes)
+    return job_seconds(job, n_processes=n_processes) * run.own_steps / sum(other.own_steps for other in job.runs)
+
+
+def _row(job: Job, run: Plan, n_processes: int) -> dict[str, Any]:
     model = run.config.model
     return {
         "run_id": run.run_id,
@@ -126,6 +143,4 @@ def _row(job: Job, run: Plan, state: str, n_processes: int) -> dict[str, Any]:
         "memory_bytes": _job_bytes(job, n_processes),
         "lacking_bytes": lacking_bytes(run, n_processes),
         "disk_bytes": kept_bytes(run),
-        "estimated_s": job_seconds(job) * run.own_steps / sum(other.own_steps for other in job.runs),
-        "state": state,
     }

@@ -23,24 +23,30 @@ class Speed:
     """Fixed seconds of a job: building the model, starting evaluations, writing files."""
 
 
-def job_seconds(job: Job, speed: Speed = Speed()) -> float:
-    """Estimate the seconds of one job on one thread of a machine of the given speed.
+def job_seconds(job: Job, speed: Speed = Speed(), n_processes: int = 1) -> float:
+    """Estimate the seconds of one job, on one thread in each of its processes, on a machine of the given speed.
 
-    Each step of the longest run costs a fixed time, and each run adds its matrix products; evaluations are forward
-    passes, a third of training's FLOPs.
+    Each step of the longest run costs a fixed time, and each run adds its matrix products, which its processes divide;
+    evaluations are forward passes, a third of training's FLOPs, of one process while the others wait.
     """
     fixed_s, matmul_s = step_seconds(job)
     steps = [run.own_steps for run in job.runs]
-    n_products = sum(steps) + sum(map(_evaluated_steps, job.runs))
+    n_products = sum(steps) / n_processes + sum(evaluated_tokens(run) / 3 / run.batch_tokens for run in job.runs)
     return speed.job_s + speed.step * fixed_s * max(steps) + speed.matmul * matmul_s / len(steps) * n_products
 
 
-def _evaluated_steps(run: Plan) -> float:
-    """Number of training steps that cost as many FLOPs as a run's evaluations."""
+def gpu_seconds(run: Plan, flops_per_s: float, n_processes: int = 1) -> float:
+    """Estimate the seconds of one run from its FLOPs (6ND, evaluations 2ND), on GPUs that each do so many a second."""
+    _, trained = run.spent(run.own_steps)
+    evaluated = evaluated_tokens(run) * run.flops_per_token["6nd_with_head"] / 3
+    return (trained / n_processes + evaluated) / flops_per_s
+
+
+def evaluated_tokens(run: Plan) -> int:
+    """Number of tokens that a run's evaluations read, those of its trunk left out."""
     evaluation = run.config.evaluation
     n_points = sum(step > run.n_steps - run.own_steps for step in run.eval_steps)
-    evaluated = evaluation.n_tokens * n_points + evaluation.final_n_tokens * len(run.data.evaluation_sets)
-    return evaluated / 3 / run.batch_tokens
+    return evaluation.n_tokens * n_points + evaluation.final_n_tokens * len(run.data.evaluation_sets)
 
 
 def step_seconds(job: Job) -> tuple[float, float]:

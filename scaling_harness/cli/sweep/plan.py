@@ -40,7 +40,7 @@ def run(args: Namespace) -> int:
     gpu = _gpu(args, manifest.runtime)
     rows, totals = planned_cost(manifest, store, gpu["flops_per_s"] if gpu else None)
     if gpu:
-        totals["gpu"] = gpu | {"hours_left": totals["train_flops_left"] / gpu["flops_per_s"] / 3600}
+        totals["gpu"] = gpu | {"hours_left": manifest.launcher.gpus_per_run * totals["run_s_left"] / 3600}
     if args.json:
         document = {"name": manifest.name, "question": manifest.question, "totals": totals, "runs": rows}
         print(json.dumps(document | {"feeds": _feeds(rows)}))

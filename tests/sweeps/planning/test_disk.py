@@ -4,7 +4,6 @@ import pytest
 
 from scaling_harness.plan.plan import Job
 from sweeps.planning.disk import kept_bytes, most_bytes, state_bytes
-from sweeps.planning.plan_table import plan_rows, plan_totals, print_plan
 
 
 def test_a_run_keeps_a_row_a_step_and_never_less_than_was_measured(make_plan):
@@ -22,15 +21,3 @@ def test_two_checkpoints_a_job_in_progress_and_the_states_of_all_branches(make_p
     n_params = sum(plan.params.values())
     assert state_bytes(plan) == 12 * n_params
     assert most_bytes(jobs, at_once=2) == 3 * kept_bytes(plan) + 2 * 2 * 12 * n_params + 2 * 12 * n_params
-
-
-def test_a_gpu_is_costed_by_its_rate(make_plan, capsys):
-    job = Job((make_plan(),))
-    (row,) = plan_rows([job], {}, flops_per_s=job.train_flops / 7200)
-    assert row["estimated_s"] == pytest.approx(7200)
-    totals = plan_totals([row], 1)
-    totals |= {"gpu": {"hours_left": 2.0, "utilisation": 0.4, "card": "H100"}, "most_disk_bytes": 3e9}
-    print_plan([row], totals)
-    said = capsys.readouterr().out
-    assert "about 2 GPU hours at 40% of the peak of H100" in said
-    assert "disk: at most 3.00 GB while it trains" in said

@@ -175,7 +175,7 @@ def planned_without_text(name, *overrides):
     """Runs of a paper's grid, on text that is not fetched; and whether its header has their hours on H100s at 40 %."""
     header, document = header_of(name), compose([f"sweep={name}", *overrides])
     jobs = check(header, document, name, with_text=False)
-    hours = sum(job.train_flops for job in jobs) / (0.4 * 989e12) / 3600
+    hours = sum(row["estimated_s"] for row in plan_rows(jobs, {}, flops_per_s=0.4 * 989e12)) / 3600
     assert float(header["GPU hours"].split()[0]) == pytest.approx(hours, rel=0.01)
     return jobs
 
@@ -187,8 +187,11 @@ def test_a_ladder_for_gpus_is_costed_by_the_command_of_its_header(name, capsys, 
     assert command is not None
     assert command[1].split()[2:4] == [name, "--without-text"]
     assert main([*command[1].split(), f"runtime.runs_dir={tmp_path}", "--json"]) == 0
-    totals = json.loads(capsys.readouterr().out)["totals"]
-    assert header_of(name)["Runs"] == str(totals["n_runs"])
+    totals, header = json.loads(capsys.readouterr().out)["totals"], header_of(name)
+    assert header["Runs"] == str(totals["n_runs"])
+    gpu = totals["gpu"]
+    at_40 = gpu["hours_left"] * gpu["utilisation"] / 0.4
+    assert float(header["GPU hours"].split()[0]) == pytest.approx(at_40, rel=0.01)
 
 
 def test_a_base_that_is_no_run_of_the_grids_is_planned(document):
@@ -217,6 +220,7 @@ def test_a_ladder_for_gpus_fits_a_card_and_one_epoch(name, sizes):
     assert not any(row["lacking_bytes"] for row in rows)
     assert max(row["memory_bytes"] for row in rows) < 80e9
     assert {run.config.data.tokenizer.vocab_size for run in runs} == {32768}
+    assert {run.data.evaluation_sets for run in runs} == {("valid", "test")}  # as with the text
 
 
 @pytest.mark.parametrize("name", ["gpu/evening", "gpu/node-day"])

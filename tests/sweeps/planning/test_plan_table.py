@@ -2,9 +2,12 @@
 
 import dataclasses
 
+import pytest
+
 from scaling_harness.plan.memory import PROCESS_BYTES, run_bytes
 from scaling_harness.plan.plan import Job
 from sweeps.planning.plan_table import plan_rows, plan_totals, print_plan
+from sweeps.planning.time_estimate import evaluated_tokens, job_seconds
 
 
 def on_card(plan, memory_gb, **runtime):
@@ -31,3 +34,31 @@ def test_processes_that_share_the_moments_need_less_each(make_plan):
     )
     assert alone["lacking_bytes"]
     assert eight["lacking_bytes"] is None
+
+
+def test_a_gpu_is_costed_by_its_rate_with_the_forward_passes_of_evaluations(make_plan, capsys):
+    plan = make_plan()
+    job = Job((plan,))
+    n_points, evaluation = len(plan.eval_steps), plan.config.evaluation
+    assert evaluated_tokens(plan) == n_points * evaluation.n_tokens + evaluation.final_n_tokens  # no test text
+    forward = 2 * plan.n_params["with_head"] * evaluated_tokens(plan)
+    (row,) = plan_rows([job], {}, flops_per_s=(job.train_flops + forward) / 7200)
+    assert row["estimated_s"] == pytest.approx(7200)
+    totals = plan_totals([row], 1)
+    totals |= {"gpu": {"hours_left": 2.0, "utilisation": 0.4, "card": "H100"}, "most_disk_bytes": 3e9}
+    print_plan([row], totals)
+    said = capsys.readouterr().out
+    assert "about 2 GPU hours at 40% of the peak of H100, with evaluations" in said
+    assert "disk: at most 3.00 GB while it trains" in said
+
+
+def test_the_gpus_of_a_run_divide_its_training_and_not_its_evaluations(make_plan):
+    """The first process evaluates while the others wait."""
+    plan = make_plan()
+    job = Job((plan,))
+    forward = 2 * plan.n_params["with_head"] * evaluated_tokens(plan)
+    (row,) = plan_rows([job], {}, n_processes=4, flops_per_s=1e9)
+    assert row["estimated_s"] == pytest.approx((job.train_flops / 4 + forward) / 1e9)
+    (row,) = plan_rows([job], {}, n_processes=4)
+    assert row["estimated_s"] == pytest.approx(job_seconds(job, n_processes=4))
+    assert row["estimated_s"] < job_seconds(job)
