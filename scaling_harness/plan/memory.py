@@ -10,6 +10,7 @@ from pathlib import Path
 from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.errors import CannotTrainHereError
 from scaling_harness.models.logit_rows import logit_rows
+from scaling_harness.models.registry import recorded_target
 from scaling_harness.plan.plan import Plan
 
 PROCESS_BYTES = 400e6
@@ -26,8 +27,8 @@ def run_bytes(
     """Estimate an upper bound, in bytes, for the memory that one more run takes in a stack, on each of its processes.
 
     Counts the parameters, gradients (as computed and in their buffer), two moments, on a GPU also what its batched
-    update needs, and the activations kept for the backward pass, for which `fused_ops.RotaryAttention` keeps T x T
-    weights on a CPU.
+    update needs, and what is kept for the backward pass: activations, for which `fused_ops.RotaryAttention` keeps T x T
+    weights on a CPU, and the copies of the weights that autocast makes.
 
     Parameters
     ----------
@@ -41,14 +42,15 @@ def run_bytes(
         Number of processes, which may share the moments.
     """
     runtime = runtime or plan.config.runtime
-    params, activations = sum(plan.params.values()), _activations(plan, batch_seqs, runtime, n_processes)
+    params = sum(plan.params.values())
+    kept = _activations(plan, batch_seqs, runtime, n_processes) + (params / 2 if _copies_weights(runtime) else 0)
     if runtime.device == "cpu":
-        return _FLOAT * (5 * params + activations)
+        return _FLOAT * (5 * params + kept)
     shared = params / (n_processes if runtime.shard_optimizer else 1)
-    # Moments and rules last; beside them are gradients as computed, with activations, then terms of the update.
+    # Moments and rules last; beside them are gradients as computed, with what is kept, then terms of the update.
     computed, exchanged = (0, shared) if shared < params else (params, 0)
     update = max(exchanged, 4 * min(shared, UPDATED_AT_ONCE))
-    return _FLOAT * (2 * params + 4 * shared + max(computed + activations, update))
+    return _FLOAT * (2 * params + 4 * shared + max(computed + kept, update))
 
 
 def _activations(plan: Plan, batch_seqs: int | None, runtime: RuntimeConfig, n_processes: int) -> float:
@@ -59,8 +61,19 @@ def _activations(plan: Plan, batch_seqs: int | None, runtime: RuntimeConfig, n_p
     block = 16 * model.d_model + 3 * model.d_ff + weights
     n_layer = model.n_layer * int(model.options.get("passes", 1))
     blocks = n_layer * model.d_model + block if runtime.recompute_activations else n_layer * block
-    logits = 3 * plan.data.vocab_size * logit_rows(1, plan.data.vocab_size, tokens)
-    return tokens * (blocks + 4 * model.d_model) + logits
+    V = plan.data.vocab_size
+    rows = logit_rows(1, V, tokens) if _is_decoder(plan) else tokens
+    return tokens * (blocks + 4 * model.d_model) + 3 * V * rows
+
+
+def _copies_weights(runtime: RuntimeConfig) -> bool:
+    """Whether autocast holds copies of the weights in bfloat16, which compiled code does not."""
+    return runtime.dtype == "bfloat16" and not runtime.compile
+
+
+def _is_decoder(plan: Plan) -> bool:
+    """Whether the architecture is made of `decoder`, which alone never has the logits of all positions at once."""
+    return recorded_target(plan.config.model.target) in (None, "recurrent")
 
 
 def fitting_micro_batch(runs: Sequence[Plan], runtime: RuntimeConfig, there: float, n_processes: int = 1) -> int | None:

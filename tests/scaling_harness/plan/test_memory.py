@@ -58,12 +58,36 @@ def test_a_large_vocabulary_adds_the_logits_of_a_few_positions(make_plan):
     assert memory.run_bytes(large) - memory.run_bytes(plan) < 3 * 4 * (1 << 24)
 
 
+@pytest.mark.parametrize("target", ["gpt2", "lstm"])
+def test_only_the_decoder_is_spared_the_logits_of_all_positions(make_plan, target):
+    batch = ("budget.batch_tokens=32768", "budget.n_tokens=32768", "data.max_epochs=100")
+    plan = make_plan("model=gpt2", f"model.target={target}", *batch)
+    V = 50_257
+    large = dataclasses.replace(plan, data=dataclasses.replace(plan.data, vocab_size=V))
+    logits = memory.run_bytes(large) - memory.run_bytes(plan)
+    assert logits == pytest.approx(3 * 4 * 32768 * (V - plan.data.vocab_size))
+
+
+def test_autocast_keeps_copies_of_the_weights_unless_it_is_compiled(make_plan):
+    plan = dataclasses.replace(make_plan(), params={"mlp": 1_000_000_000})
+    gpu = dataclasses.replace(plan.config.runtime, device="cuda", dtype="bfloat16", compile=True)
+    eager = dataclasses.replace(gpu, compile=False)
+    compiled = memory.run_bytes(plan, 1, gpu)
+    assert memory.run_bytes(plan, 1, eager) - compiled == 2 * 1_000_000_000  # two bytes a parameter
+    assert memory.run_bytes(plan, 1, dataclasses.replace(eager, dtype="float32")) == compiled
+
+
 def test_a_row_of_seven_billion_fits_eight_cards_of_80_gb(make_plan):
     """On paper: with the moments shared, activations computed twice, and one context of 2,048 tokens at a time."""
     small = make_plan()
     model = dataclasses.replace(small.config.model, n_layer=32, d_model=4096, n_ctx=2048)
     runtime = dataclasses.replace(
-        small.config.runtime, device="cuda", dtype="bfloat16", shard_optimizer=True, recompute_activations=True
+        small.config.runtime,
+        device="cuda",
+        dtype="bfloat16",
+        compile=True,
+        shard_optimizer=True,
+        recompute_activations=True,
     )
     large = dataclasses.replace(
         small,
