@@ -214,12 +214,14 @@ class LinearCrossEntropy(Function):
         """Return loss_R, nats per token."""
         with_gradients = any(ctx.needs_input_grad)
         R, N, _ = x_RND.shape
-        rows = logit_rows(R, head_RDV.shape[-1], N)
+        rows = logit_rows(R, head_RDV.shape[-1], N, on_gpu=x_RND.is_cuda)
         if rows == N:
             loss_RN, grad_x, grad_head = _losses(x_RND, head_RDV, target_RN, with_gradients)
         else:
-            loss_RN, grad_x, grad_head = _losses_by_rows(rows, x_RND, head_RDV, target_RN, with_gradients)
-        if grad_x is not None and grad_head is not None:
+            by_rows = _opaque_losses_by_rows if torch.compiler.is_compiling() else _losses_by_rows
+            dtype = _dtype_of_products(x_RND)
+            loss_RN, grad_x, grad_head = by_rows(x_RND, head_RDV, target_RN, rows, dtype, with_gradients)
+        if with_gradients:
             ctx.save_for_backward(grad_x, grad_head)
         return loss_RN.mean(1)
 
@@ -237,7 +239,8 @@ _LossesAndGradients = tuple[Tensor, Tensor | None, Tensor | None]
 
 def _losses(x_RND: Tensor, head_RDV: Tensor, target_RN: Tensor, with_gradients: bool) -> _LossesAndGradients:
     logits_RNV = torch.bmm(x_RND, head_RDV)
-    logits_RNV = logits_RNV.to(torch.promote_types(logits_RNV.dtype, torch.float32))
+    dtype = logits_RNV.dtype  # bfloat16 under autocast, which is off in what is compiled
+    logits_RNV = logits_RNV.to(torch.promote_types(dtype, torch.float32))
     p_RNV, target_RN1 = logits_RNV.softmax(-1), target_RN.unsqueeze(-1)
     # From the largest p, which no logits make 0. log_softmax, then exp for the gradient, take twice as long.
     above_RN1 = logits_RNV.amax(-1, keepdim=True) - logits_RNV.gather(-1, target_RN1)
@@ -246,19 +249,51 @@ def _losses(x_RND: Tensor, head_RDV: Tensor, target_RN: Tensor, with_gradients: 
         return loss_RN, None, None
     grad_RNV = p_RNV
     grad_RNV.scatter_add_(-1, target_RN1, grad_RNV.new_full((), -1.0).expand(target_RN1.shape))
+    grad_RNV = grad_RNV.to(dtype)
     grad_x = torch.bmm(grad_RNV, head_RDV.transpose(1, 2)).to(x_RND.dtype)
     return loss_RN, grad_x, torch.bmm(x_RND.transpose(1, 2), grad_RNV).to(head_RDV.dtype)
 
 
+def _dtype_of_products(x_RND: Tensor) -> torch.dtype:
+    """Type in which matrix products are computed here: float32 becomes that of autocast."""
+    device = x_RND.device.type
+    lowered = x_RND.dtype == torch.float32 and torch.is_autocast_enabled(device)
+    return torch.get_autocast_dtype(device) if lowered else x_RND.dtype
+
+
 def _losses_by_rows(
-    rows: int, x_RND: Tensor, head_RDV: Tensor, target_RN: Tensor, with_gradients: bool
-) -> _LossesAndGradients:
-    """Compute what `_losses` does for a few positions at a time."""
-    losses, grads_x, grad_head = [], [], torch.zeros_like(head_RDV) if with_gradients else None
-    for x, target in zip(x_RND.split(rows, 1), target_RN.split(rows, 1), strict=True):
-        loss, of_x, of_head = _losses(x, head_RDV, target, with_gradients)
-        losses.append(loss)
-        if grad_head is not None and of_x is not None and of_head is not None:
-            grads_x.append(of_x)
+    x_RND: Tensor, head_RDV: Tensor, target_RN: Tensor, rows: int, dtype: torch.dtype, with_gradients: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Compute what `_losses` does for a few positions at a time; without gradients, empty ones."""
+    loss_RN, grad_x, grad_head = _empty_by_rows(x_RND, head_RDV, target_RN, rows, dtype, with_gradients)
+    grad_head.zero_()
+    head_in_dtype = head_RDV.to(dtype)
+    for start in range(0, x_RND.shape[1], rows):
+        part = slice(start, start + rows)
+        loss, of_x, of_head = _losses(x_RND[:, part].to(dtype), head_in_dtype, target_RN[:, part], with_gradients)
+        loss_RN[:, part] = loss
+        if of_x is not None and of_head is not None:
+            grad_x[:, part] = of_x
             grad_head += of_head
-    return torch.cat(losses, 1), torch.cat(grads_x, 1) if grads_x else None, grad_head
+    return loss_RN, grad_x, grad_head
+
+
+def _empty_by_rows(
+    x_RND: Tensor,
+    head_RDV: Tensor,
+    target_RN: Tensor,
+    rows: int,  # noqa: ARG001
+    dtype: torch.dtype,
+    with_gradients: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Memory for the results of `_losses_by_rows`, which has these arguments; a compiler takes them as examples."""
+    loss_RN = x_RND.new_empty(target_RN.shape, dtype=torch.promote_types(dtype, torch.float32))
+    if not with_gradients:
+        return loss_RN, x_RND.new_empty(0), x_RND.new_empty(0)
+    return loss_RN, x_RND.new_empty(x_RND.shape), head_RDV.new_empty(head_RDV.shape)
+
+
+# One operation to a compiler, which would unroll the loop: hundreds of parts took it minutes. It is compiled without
+# autocast, hence the type of its products among its arguments.
+_opaque_losses_by_rows = torch.library.custom_op("scaling_harness::losses_by_rows", _losses_by_rows, mutates_args=())
+_opaque_losses_by_rows.register_fake(_empty_by_rows)

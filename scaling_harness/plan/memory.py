@@ -62,7 +62,7 @@ def _activations(plan: Plan, batch_seqs: int | None, runtime: RuntimeConfig, n_p
     n_layer = model.n_layer * int(model.options.get("passes", 1))
     blocks = n_layer * model.d_model + block if runtime.recompute_activations else n_layer * block
     V = plan.data.vocab_size
-    rows = logit_rows(1, V, tokens) if _is_decoder(plan) else tokens
+    rows = logit_rows(1, V, tokens, on_gpu=runtime.device != "cpu") if _is_decoder(plan) else tokens
     return tokens * (blocks + 4 * model.d_model) + 3 * V * rows
 
 

@@ -3,6 +3,8 @@ import weakref
 import pytest
 import torch
 import torch.nn.functional as F
+from torch._dynamo.backends.common import aot_autograd
+from torch._functorch.aot_autograd import make_boxed_func
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -140,3 +142,45 @@ def test_a_small_vocabulary_keeps_its_bits(monkeypatch):
     by_rows = linear_cross_entropy(x, head, target)
     torch.testing.assert_close(by_rows, whole)
     assert logit_rows.logit_rows(2, 96, 600) == 128
+
+
+def test_a_gpu_holds_more_logits_at_once(monkeypatch):
+    rows = logit_rows.logit_rows(4, 32_768, 1 << 19, on_gpu=True)
+    assert 4 * rows * 32_768 == 1 << 28
+    assert rows == 16 * logit_rows.logit_rows(4, 32_768, 1 << 19)
+
+
+def calls(module):
+    """Names of what a traced program calls, with those of the programs in it."""
+    for part in module.modules():
+        if isinstance(part, torch.fx.GraphModule):
+            yield from (str(node.target) for node in part.graph.nodes if node.op.startswith("call"))
+
+
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # torch's own, while it traces
+@pytest.mark.parametrize("low", [False, True], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("n_parts", [2, 40])
+def test_a_compiler_sees_one_operation_however_many_parts_the_head_has(monkeypatch, n_parts, low):
+    monkeypatch.setattr(logit_rows, "LARGE_VOCAB", 95)
+    monkeypatch.setattr(logit_rows, "_LOGITS_AT_ONCE", 1)
+    N, D, V = 128 * n_parts - 28, 4, 96
+    states = torch.randn(2, N, D, requires_grad=True)
+    tied = torch.randn(2, V, D, requires_grad=True)
+    target, graphs = torch.randint(V, (2, N)), []
+
+    def loss(states_RND, tied_RVD):
+        return linear_cross_entropy(rms_norm(states_RND), tied_RVD.transpose(1, 2), target)
+
+    def found(function):
+        with torch.autocast("cpu", torch.bfloat16, enabled=low):
+            loss_R = function(states, tied)
+        return loss_R, *torch.autograd.grad(loss_R.sum(), (states, tied))
+
+    torch.compiler.reset()
+    keep = aot_autograd(fw_compiler=lambda graph, _: graphs.append(graph) or make_boxed_func(graph.forward))
+    fast = found(torch.compile(loss, backend=keep, fullgraph=True, dynamic=False))
+    called = [name for graph in graphs for name in calls(graph)]
+    assert len([name for name in called if "losses_by_rows" in name]) == 1
+    assert len(called) < 60
+    assert not [name for name in called if "bmm" in name]
+    torch.testing.assert_close(fast, found(loss), rtol=0, atol=0)

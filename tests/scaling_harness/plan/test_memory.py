@@ -56,6 +56,10 @@ def test_a_large_vocabulary_adds_the_logits_of_a_few_positions(make_plan):
     plan = make_plan("budget.batch_tokens=32768", "budget.n_tokens=32768", "data.max_epochs=100")
     large = dataclasses.replace(plan, data=dataclasses.replace(plan.data, vocab_size=50_257))
     assert memory.run_bytes(large) - memory.run_bytes(plan) < 3 * 4 * (1 << 24)
+    # The GPU's part is larger, and its prediction knows: 32,768 positions are more than one part there too.
+    gpu = dataclasses.replace(plan.config.runtime, device="cuda")
+    added = memory.run_bytes(large, runtime=gpu) - memory.run_bytes(plan, runtime=gpu)
+    assert 0.8 * 3 * 4 * (1 << 28) < added < 3 * 4 * (1 << 28)
 
 
 @pytest.mark.parametrize("target", ["gpt2", "lstm"])
