@@ -22,7 +22,8 @@ import torch.distributed as dist
 
 from scaling_harness.execution.execute import execute
 from scaling_harness.execution.signals import Stop
-from scaling_harness.plan.plan import Job, Plan
+from scaling_harness.models.logit_rows import logit_rows
+from scaling_harness.plan.plan import Job, Plan, resolve
 from scaling_harness.record.record import RunRecord
 from scaling_harness.record.store import Store
 from scaling_harness.training import trainer
@@ -53,6 +54,10 @@ class Finding:
     measured: float
     allowed: float
     what: str
+
+
+class NotRun(Exception):
+    """A check that this machine cannot make, and why: it is neither passed nor failed."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +137,29 @@ def compiled(rig: Rig) -> Finding:
     (_, eager), (_, fast) = rig.train(*plans), rig.train(*plans, compile=True)
     apart = max(difference(a, b) for a, b in zip(fast, eager, strict=True))
     return Finding(apart, 1e-3, "largest relative difference of a loss from the eager one")
+
+
+def as_shipped(rig: Rig) -> Finding:
+    """`runtime=cuda` with nothing changed, a batch in three parts and a head in parts too, has float32's curve."""
+    plan = _plan_of_a_large_vocabulary(rig)
+    shipped, third = plan.config.runtime, plan.batch_seqs // 3
+    assert (shipped.dtype, shipped.compile) == ("bfloat16", True), "conf/runtime/cuda.yaml is another"
+    tokens = third * plan.config.model.n_ctx
+    assert logit_rows(1, plan.data.vocab_size, tokens, rig.device != "cpu") < tokens, "the head is not in parts"
+    one_thread = {"threads": 1} if rig.device == "cpu" else {}
+    kept = {"dtype": shipped.dtype, "compile": shipped.compile}
+    (record,), (curve,) = rig.train(plan, micro_batch=third, **kept, **one_thread)
+    (expected,), (reference,) = rig.train(plan, **one_thread)
+    apart = difference([*curve, *_valid([record])], [*reference, *_valid([expected])])
+    return Finding(apart, 1e-2, "largest relative difference of a loss from that in float32, eager, with a whole batch")
+
+
+def _plan_of_a_large_vocabulary(rig: Rig) -> Plan:
+    """A run on bytes whose model allows for more tokens than there are: a third of its batch needs a head in parts."""
+    vocab_size, third, n_steps = (8193, 66 * 32, 3) if rig.device == "cpu" else (65536, 64 * 128, 30)
+    budget = (f"budget.batch_tokens={3 * third}", f"budget.n_tokens={3 * third * n_steps}", "data.max_epochs=1000")
+    plan = rig.resolve("runtime=cuda", *budget)
+    return resolve(plan.config, dataclasses.replace(plan.data, vocab_size=vocab_size))
 
 
 def stack_of_runs(rig: Rig) -> Finding:
@@ -240,9 +268,9 @@ def _stack(rig: Rig, plan: Plan, device: str) -> Stack:
 
 def several_processes(rig: Rig) -> Finding:
     """A process per GPU (NCCL), or two on a CPU (gloo), train together what one does, through torchrun."""
+    _add_up_alone(rig)
     plan, batch, n = _plan_for_several(rig)
     store = Store(rig.folder / "several")
-    _add_up_alone(rig)
     with _process([*_torchrun(n), *rig.command(store.runs_dir, *batch)]) as process:
         _succeed(process)
     _, (alone,) = rig.train(plan)
@@ -270,6 +298,8 @@ def sharded_optimizer(rig: Rig) -> Finding:
 def _plan_for_several(rig: Rig, n_steps: int = 100) -> tuple[Plan, tuple[str, ...], int]:
     """A run whose batch is a context or more for each process; the overrides that make it so; the processes."""
     n = 2 if rig.device == "cpu" else torch.cuda.device_count()
+    if n == 1:  # a process alone would share nothing, and pass
+        raise NotRun("one GPU")
     batch_tokens = n * (32 if rig.device == "cpu" else 1024)
     batch = (f"budget.batch_tokens={batch_tokens}", f"budget.n_tokens={batch_tokens * n_steps}")
     return rig.resolve(*batch), batch, n
@@ -313,6 +343,7 @@ CHECKS = (
     float32_curve,
     bfloat16,
     compiled,
+    as_shipped,
     stack_of_runs,
     kill_and_resume,
     out_of_memory,

@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 pytest.importorskip("torch")
-from checks import CHECKS, MEDIUM, SMALL, Rig, compiled
+import checks
+from checks import CHECKS, MEDIUM, SMALL, NotRun, Rig, as_shipped, compiled, several_processes, sharded_optimizer
 
 GPU = pytest.param("cuda", marks=pytest.mark.gpu)
 
@@ -23,9 +24,12 @@ def make_rig(tiny, make_plan, tmp_path):
 @pytest.mark.parametrize("device", ["cpu", GPU])
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_a_device_trains_as_it_must(check, device, make_rig, record_property, monkeypatch):
-    if device == "cpu" and check is compiled:
+    if device == "cpu" and check in (compiled, as_shipped):
         _compile_without_a_compiler(monkeypatch)
-    found = check(make_rig(device))
+    try:
+        found = check(make_rig(device))
+    except NotRun as reason:
+        pytest.skip(f"not run: {reason}")
     record_property("finding", dataclasses.asdict(found))
     assert found.measured <= found.allowed, f"{found.what}: {found.measured:.3g}, allowed {found.allowed:.3g}"
 
@@ -36,3 +40,11 @@ def _compile_without_a_compiler(monkeypatch):
 
     compile_fully = torch.compile
     monkeypatch.setattr(torch, "compile", lambda function, **_: compile_fully(function, backend="eager"))
+
+
+@pytest.mark.parametrize("check", [several_processes, sharded_optimizer], ids=lambda check: check.__name__)
+def test_what_needs_several_gpus_is_not_run_on_one(check, make_rig, monkeypatch):
+    monkeypatch.setattr(checks, "_add_up_alone", lambda rig: None)
+    monkeypatch.setattr(checks.torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(NotRun, match="one GPU"):
+        check(make_rig("cuda"))
