@@ -14,6 +14,7 @@ PEAKS = {
     "H100 NVL": (835.5, 60.0),
     "H100 PCIe": (756.0, 51.2),
     "H200": (989.4, 66.9),
+    "H200 NVL": (835.5, 60.0),
     "L4": (121.0, 30.3),
     "L40": (181.0, 90.5),
     "L40S": (362.0, 91.6),
@@ -32,6 +33,8 @@ def peak_flops_per_s(card: str, dtype: str) -> float | None:
     (989400000000000.0, 51200000000000.0)
     >>> peak_flops_per_s("NVIDIA A100-SXM4-80GB", "bfloat16"), peak_flops_per_s("NVIDIA A1000", "bfloat16")
     (312000000000000.0, None)
+    >>> peak_flops_per_s("NVIDIA H200", "bfloat16"), peak_flops_per_s("NVIDIA H200 NVL", "bfloat16")
+    (989400000000000.0, 835500000000000.0)
     """
     words = card.replace("-", " ").split()
     named = [name for name in PEAKS if _is_in(name.split(), words)]
