@@ -1,6 +1,7 @@
 """Memory that a run takes, estimated before it is trained."""
 
 import contextlib
+import dataclasses
 import math
 import os
 from bisect import bisect_right
@@ -114,14 +115,57 @@ def machine_bytes() -> float:
 
 
 def lacking_bytes(plan: Plan, n_processes: int = 1) -> float | None:
-    """Memory that a run takes with one context at a time, in bytes, if its worker or GPU has less; None if it fits.
+    """Memory that a run takes, in bytes, if its worker or GPU has less; None if it fits.
 
-    Each of a run's processes holds the whole model; they may share its moments.
+    With the micro-batch given, or else one context at a time. Each of a run's processes holds the whole model; they may
+    share its moments.
     """
-    runtime = plan.config.runtime
-    there = 1e9 * runtime.memory_gb if runtime.memory_gb else machine_bytes()
-    least = PROCESS_BYTES + run_bytes(plan, 1, n_processes=n_processes)
-    return least if least > there else None
+    least = PROCESS_BYTES + run_bytes(plan, plan.config.runtime.micro_batch or 1, n_processes=n_processes)
+    return least if least > _device_bytes(plan.config.runtime) else None
+
+
+def lacking_at_best_bytes(plan: Plan) -> float | None:
+    """Memory that a run takes however it is trained, in bytes, if its worker or GPU has less; None if it could fit.
+
+    Every process holds all parameters and gradients, however many there are.
+    """
+    least = _bytes_at_best(plan, plan.config.runtime)
+    return least if least > _device_bytes(plan.config.runtime) else None
+
+
+def remedies(plan: Plan, runtime: RuntimeConfig, n_processes: int = 1) -> list[str]:
+    """Name the settings with which a run takes less memory, but for those that are made already."""
+    found = []
+    if (runtime.micro_batch or 1) > 1:
+        found.append("a smaller runtime.micro_batch")
+    if _is_decoder(plan) and not runtime.recompute_activations:
+        found.append("runtime.recompute_activations=true")
+    if _copies_weights(runtime):
+        found.append("runtime.compile=true")
+    if runtime.device != "cpu":
+        found.append(_sharing(runtime, n_processes))
+    return found
+
+
+def _sharing(runtime: RuntimeConfig, n_processes: int) -> str:
+    """Say how the processes of a run would share its moments, or be more of them."""
+    gpus = "GPUs a run (launcher.gpus_per_run, also over nodes of SLURM: launcher.nodes_per_run)"
+    more = f"several {gpus}" if n_processes == 1 else f"more than {n_processes} {gpus}"
+    if runtime.shard_optimizer:
+        return more
+    return "runtime.shard_optimizer=true" + (f" on {more}" if n_processes == 1 else "")
+
+
+def _device_bytes(runtime: RuntimeConfig) -> float:
+    return 1e9 * runtime.memory_gb if runtime.memory_gb else machine_bytes()
+
+
+def _bytes_at_best(plan: Plan, runtime: RuntimeConfig) -> float:
+    """Memory of a process with every setting that saves some, on as many GPUs as the batch has contexts."""
+    saving = dataclasses.replace(
+        runtime, shard_optimizer=True, recompute_activations=_is_decoder(plan), compile=True, micro_batch=None
+    )
+    return PROCESS_BYTES + run_bytes(plan, 1, saving, plan.batch_seqs)
 
 
 def refuse_too_large(
@@ -151,8 +195,11 @@ def refuse_too_large(
     least, there = PROCESS_BYTES + run_bytes(plan, 1, runtime, n_processes), gpu_bytes or machine_bytes()
     if least > there:
         where = "this machine" if gpu_bytes is None else "its share of the GPU"
+        given = dataclasses.replace(runtime, micro_batch=None)
+        helping = remedies(plan, given, n_processes) if _bytes_at_best(plan, runtime) <= there else []
+        advice = f", or train it with {' or '.join(helping)}" if helping else ""
         raise CannotTrainHereError(
             f"{plan.run_id} ({plan.n_params['total']:,} parameters) takes about {least / 1e9:,.0f} GB with one context "
             f"at a time, and {where} has {there / 1e9:,.0f} GB: make model.n_layer, model.d_model or model.n_ctx "
-            "smaller"
+            f"smaller{advice}"
         )

@@ -3,7 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scaling_harness.plan.memory import PROCESS_BYTES, fitting_micro_batch, lacking_bytes, run_bytes
+from scaling_harness.plan.memory import (
+    PROCESS_BYTES,
+    fitting_micro_batch,
+    lacking_at_best_bytes,
+    lacking_bytes,
+    remedies,
+    run_bytes,
+)
 from scaling_harness.plan.plan import Job, Plan
 from scaling_harness.text_table import duration, print_columns
 from sweeps.planning.disk import kept_bytes
@@ -30,7 +37,8 @@ def plan_rows(
     -------
     list of dict
         Keys name their units; the seconds of a run are its share of its job's, the memory is that of its whole job, at
-        most, of each process; `lacking_bytes` see `memory.lacking_bytes`.
+        most, of each process; `lacking_bytes` and `lacking_at_best_bytes` see `memory`, and `remedies` for those that
+        lack memory.
     """
     return [
         _row(job, run, n_processes)
@@ -67,13 +75,28 @@ def print_plan(rows: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]) -> 
     print(cost_sentence(totals))
     if most := totals.get("most_disk_bytes"):
         print(f"disk: at most {_size(most)} while it trains, {_size(totals['disk_bytes'])} when all runs are done")
-    if n := sum(row["lacking_bytes"] is not None for row in rows):
-        print(
-            f"{n} of them do not fit in the memory of a worker (runtime.memory_gb), even with one context at a time: "
-            "the last column says what each needs, of every process. Less is needed with "
-            "runtime.recompute_activations=true, and on several GPUs a run (launcher.gpus_per_run, also over nodes of "
-            "SLURM: launcher.nodes_per_run) with runtime.shard_optimizer=true"
+    for sentence in _lacking_sentences(rows):
+        print(sentence)
+
+
+def _lacking_sentences(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say how many runs do not fit, with which settings they would, and how many never do."""
+    lacking = [row for row in rows if row["lacking_bytes"]]
+    if not lacking:
+        return []
+    n_never = sum(row["lacking_at_best_bytes"] is not None for row in lacking)
+    said = [
+        f"{len(lacking)} of them do not fit in the memory of a worker (runtime.memory_gb), even with one context at a "
+        "time, or with the runtime.micro_batch given: the last column says what each needs, of every process"
+    ]
+    if settings := dict.fromkeys(setting for row in lacking for setting in row["remedies"]):
+        said.append(f"less is needed with {', or with '.join(settings)}")
+    if n_never:
+        said.append(
+            f"{n_never} of these fit with no settings and on no number of such devices, as every process holds all "
+            'parameters and gradients: what they need "at best" is more memory each'
         )
+    return said
 
 
 def cost_sentence(totals: Mapping[str, Any]) -> str:
@@ -104,8 +127,15 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         f"{row['train_flops']:.2e}",
         duration(row["estimated_s"]),
         f"{row['memory_bytes'] / 1e9:.2g} GB",
-        f"needs {row['lacking_bytes'] / 1e9:,.0f} GB" if row["lacking_bytes"] else row["state"],
+        _needs(row) or row["state"],
     )
+
+
+def _needs(row: Mapping[str, Any]) -> str:
+    """Memory of a run that does not fit: as it would be trained, or at best if that is too much as well."""
+    if at_best := row["lacking_at_best_bytes"]:
+        return f"needs {at_best / 1e9:,.0f} GB at best"
+    return f"needs {row['lacking_bytes'] / 1e9:,.0f} GB" if row["lacking_bytes"] else ""
 
 
 def _job_bytes(job: Job, n_processes: int) -> float:
@@ -124,7 +154,8 @@ def _seconds(job: Job, run: Plan, n_processes: int, flops_per_s: float | None) -
 
 
 def _row(job: Job, run: Plan, n_processes: int) -> dict[str, Any]:
-    model = run.config.model
+    model, lacking = run.config.model, lacking_bytes(run, n_processes)
+    at_best = lacking_at_best_bytes(run) if lacking else None
     return {
         "run_id": run.run_id,
         "job_id": job.job_id,
@@ -141,6 +172,8 @@ def _row(job: Job, run: Plan, n_processes: int) -> dict[str, Any]:
         "own_flops": run.spent(run.own_steps)[1],
         "trunk": run.trunk,
         "memory_bytes": _job_bytes(job, n_processes),
-        "lacking_bytes": lacking_bytes(run, n_processes),
+        "lacking_bytes": lacking,
+        "lacking_at_best_bytes": at_best,
+        "remedies": remedies(run, run.config.runtime, n_processes) if lacking and not at_best else [],
         "disk_bytes": kept_bytes(run),
     }

@@ -102,8 +102,14 @@ def test_a_row_of_seven_billion_fits_eight_cards_of_80_gb(make_plan):
     )
     memory.refuse_too_large(large, gpu_bytes=80e9, n_processes=8)
     assert memory.fitting_micro_batch([large], runtime, 80e9, n_processes=8) is not None
-    with pytest.raises(CannotTrainHereError, match="its share of the GPU has 80 GB"):
+    with pytest.raises(CannotTrainHereError, match=r"its share of the GPU has 80 GB: make .* with several GPUs a run"):
         memory.refuse_too_large(large, gpu_bytes=80e9)
+    plain = dataclasses.replace(runtime, shard_optimizer=False, recompute_activations=False)
+    ways = "recompute_activations=true or runtime.shard_optimizer=true on several GPUs a run"
+    with pytest.raises(CannotTrainHereError, match=f"smaller, or train it with runtime.{ways}"):
+        memory.refuse_too_large(large, plain, gpu_bytes=80e9)
+    with pytest.raises(CannotTrainHereError, match=r"smaller$"):
+        memory.refuse_too_large(large, plain, gpu_bytes=50e9)  # parameters and gradients alone take 56
 
 
 MILLION = "sweep.grids=[{shapes: [[1000000, 64]], budgets: {n_tokens: [2560]}, seeds: [0]}]"

@@ -267,6 +267,7 @@ def test_hoffmanns_grid_has_his_sizes_and_budgets_and_marks_what_no_worker_can_h
     assert {need is not None for need in lacking} == {True, False}
     for row in rows:
         assert (row["lacking_bytes"] is None) == (row["n_params_total"] < 2.4e9)
+        assert (row["lacking_at_best_bytes"] is None) == (row["n_params_total"] < 9.5e9)
 
 
 def test_the_tiers_lie_along_the_rule_of_depth(tmp_path):

@@ -16,7 +16,7 @@ def on_card(plan, memory_gb, **runtime):
 
 
 def test_a_run_that_no_device_holds_is_marked_with_what_it_needs(make_plan, capsys):
-    plan = dataclasses.replace(make_plan(), params={"mlp": 4_000_000_000})
+    plan = dataclasses.replace(make_plan("budget.batch_tokens=640"), params={"mlp": 4_000_000_000})
     needs_gb = (PROCESS_BYTES + run_bytes(on_card(plan, None), 1)) / 1e9
     there = [needs_gb * factor for factor in (0.9, 1.1)]
     rows = plan_rows([Job((on_card(plan, gb),)) for gb in there], {})
@@ -25,6 +25,47 @@ def test_a_run_that_no_device_holds_is_marked_with_what_it_needs(make_plan, caps
     said = capsys.readouterr().out
     assert said.count(f"needs {needs_gb:,.0f} GB") == 1
     assert "1 of them do not fit in the memory of a worker" in said
+    assert "at best" not in said
+
+
+def test_what_no_number_of_gpus_holds_is_told_apart(make_plan, capsys):
+    """Parameters and gradients, 8 bytes of each parameter, are on every process."""
+    sizes = (4_000_000_000, 11_000_000_000)
+    plan = make_plan("budget.batch_tokens=640")  # 20 contexts, and so as many GPUs
+    could, never = (on_card(dataclasses.replace(plan, params={"mlp": n}), 80.0) for n in sizes)
+    rows = plan_rows([Job((could,)), Job((never,))], {})
+    assert [row["lacking_at_best_bytes"] is None for row in rows] == [True, False]
+    print_plan(rows, plan_totals(rows, 1))
+    said = capsys.readouterr().out
+    assert "2 of them do not fit" in said
+    assert said.count("GB at best\n") == 1
+    assert "1 of these fit with no settings" in said
+
+
+def test_only_settings_that_are_not_made_are_advised(make_plan, capsys):
+    plan = dataclasses.replace(make_plan("budget.batch_tokens=640"), params={"mlp": 8_000_000_000})
+    made = on_card(plan, 80.0, shard_optimizer=True, recompute_activations=True)
+    rows = [row for n in (1, 2) for row in plan_rows([Job((made,))], {}, n_processes=n)]
+    print_plan(rows, plan_totals(rows, 1))
+    said = capsys.readouterr().out
+    assert "less is needed with several GPUs a run (launcher.gpus_per_run" in said
+    assert "or with more than 2 GPUs a run" in said
+    assert "runtime.recompute_activations" not in said
+    assert "runtime.shard_optimizer" not in said
+    (row,) = plan_rows([Job((on_card(plan, 80.0),))], {})
+    assert row["remedies"][0] == "runtime.recompute_activations=true"
+    assert row["remedies"][1].startswith("runtime.shard_optimizer=true on several GPUs a run")
+    (row,) = plan_rows([Job((on_card(plan, 80.0),))], {}, n_processes=8)
+    assert row["remedies"][1] == "runtime.shard_optimizer=true"
+
+
+def test_a_micro_batch_that_does_not_fit_is_marked(make_plan):
+    plan = make_plan("budget.batch_tokens=32768", "budget.n_tokens=32768", "data.max_epochs=100")
+    there = (PROCESS_BYTES + 1.5 * run_bytes(on_card(plan, None), 1)) / 1e9
+    left, given = (plan_rows([Job((on_card(plan, there, micro_batch=n),))], {})[0] for n in (None, 1024))
+    assert left["lacking_bytes"] is None
+    assert given["lacking_bytes"] == PROCESS_BYTES + run_bytes(on_card(plan, there), 1024)
+    assert given["remedies"][0] == "a smaller runtime.micro_batch"
 
 
 def test_processes_that_share_the_moments_need_less_each(make_plan):
