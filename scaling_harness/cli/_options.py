@@ -211,17 +211,21 @@ def composed(args: argparse.Namespace, *more: str) -> dict[str, Any]:
     return compose([*more, *args.overrides, *_runs_dir_override(args)], args.config_dir)
 
 
-def planned(args: argparse.Namespace, name: str) -> "tuple[Manifest, Store]":
-    """Plan the sweep of a command line, with `--tuned` settings if given; return it with the store of its runs."""
+def planned(args: argparse.Namespace, name: str, *more: str, trained_here: bool = True) -> "tuple[Manifest, Store]":
+    """Plan the sweep of a command line, with `--tuned` settings if given; return it with the store of its runs.
+
+    ``more`` are overrides before the user's; see `plan_sweep` for ``trained_here``.
+    """
     from scaling_harness.record.store import Store
     from sweeps.planning.plan_sweep import plan_sweep
     from sweeps.tuning.tuned_settings import tuned_overrides
 
-    document = composed(args, f"sweep={name}")
+    document = composed(args, f"sweep={name}", *more)
     if args.tuned:
         settings = tuned_overrides(Path(document["runtime"]["runs_dir"]), args.tuned)
-        document = composed(args, f"sweep={name}", *settings)
-    manifest = plan_sweep(document, with_text=not getattr(args, "without_text", False))
+        document = composed(args, f"sweep={name}", *more, *settings)
+    with_text = not getattr(args, "without_text", False)
+    manifest = plan_sweep(document, with_text=with_text, trained_here=trained_here)
     return manifest, Store(Path(manifest.runtime.runs_dir))
 
 

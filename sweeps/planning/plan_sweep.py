@@ -10,7 +10,7 @@ from sweeps.planning.expand import expand
 from sweeps.planning.manifest import Manifest
 
 
-def plan_sweep(document: Mapping[str, Any], *, with_text: bool = True) -> Manifest:
+def plan_sweep(document: Mapping[str, Any], *, with_text: bool = True, trained_here: bool = True) -> Manifest:
     """Plan a sweep; nothing is written but the tokens of its data.
 
     Parameters
@@ -19,6 +19,8 @@ def plan_sweep(document: Mapping[str, Any], *, with_text: bool = True) -> Manife
         A composed configuration with its `sweep` part.
     with_text : bool
         See `expand`.
+    trained_here : bool
+        Whether this machine would train the runs of a local sweep; otherwise its memory refuses none.
 
     Returns
     -------
@@ -33,7 +35,7 @@ def plan_sweep(document: Mapping[str, Any], *, with_text: bool = True) -> Manife
     jobs = expand(document, with_text=with_text)
     # Of a run, as the document alone need be none: its model may lack what the shapes of the grids give it.
     config = jobs[0].runs[0].config
-    if isinstance(launcher, LocalLauncherConfig):
+    if trained_here and isinstance(launcher, LocalLauncherConfig):
         for job in jobs:
             refuse_too_large(max(job.runs, key=run_bytes))
     return Manifest(

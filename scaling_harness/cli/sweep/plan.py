@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from scaling_harness.cli._options import add_json, add_planned_sweep, planned
+from scaling_harness.cli._options import add_json, add_planned_sweep, composed, planned
 from scaling_harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def add_options(parser: ArgumentParser) -> None:
         "--without-text", action="store_true", help="cost a sweep whose text is not here, as if there were enough of it"
     )
     parser.add_argument(
-        "--card", metavar="NAME", help="cost a sweep on such GPUs, in GPU hours (with runtime=cuda: H100)"
+        "--card", metavar="NAME", help="cost a sweep on such GPUs, in GPU hours and with runtime=cuda (then: H100)"
     )
     parser.add_argument(
         "--utilisation", type=float, metavar="X", help="share of the card's peak that training reaches (default: 0.4)"
@@ -36,7 +36,8 @@ def run(args: Namespace) -> int:
     from sweeps.planning.plan_table import print_plan
     from sweeps.status.planned_cost import planned_cost
 
-    manifest, store = planned(args, args.name)
+    on_card = args.card is not None or args.utilisation is not None
+    manifest, store = planned(args, args.name, *(_for_gpus(args) if on_card else ()), trained_here=not on_card)
     gpu = _gpu(args, manifest.runtime)
     rows, totals = planned_cost(manifest, store, gpu["flops_per_s"] if gpu else None)
     if gpu:
@@ -49,6 +50,12 @@ def run(args: Namespace) -> int:
         print_plan(rows, totals)
         print(*(f"{name}: {words}" for name, words in _feeds(rows).items()), sep="\n")
     return 0
+
+
+def _for_gpus(args: Namespace) -> list[str]:
+    """Memory and stacks are to be those of a GPU, if the runtime of the sweep is for a CPU."""
+    device = composed(args, f"sweep={args.name}")["runtime"]["device"]
+    return [] if str(device).startswith("cuda") else ["runtime=cuda"]
 
 
 def _gpu(args: Namespace, runtime: "RuntimeConfig") -> dict[str, Any] | None:

@@ -194,6 +194,18 @@ def test_a_ladder_for_gpus_is_costed_by_the_command_of_its_header(name, capsys, 
     assert float(header["GPU hours"].split()[0]) == pytest.approx(at_40, rel=0.01)
 
 
+def test_a_card_is_costed_whatever_this_machine_holds(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("scaling_harness.plan.memory.machine_bytes", lambda: 1e9)
+    plan = ["sweep", "plan", "kaplan/paper-grid", "--without-text", f"runtime.runs_dir={tmp_path}", "--json"]
+    assert main(plan) == 2
+    assert "this machine has 1 GB" in capsys.readouterr().err
+    rows = []
+    for words in (["--card", "H100"], ["--utilisation", "0.4", "runtime=cuda"]):
+        assert main([*plan, *words]) == 0
+        rows.append(json.loads(capsys.readouterr().out)["runs"])
+    assert rows[0] == rows[1]
+
+
 def test_a_base_that_is_no_run_of_the_grids_is_planned(document):
     base = {**document, "model": {**document["model"], "n_head": None, "d_head": 24}}
     with pytest.raises(UserError, match="not divisible by d_head 24"):
