@@ -100,7 +100,8 @@ def quoted(text: str) -> str:
 
 def _as_hydra_takes_it(word: str, several: bool) -> tuple[str, ...]:
     key, _, value = word.partition("=")
-    if key in _PATHS and value and value[0] not in "'\"" and not several:
+    # A quoted null would be a file of that name.
+    if key in _PATHS and value not in ("", "null") and value[0] not in "'\"" and not several:
         return (f"{key}={quoted(value)}",)
     add = "++" if key.startswith(("model.options.", "sweep.")) else ""
     if re.fullmatch(r"\w+(\.\w+)+", key) and value[:1] + value[-1:] in ("{}", "[]"):

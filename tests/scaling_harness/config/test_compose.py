@@ -42,6 +42,7 @@ def test_a_group_has_at_least_two_options():
         ("budget=epochs", "flops tokens tokens_per_param"),
         ("schedule.warmup.amount=3", "between 0 and 1"),
         ("data=files", "data.path must be given"),
+        ("data=shards", "give one of path .files. and dataset"),
         ("optim.lr={rule: mine}", "^optim.lr.rule is 'mine': Input should be 'kaplan2020'"),
         ("optim.lr=-1", "^optim.lr is -1: Input should be greater than 0$"),
         ("budget.batch_tokens={rule: steplaw2025, facto: 2}", "^budget.batch_tokens.facto is not .* mean factor"),
@@ -65,6 +66,13 @@ def test_the_number_of_heads_follows_from_the_width(d_model, n_head):
     assert ModelConfig(**shape).heads == n_head
     assert ModelConfig(**shape, d_head=d_model).heads == 1
     assert ModelConfig(**shape, n_head=2).heads == 2
+
+
+@pytest.mark.parametrize("path", [[], ["data.path=null"]])
+def test_shards_of_a_data_set_need_no_path(path):
+    data = composed("data=shards", "data.dataset=wikitext", *path).data
+    assert (data.path, data.dataset) == (None, "wikitext")
+    assert composed("data=shards", "data.path='null'").data.path == "null"
 
 
 def test_configurations_that_name_each_other_are_a_sentence(tmp_path):
