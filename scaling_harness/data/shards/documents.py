@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import importlib.metadata
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scaling_harness.data.shards.broken import Broken
@@ -73,10 +74,29 @@ def _open_data_set(data: "ShardsData") -> Source:
             "data.text_field"
         )
     n, name = rows.num_shards, data.dataset or ""
-    parts = [Part(name, "hub", k, n) for k in range(n)]
+    local = _signs_of_folder(Path(name))
+    parts = [Part(name, "hub", k, n, stamp=_stamp_of(local)) for k in range(n)]
     label = name.rstrip("/").rpartition("/")[2]
     version = importlib.metadata.version("datasets")
-    return Source(label, parts, [], ["datasets", version, name, data.subset, data.split, n, str(rows.info.version)])
+    signature = ["datasets", version, name, data.subset, data.split, n, str(rows.info.version), *local]
+    return Source(label, parts, [], signature)
+
+
+def _signs_of_folder(folder: Path) -> list[Any]:
+    """Where a local data set is, and each of its files, by size and time: its name alone says nothing of its content.
+
+    Empty for a data set of the hub, whose shards keep the names they have.
+    """
+    if not folder.is_dir():
+        return []
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    stats = [(path, path.stat()) for path in files]
+    return [str(folder.resolve()), [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in stats]]
+
+
+def _stamp_of(local: list[Any]) -> tuple[int, int]:
+    """Mark the parts too, or those of a preparation that was killed would be taken for those of a changed folder."""
+    return (0, int(hashlib.sha256(repr(local).encode()).hexdigest()[:15], 16)) if local else (0, 0)
 
 
 def _read_data_set(data: "ShardsData", part: Part) -> Texts:

@@ -3,6 +3,7 @@ import itertools
 import json
 import logging
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow
@@ -11,7 +12,7 @@ from pyarrow import parquet
 
 from scaling_harness.config.schema import Bpe, ShardsData, TokenizerFile
 from scaling_harness.data.prepare import prepare
-from scaling_harness.data.shards import parts, prepare_shards, read_part, tokenise_part, worker_processes
+from scaling_harness.data.shards import documents, parts, prepare_shards, read_part, tokenise_part, worker_processes
 from scaling_harness.data.token_cache import open_tokens
 from scaling_harness.data.token_files import TokenFiles
 from scaling_harness.errors import UserError
@@ -215,6 +216,46 @@ def test_a_data_set_is_streamed(tmp_path, monkeypatch):
     data = ShardsData(dataset=str(tmp_path / "set"), valid_fraction=0.2, test_fraction=0.2)
     info = prepare(data, [], tmp_path / "cache")
     assert sorted(itertools.chain(*documents_of(info))) == sorted(TEXTS[:80])
+
+
+class Rows:
+    """What `datasets.load_dataset` gives of a folder, as far as it is used here."""
+
+    num_shards, info, column_names = 1, SimpleNamespace(version="0"), ("text",)
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def shard(self, **_):
+        return ({"text": text} for path in sorted(self.folder.iterdir()) for text in path.read_text().splitlines())
+
+
+class TestLocalDataSet:
+    @pytest.fixture(autouse=True)
+    def here(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(documents, "_load", lambda data: Rows(Path(data.dataset)))
+        monkeypatch.setattr(documents.importlib.metadata, "version", lambda _: "5")
+        for name in ("one", "other"):
+            (tmp_path / name / "set").mkdir(parents=True)
+            lines = [f"{name} document {i}" for i in range(60)]
+            (tmp_path / name / "set" / "a.txt").write_text("\n".join(lines))
+
+    def words(self, tmp_path):
+        info = prepare(ShardsData(dataset="set", valid_fraction=0.2, test_fraction=0.2), [], tmp_path / "cache")
+        return {text.split()[0] for text in itertools.chain(*documents_of(info))}
+
+    def test_of_the_same_name_elsewhere_is_another(self, tmp_path, monkeypatch):
+        for name in ("one", "other"):
+            monkeypatch.chdir(tmp_path / name)
+            assert self.words(tmp_path) == {name}
+
+    def test_that_has_changed_is_read_again(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path / "one")
+        self.words(tmp_path)
+        Path("set", "a.txt").write_text("\n".join(f"new document {i}" for i in range(60)))
+        assert self.words(tmp_path) == {"new"}
+        monkeypatch.setattr(prepare_shards, "_make", lambda *_: pytest.fail("it was read again"))
+        assert self.words(tmp_path) == {"new"}
 
 
 def test_a_text_without_separator_is_cut_once_at_every_place(tmp_path, monkeypatch):
