@@ -2,6 +2,8 @@
 
 import dataclasses
 import glob
+import os
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +12,15 @@ from typing import Any, Literal
 from scaling_harness.data.shards.broken import Broken
 from scaling_harness.errors import UserError
 
-SUFFIXES = (".txt", ".jsonl", ".parquet")
+Kind = Literal["text", "jsonl", "parquet"]
+KINDS: dict[str, Kind] = {
+    ".txt": "text",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".parquet": "parquet",
+}
+"""What a file holds, by the suffix of its name in lower case."""
 COMPRESSED = (".zst", ".gz")
 PART_BYTES = 16_000_000
 """Smallest size of a part, in bytes of text as far as they are known; larger ones where there would be too many."""
@@ -19,6 +29,8 @@ MOST_PARTS_COMPRESSED = 16
 """Largest number of parts of one compressed file: each of them decompresses the whole file."""
 _RATIO = 4
 """Guess of the bytes of text in a compressed byte."""
+_READABLE = f"{', '.join(KINDS)}; of text and JSON also those compressed, with {' or '.join(COMPRESSED)} behind it"
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -39,7 +51,7 @@ class Part:
     @property
     def is_compressed(self) -> bool:
         """Whether the file must be read from its beginning."""
-        return self.path.endswith(COMPRESSED)
+        return self.path.lower().endswith(COMPRESSED)
 
 
 def parts_of_files(path: str) -> tuple[list[Part], list[Broken]]:
@@ -63,11 +75,11 @@ def parts_of_files(path: str) -> tuple[list[Part], list[Broken]]:
         There is no such file.
     """
     files = [(file, file.stat()) for file in find_files(path)]
-    total = sum(stat.st_size * (_RATIO if str(file).endswith(COMPRESSED) else 1) for file, stat in files)
+    total = sum(stat.st_size * (_RATIO if file.suffix.lower() in COMPRESSED else 1) for file, stat in files)
     wanted = max(PART_BYTES, total // MOST_PARTS)
     parts, broken = list[Part](), list[Broken]()
     for file, stat in files:
-        whole = Part(str(file), _kind(file), size=stat.st_size, stamp=(stat.st_size, stat.st_mtime_ns))
+        whole = Part(str(file), _kind(file) or "text", size=stat.st_size, stamp=(stat.st_size, stat.st_mtime_ns))
         for part in _cut(whole, wanted):
             if isinstance(part, Broken):
                 broken.append(part)
@@ -79,26 +91,66 @@ def parts_of_files(path: str) -> tuple[list[Part], list[Broken]]:
 def find_files(path: str) -> list[Path]:
     """Files of a folder with a known suffix, or those that a name or a glob names, in order."""
     root = Path(path).expanduser()
-    if root.is_dir():
-        files = sorted(file for file in root.rglob("*") if _is_known(file) and file.is_file())
-        if not files:
-            known = ", ".join((*SUFFIXES, *COMPRESSED))
-            raise UserError(f"the directory {path} holds no {known} file; name another directory or a file")
-        return files
-    files = [root] if root.exists() else sorted(Path(name) for name in glob.glob(str(root), recursive=True))
-    files = [file for file in files if file.is_file()]
+    return _find_in_folder(root) if root.is_dir() else _find_named(root)
+
+
+def _find_in_folder(root: Path) -> list[Path]:
+    found, others = list[Path](), list[str]()
+    for folder, folders, names in os.walk(root):
+        for file in (Path(folder, name) for name in names):
+            if _kind(file) and file.is_file():
+                found.append(file)
+            else:
+                others.append(str(file.relative_to(root)))
+        # A linked directory may hold what is here already, or lead back here: it is named, and not followed.
+        links = (link for name in folders if (link := Path(folder, name)).is_symlink())
+        others += [f"{link.relative_to(root)} (a linked directory)" for link in links]
+    named = _some(others)
+    if not found:
+        holds = f", only {named}" if others else ""
+        raise UserError(
+            f"the directory {root} holds no file that can be read{holds}: name another directory or a file "
+            f"({_READABLE})"
+        )
+    if others:
+        print(
+            f"of the directory {root}, {len(others):,} files are not read: {named} (only {_READABLE})", file=sys.stderr
+        )
+    return sorted(found)
+
+
+def _find_named(root: Path) -> list[Path]:
+    names = [root] if root.exists() else sorted(Path(name) for name in glob.glob(str(root), recursive=True))
+    files = [file for file in names if file.is_file()]
     if not files:
-        raise UserError(f"{path} does not exist (from {Path.cwd()}): give a file, a directory or a glob")
+        raise UserError(f"{root} does not exist (from {Path.cwd()}): give a file, a directory or a glob")
+    if unknown := [file for file in files if not _kind(file) and _inner_suffix(file)]:
+        raise UserError(
+            f"nothing is known of the suffix of {_some(unknown)}: give files of another kind, or name a text "
+            f"file .txt ({_READABLE})"
+        )
+    others = [name for name in names if name not in files]
+    if others and "**" not in root.parts:  # which names every directory, and the files in it too
+        print(f"of {root} these are not read, since they are no files: {_some(others)}", file=sys.stderr)
     return files
 
 
-def _is_known(file: Path) -> bool:
-    return file.suffix in SUFFIXES or (file.suffix in COMPRESSED and Path(file.stem).suffix in (".txt", ".jsonl"))
+def _some(names: Iterable[str | Path]) -> str:
+    """Name the first few of some files, and count the others."""
+    named = sorted(map(str, names))
+    return ", ".join(named[:_NAMED]) + (f" and {len(named) - _NAMED:,} more" if len(named) > _NAMED else "")
 
 
-def _kind(file: Path) -> Literal["text", "jsonl", "parquet"]:
-    inner = Path(file.stem).suffix if file.suffix in COMPRESSED else file.suffix
-    return "jsonl" if inner == ".jsonl" else "parquet" if inner == ".parquet" else "text"
+def _inner_suffix(file: Path) -> str:
+    """Suffix in lower case, without that of a compressed file."""
+    suffix = file.suffix.lower()
+    return Path(file.stem).suffix.lower() if suffix in COMPRESSED else suffix
+
+
+def _kind(file: Path) -> Kind | None:
+    """What a file holds by its name, if that says it."""
+    kind = KINDS.get(_inner_suffix(file))
+    return None if kind == "parquet" and file.suffix.lower() in COMPRESSED else kind
 
 
 def _cut(whole: Part, wanted: int) -> Iterable[Part | Broken]:

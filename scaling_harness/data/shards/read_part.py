@@ -191,5 +191,7 @@ def _open(part: Part) -> Iterator[IO[bytes]]:
         return
     import pyarrow
 
-    with pyarrow.input_stream(part.path, compression="zstd" if part.path.endswith(".zst") else "gzip") as stream:
+    with pyarrow.input_stream(
+        part.path, compression="zstd" if part.path.lower().endswith(".zst") else "gzip"
+    ) as stream:
         yield cast("IO[bytes]", stream)
