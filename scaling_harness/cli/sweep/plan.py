@@ -53,7 +53,7 @@ def run(args: Namespace) -> int:
 
 
 def _for_gpus(args: Namespace) -> list[str]:
-    """Memory and stacks are to be those of a GPU, if the runtime of the sweep is for a CPU."""
+    """Overrides with which memory and stacks are those of a GPU, if the runtime of the sweep is for a CPU."""
     device = composed(args, f"sweep={args.name}")["runtime"]["device"]
     return [] if str(device).startswith("cuda") else ["runtime=cuda"]
 

@@ -189,6 +189,7 @@ def test_a_ladder_for_gpus_is_costed_by_the_command_of_its_header(name, capsys, 
     assert main([*command[1].split(), f"runtime.runs_dir={tmp_path}", "--json"]) == 0
     totals, header = json.loads(capsys.readouterr().out)["totals"], header_of(name)
     assert header["Runs"] == str(totals["n_runs"])
+    assert float(header["FLOPs"].split()[0]) == pytest.approx(totals["train_flops"], rel=0.01)
     gpu = totals["gpu"]
     at_40 = gpu["hours_left"] * gpu["utilisation"] / 0.4
     assert float(header["GPU hours"].split()[0]) == pytest.approx(at_40, rel=0.01)
@@ -235,33 +236,46 @@ def test_a_ladder_for_gpus_fits_a_card_and_one_epoch(name, sizes):
     assert {run.data.evaluation_sets for run in runs} == {("valid", "test")}  # as with the text
 
 
-@pytest.mark.parametrize("name", ["gpu/evening", "gpu/node-day"])
+@pytest.mark.parametrize("name", FOR_GPUS)
 def test_a_miniature_of_a_ladder_for_gpus_trains_on_a_cpu(name, corpus, tmp_path):
     from scaling_harness.execution.execute import execute_alone
     from scaling_harness.record.store import Store
     from scaling_harness.training.trainer import train
 
-    text = [f"data.path={corpus}", "data.dataset=null", "data.subset=null", "data.document_separator='<|end|>'"]
-    text += ["data.tokenizer.vocab_size=280", "data.valid_fraction=0.1", "data.test_fraction=0.1", "data.max_epochs=99"]
-    less = [
-        "model.n_ctx=32",
-        "budget.batch_tokens=256",
-        "evaluation={n_points: 3, n_tokens: 256, final_n_tokens: 256}",
-        f"runtime.data_dir={tmp_path}",
-    ]
-    document = compose([f"sweep={name}", *text, *less])
-    grid = document["sweep"]["grids"][0]
-    small = {"budgets": {"train_flops": [5e9]}, "shapes": [[n_layer, 64] for n_layer, _ in grid["shapes"][:2]]}
-    document["sweep"]["grids"] = [{**grid, **small, "seeds": grid["seeds"][:2]}]
+    document = miniature_of(name, corpus, tmp_path)
     job = plan_sweep(document).jobs[-1]
-    assert len(job.runs) == (2 if document["sweep"]["stack"] > 1 else 1)
+    assert len(job.runs) == (2 if document["sweep"].get("stack", 1) > 1 else 1)
     store = Store(tmp_path / "runs")
     execute_alone(job, job.runs[0].config.runtime, store, train)
     for run in job.runs:
         record = store.read(run.run_id)
         assert record.status == "completed"
-        assert record.losses["test"].loss_nats < math.log(280) - 1
+        # The papers' rates, of far larger sizes, are low for so few steps.
+        assert record.losses["test"].loss_nats < math.log(280) - (0.3 if "paper" in name else 1)
         assert record.bits_per_byte["test"] < 8
+
+
+def miniature_of(name, corpus, folder):
+    """The first grid of a ladder with its recipe, at a width, a budget, a batch and a text of some seconds on a CPU."""
+    less = [
+        "model.n_ctx=32",
+        "budget.batch_tokens=256",
+        "evaluation={n_points: 3, n_tokens: 256, final_n_tokens: 256}",
+        f"runtime.data_dir={folder}",
+    ]
+    document = compose([f"sweep={name}", *less])
+    text = {"path": str(corpus), "document_separator": "<|end|>", "max_epochs": 99}
+    text |= {"tokenizer": {"kind": "bpe", "vocab_size": 280}, "valid_fraction": 0.1, "test_fraction": 0.1}
+    in_shards = document["data"]["kind"] == "shards"
+    document["data"] = text | {"kind": "shards" if in_shards else "files"}
+    if document["schedule"]["warmup"]["unit"] == "steps":
+        document["schedule"]["warmup"]["amount"] = 3
+    grid = document["sweep"]["grids"][0]
+    over = {key: values for key, values in grid.get("over", {}).items() if key != "budget.batch_tokens"}
+    flops = 5e9 if in_shards else 3e10
+    small = {"budgets": {"train_flops": [flops]}, "shapes": [[n_layer, 64] for n_layer, _ in grid["shapes"][:2]]}
+    document["sweep"]["grids"] = [{**grid, **small, "seeds": grid["seeds"][:2], "over": over}]
+    return document
 
 
 def test_hoffmanns_grid_has_his_sizes_and_budgets_and_marks_what_no_worker_can_hold():
