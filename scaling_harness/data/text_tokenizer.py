@@ -1,7 +1,8 @@
 """Text to tokens: bytes, byte pairs trained here, or the user's own `tokenizer.json`."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,12 @@ END_OF_TEXT = ("<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "</s>", "<eos>"
 N_BYTES = 256
 _PIECE_BYTES = 1 << 18
 """A longer document is encoded in pieces, cut at a space, since an encoding takes many times the text's memory."""
+
+SAMPLE_BYTES = 1 << 18
+"""Text by which a tokenizer made elsewhere is judged."""
+_MOST_LOST = 0.01
+_ENCODING = 2
+"""Increased by hand whenever the same `tokenizer.json` would give other tokens."""
 
 
 def vocab_size_of(tokenizer: "Bytes | Bpe | TokenizerFile") -> int:
@@ -46,7 +53,7 @@ def settings_of(tokenizer: "Bytes | Bpe | TokenizerFile") -> dict[str, Any]:
                 f"data.tokenizer.vocab_size is {tokenizer.vocab_size}, but {tokenizer.path} has {V} tokens: correct "
                 "it, or leave it out"
             )
-        return {"kind": "file", "sha256": hashlib.sha256(_content(Path(tokenizer.path))).hexdigest()}
+        return {"kind": "file", "encoding": _ENCODING, "sha256": _sha256(Path(tokenizer.path))}
     return {"kind": "bytes"} if tokenizer.kind == "bytes" else {"vocab_size": tokenizer.vocab_size, "kind": "bpe"}
 
 
@@ -56,9 +63,12 @@ def file_vocab_size(path: Path) -> int:
     Raises
     ------
     UserError
-        It is missing, or no tokenizer.
+        It is missing, no tokenizer, or has no token.
     """
-    return max(load(path).get_vocab(with_added_tokens=True).values(), default=-1) + 1
+    V = max(load(path).get_vocab(with_added_tokens=True).values(), default=-1) + 1
+    if V == 0:
+        raise UserError(f"the tokenizer {path} has no token: train it, or set data.tokenizer.path to another")
+    return V
 
 
 def load(path: Path) -> Any:
@@ -73,6 +83,8 @@ def load(path: Path) -> Any:
         raise UserError(f"{path} is no tokenizer of the package tokenizers: {error}") from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
+    if hasattr(tokenizer, "encode_special_tokens"):  # or a document could forge the end of a text
+        tokenizer.encode_special_tokens = True
     return tokenizer
 
 
@@ -80,6 +92,71 @@ def copy_file(tokenizer: "TokenizerFile", to: Path) -> int:
     """Copy the user's tokenizer beside the tokens, and return its V; see `file_vocab_size` for the errors."""
     write_text(to, _content(Path(tokenizer.path)).decode())
     return file_vocab_size(to)
+
+
+def check_gives_text_back(path: Path, texts: Iterable[bytes]) -> None:
+    """Refuse a tokenizer that loses much of a text, whose losses a byte would mean nothing.
+
+    White space does not count, nor what the tokenizer's own normalisation does.
+
+    Parameters
+    ----------
+    path : Path
+        Of a `tokenizer.json`.
+    texts : iterable of bytes
+        Documents, of which the first `SAMPLE_BYTES` are tried.
+
+    Raises
+    ------
+    UserError
+        More than 1 % of the tokens are unknown, or more than 1 % of the bytes are in no known token.
+    """
+    tokenizer, unknown = load(path), None
+    if (name := _unknown(tokenizer)) is not None:
+        unknown = tokenizer.token_to_id(name)
+    n_tokens = n_unknown = n_bytes = n_lost = 0
+    for encoding, text in _encoded(tokenizer, texts):
+        known = [span for token, span in zip(encoding.ids, encoding.offsets, strict=True) if token != unknown]
+        n_tokens, n_unknown = n_tokens + len(encoding.ids), n_unknown + len(encoding.ids) - len(known)
+        size, lost = _lost(text, known)
+        n_bytes, n_lost = n_bytes + size, n_lost + lost
+    if n_unknown > _MOST_LOST * n_tokens or n_lost > _MOST_LOST * n_bytes:
+        raise UserError(
+            f"the tokenizer loses the text: of a sample {n_unknown / max(1, n_tokens):.1%} of the tokens are unknown, "
+            f"and {n_lost / max(1, n_bytes):.1%} of the bytes are in no known token: set data.tokenizer.path to one "
+            "made for such text, or that falls back to bytes"
+        )
+
+
+def _encoded(tokenizer: Any, texts: Iterable[bytes]) -> Iterator[tuple[Any, str]]:
+    """Encodings of the first texts, and the normalised text that the offsets of each are in."""
+    left = SAMPLE_BYTES
+    for text in texts:
+        cut = text[:left].decode(errors="ignore")
+        normal = tokenizer.normalizer.normalize_str(cut) if tokenizer.normalizer else cut
+        yield tokenizer.encode(normal, add_special_tokens=False), normal
+        left -= len(text)
+        if left <= 0:
+            return
+
+
+def _lost(text: str, spans: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """Bytes of a text without its white space, and how many of them are in no span."""
+    edges = np.zeros(len(text) + 1, np.int64)
+    if spans:
+        starts, ends = np.array(spans).T
+        np.add.at(edges, starts, 1)
+        np.add.at(edges, ends, -1)
+    sizes = np.array([0 if char.isspace() else len(char.encode()) for char in text], np.int64)
+    return int(sizes.sum()), int(sizes[edges.cumsum()[:-1] <= 0].sum())
+
+
+def _unknown(tokenizer: Any) -> str | None:
+    """Name of the token of all that a tokenizer does not know."""
+    model = json.loads(tokenizer.to_str())["model"]
+    if model.get("unk_id") is not None:
+        return model["vocab"][model["unk_id"]][0]
+    return model.get("unk_token")
 
 
 def train_bpe(path: Path, vocab_size: int, texts: Iterator[str]) -> None:
@@ -123,7 +200,10 @@ def encoder(
     if path is None:
         return lambda texts: [np.frombuffer(text + SEPARATOR, np.uint8) for text in texts]
     tokenizer, dtype = load(path), DTYPES[suffix_for(vocab_size)]
-    end = next((token for name in END_OF_TEXT if (token := tokenizer.token_to_id(name)) is not None), None)
+    name = next((name for name in END_OF_TEXT if tokenizer.token_to_id(name) is not None), None)
+    if name is not None:
+        tokenizer.add_special_tokens([name])  # it has its number, but only a special token is not found in the text
+    end = None if name is None else tokenizer.token_to_id(name)
     tail = b"" if end is not None else SEPARATOR
 
     def encode(texts: Sequence[bytes]) -> list[np.ndarray]:
@@ -151,6 +231,10 @@ def _pieces(text: bytes) -> list[bytes]:
         pieces.append(text[:end])
         text = text[end:]
     return [*pieces, text]
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(_content(path)).hexdigest()
 
 
 def _content(path: Path) -> bytes:

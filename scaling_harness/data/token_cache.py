@@ -229,9 +229,18 @@ def list_prepared(data_dir: Path) -> list[DataInfo]:
     infos = []
     for meta_path in sorted(data_dir.expanduser().resolve().glob(f"[!.]*/{META_FILE}")):
         entry = sound_entry(meta_path.parent)
-        if entry is not None and "train" in entry.meta["streams"]:
-            infos.append(info_of(entry))
+        if entry is not None and (info := _listed(entry)) is not None:
+            infos.append(info)
     return infos
+
+
+def _listed(entry: Entry) -> DataInfo | None:
+    """Describe a corpus; None if it is an evaluation set, or damaged, which must not hide the others."""
+    try:
+        return info_of(entry) if "train" in entry.meta["streams"] else None
+    except (ArithmeticError, LookupError, TypeError):
+        _log.warning("%s is damaged and left out", entry.directory)
+        return None
 
 
 def open_tokens(path: Path) -> np.ndarray | TokenShards:
@@ -338,6 +347,7 @@ def _fill_split(
     vocab_size = text_tokenizer.N_BYTES
     if tokenizer.kind == "file":
         vocab_size = text_tokenizer.copy_file(tokenizer, directory / TOKENIZER_FILE)
+        text_tokenizer.check_gives_text_back(directory / TOKENIZER_FILE, (d.text for d in corpus.read()))
     elif tokenizer.kind == "bpe":
         vocab_size = tokenizer.vocab_size
         documents = with_progress_bar(corpus.read(), f"training a tokenizer on {corpus.label}")
@@ -380,7 +390,18 @@ def _write_streams(
         for file in files.values():
             file.flush()
             os.fsync(file.fileno())
+    check_tokens(streams, corpus.label)
     return streams
+
+
+def check_tokens(streams: dict[str, dict[str, Any]], label: str) -> None:
+    """Refuse documents for which a tokenizer has no token at all."""
+    for split, stream in streams.items():
+        if not stream["n_tokens"]:
+            raise UserError(
+                f"the tokenizer gives no token for the {stream['n_documents']} documents of {label!r} ({split}): set "
+                "data.tokenizer.path to one made for such text"
+            )
 
 
 def stamp_of(path: Path) -> dict[str, Any]:
@@ -469,7 +490,7 @@ def sound_entry(directory: Path) -> Entry | None:
     """Read the meta file of a folder; None if the folder is missing or damaged."""
     if not (directory / META_FILE).exists():
         return None
-    with contextlib.suppress(ValueError, KeyError, FileNotFoundError):
+    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, FileNotFoundError):
         meta = parse_json((directory / META_FILE).read_bytes())
         if all(_is_sound(directory / name, stamp) for name, stamp in meta["files"].items()):
             return Entry(directory, meta)

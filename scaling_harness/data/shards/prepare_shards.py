@@ -30,6 +30,7 @@ from scaling_harness.data.token_cache import (
     DataInfo,
     Entry,
     check_extra_sets,
+    check_tokens,
     digest,
     find_indexed,
     folder_name,
@@ -50,6 +51,8 @@ FORMAT = 1
 """Increased by hand whenever the same source would give other tokens or another folder layout."""
 TOKENIZER_BYTES = 100_000_000
 """A tokenizer is trained on at most so much text, as much of every part."""
+_TRIED_PARTS = 16
+"""A tokenizer made elsewhere is tried on the start of about so many parts."""
 _SPLITS = ("train", "valid", "test")
 _log = logging.getLogger(__name__)
 
@@ -189,26 +192,30 @@ def _tokenizer(data: "ShardsData", source: Source, folder: Path, made_of: str) -
         return None, text_tokenizer.N_BYTES
     path = folder / f"tokenizer-{made_of[:16]}.json"
     if settings.kind == "file":
-        return path, text_tokenizer.copy_file(settings, path)
+        vocab_size = text_tokenizer.copy_file(settings, path)
+        parts = source.parts[:: max(1, len(source.parts) // _TRIED_PARTS)]
+        sample = _sample(data, parts, text_tokenizer.SAMPLE_BYTES // _TRIED_PARTS)
+        text_tokenizer.check_gives_text_back(path, sample)
+        return path, vocab_size
     if not path.exists():
         print(f"training a tokenizer of {settings.vocab_size:,} tokens on {source.label}", file=sys.stderr)
         temporary = folder / f".tokenizer-{os.getpid()}"
-        text_tokenizer.train_bpe(temporary, settings.vocab_size, _sample(data, source))
+        texts = _sample(data, source.parts, TOKENIZER_BYTES / max(1, len(source.parts)))
+        text_tokenizer.train_bpe(temporary, settings.vocab_size, (text.decode(errors="replace") for text in texts))
         temporary.rename(path)
     return path, settings.vocab_size
 
 
-def _sample(data: "ShardsData", source: Source) -> Iterator[str]:
-    """Training documents from the start of every part."""
-    share = TOKENIZER_BYTES / max(1, len(source.parts))
-    for part in source.parts:
+def _sample(data: "ShardsData", parts: Sequence[Part], share: float) -> Iterator[bytes]:
+    """Training documents from the start of every part, of so many bytes together."""
+    for part in parts:
         taken = 0
         for text in read_documents(data, part):
             if isinstance(text, Broken):
                 continue
             if split_of(text, data.valid_fraction, data.test_fraction) == "train":
                 taken += len(text)
-                yield text.decode(errors="replace")
+                yield text
             if taken >= share:
                 break
 
@@ -270,6 +277,7 @@ def _check_splits(streams: dict[str, Any], source: Source, *, with_test: bool) -
             f"the {empty[0]} split of {n} documents is empty: change data.valid_fraction or data.test_fraction, give "
             "more documents, or cut them with data.document_separator"
         )
+    check_tokens(streams, source.label)
 
 
 def _delete_others(folder: Path, kept: set[str]) -> None:

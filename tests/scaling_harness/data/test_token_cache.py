@@ -361,3 +361,17 @@ class TestBadInput:
     def test_a_token_file_that_is_gone(self, tmp_path):
         with pytest.raises(UserError, match=r"cannot read .*train\.u8: No such file.*data prepare"):
             open_tokens(tmp_path / "train.u8")
+
+
+def test_a_damaged_corpus_hides_no_other(books, cache, caplog):
+    """As earlier versions wrote it with a tokenizer that gives no tokens."""
+    info = prepare(books, [], cache)
+    other = prepare(bpe(books, 300), [], cache)
+    meta_path = other.train_path.parent / tokens.META_FILE
+    meta = json.loads(meta_path.read_text())
+    meta["streams"]["valid"]["n_tokens"] = 0
+    meta_path.write_text(json.dumps(meta))
+    (cache / "odd").mkdir()
+    (cache / "odd" / tokens.META_FILE).write_text("[]")
+    assert [one.data_id for one in list_prepared(cache)] == [info.data_id]
+    assert caplog.text.count("is damaged") == 2

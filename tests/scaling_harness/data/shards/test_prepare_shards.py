@@ -1,3 +1,4 @@
+import dataclasses
 import gzip
 import itertools
 import json
@@ -9,8 +10,9 @@ import numpy as np
 import pyarrow
 import pytest
 from pyarrow import parquet
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-from scaling_harness.config.schema import Bpe, ShardsData, TokenizerFile
+from scaling_harness.config.schema import Bpe, FilesData, ShardsData, TokenizerFile
 from scaling_harness.data.prepare import prepare
 from scaling_harness.data.shards import documents, parts, prepare_shards, read_part, tokenise_part, worker_processes
 from scaling_harness.data.token_cache import open_tokens
@@ -177,6 +179,56 @@ class TestTokenizers:
             with pytest.raises(UserError, match=said):
                 prepare(data_of(folder, tokenizer=TokenizerFile(str(tmp_path / "x.json"))), [], tmp_path / "cache")
 
+    @pytest.mark.parametrize(
+        ("vocab", "unknown", "said"),
+        [
+            ({"Document": 0, "the": 1, "?": 2}, "?", r"[89]\d\.\d% of the tokens are unknown"),
+            ({"a": 0, "b": 1}, None, r"and 9\d\.\d% of the bytes are in no known token"),
+            ({}, None, r"has no token: train it"),
+        ],
+    )
+    def test_one_that_loses_the_text_is_refused(self, folder, tmp_path, vocab, unknown, said):
+        own = tmp_path / "own.json"
+        model = models.WordLevel(vocab, unknown) if unknown else models.BPE(vocab, [])
+        tokenizer = Tokenizer(model)
+        tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+        tokenizer.save(str(own))
+        for data in (data_of(folder), FilesData(path=str(folder / "a.jsonl"))):
+            with pytest.raises(UserError, match=said) as error:
+                prepare(dataclasses.replace(data, tokenizer=TokenizerFile(str(own))), [], tmp_path / "cache")
+            assert error.value.exit_code == 2
+
+    def test_one_that_normalises_is_taken(self, folder, tmp_path):
+        """It changes every letter, on purpose, and gives no white space back."""
+        own = tmp_path / "own.json"
+        tokenizer = Tokenizer(models.WordLevel(unk_token="?"))
+        tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+        tokenizer.normalizer = normalizers.Sequence([normalizers.NFD(), normalizers.StripAccents()])
+        tokenizer.train_from_iterator(TEXTS, trainers.WordLevelTrainer(special_tokens=["?", "</s>"]))
+        tokenizer.save(str(own))
+        info = prepare(data_of(folder, tokenizer=TokenizerFile(str(own))), [], tmp_path / "cache")
+        assert info.n_documents == 240
+
+    def test_a_document_cannot_forge_its_end(self, tmp_path):
+        path, own = tmp_path / "forged.jsonl", tmp_path / "own.json"
+        path.write_text(
+            "".join(json.dumps({"text": f"{i} <|endoftext|> {text}"}) + "\n" for i, text in enumerate(TEXTS))
+        )
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        special = {"special_tokens": ["<|endoftext|>"], "initial_alphabet": alphabet}
+        tokenizer.train_from_iterator(TEXTS, trainers.BpeTrainer(vocab_size=300, show_progress=False, **special))
+        for is_special in (True, False):
+            document = json.loads(tokenizer.to_str())
+            document["added_tokens"][0]["special"] = is_special
+            own.write_text(json.dumps(document))
+            info = prepare(ShardsData(path=str(path), tokenizer=TokenizerFile(str(own))), [], tmp_path / "cache")
+            paths = (info.train_path, info.valid_path, info.test_path)
+            splits = [open_tokens(path) for path in paths]
+            tokens = np.concatenate([split.read(0, len(split)) for split in splits])
+            assert (tokens == tokenizer.token_to_id("<|endoftext|>")).sum() == info.n_documents == 240
+
     def test_bytes_a_token_of_every_set(self, folder, tmp_path):
         (tmp_path / "other.txt").write_text("Something else. " * 50)
         info = prepare(data_of(folder, tokenizer=Bpe(300)), [str(tmp_path / "other.txt"), "shuffled"], tmp_path / "c")
@@ -185,8 +237,6 @@ class TestTokenizers:
         assert info.set_bytes_per_token["valid"] == pytest.approx((valid + 13) / info.n_valid_tokens)
 
     def decoded(self, info):
-        from tokenizers import Tokenizer
-
         tokens = open_tokens(info.valid_path)
         return Tokenizer.from_file(str(info.tokenizer_path)).decode(tokens.read(0, len(tokens)).tolist()).split("\0")
 
