@@ -1,7 +1,6 @@
 """Parts of a source that hold no text: named, counted, and skipped or refused."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 _NAMED = 5
@@ -28,10 +27,9 @@ def refusal(broken: Broken) -> str:
     )
 
 
-def skipped_sentence(broken: Iterable[Broken]) -> str:
-    """Count what was left out by file, with the first reason of each."""
-    broken = list(broken)
-    counts, first = Counter(one.path for one in broken), {one.path: one for one in reversed(broken)}
-    named = "; ".join(f"{counts[path]} in {first[path]}" for path in list(dict.fromkeys(counts))[:_NAMED])
+def skipped_sentence(broken: Iterable[Broken], counts: Mapping[str, int]) -> str:
+    """Say how many pieces of each file were left out, with the first reason of each; `broken` need not hold all."""
+    first = {one.path: one for one in reversed(list(broken))}
+    named = "; ".join(f"{n} in {first[path]}" for path, n in list(counts.items())[:_NAMED])
     more = f"; and {len(counts) - _NAMED} more files" if len(counts) > _NAMED else ""
-    return f"left out {len(broken)} broken pieces of {len(counts)} files: {named}{more}"
+    return f"left out {sum(counts.values())} broken pieces of {len(counts)} files: {named}{more}"

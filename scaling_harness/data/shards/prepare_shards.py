@@ -10,6 +10,7 @@ import fcntl
 import logging
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -224,8 +225,9 @@ def _finish(source: Source, tasks: Sequence[PartTask], folder: Path, tokenizer: 
     """Write the indices and the meta file, delete what is not in them, and give the folder its name."""
     results = [parse_json(task.done.read_bytes()) for task in tasks]
     broken = [*source.broken, *(Broken(*one) for result in results for one in result["broken"])]
+    counts = _count_broken(source, tasks, results)
     if broken:
-        _log.warning("%s", skipped_sentence(broken))
+        _log.warning("%s", skipped_sentence(broken, counts))
     streams, files = {}, {}
     for split in _SPLITS:
         shards = [result["streams"][split] for result in results if split in result["streams"]]
@@ -247,13 +249,24 @@ def _finish(source: Source, tasks: Sequence[PartTask], folder: Path, tokenizer: 
         "held_out_test": [],
         "streams": streams,
         "files": files,
-        "n_broken": sum(result["n_broken"] for result in results) + len(source.broken),
+        "n_broken": sum(counts.values()),
         "n_near_duplicates": sum(result["n_near_duplicates"] for result in results),
     }
     write_json(folder / META_FILE, meta)
     _delete_others(folder, {META_FILE, *files})
     content = sorted(stamp["sha256"] for stamp in files.values())
     return install(folder, folder.parent / folder_name(source.label, [FORMAT, vocab_size, content]))
+
+
+def _count_broken(source: Source, tasks: Sequence[PartTask], results: Sequence[dict[str, Any]]) -> Counter[str]:
+    """Broken pieces by file; what fails a file as a whole is one, though each of its parts met it."""
+    counts, whole = Counter(one.path for one in source.broken), set[tuple[str, str]]()
+    for task, result in zip(tasks, results, strict=True):
+        met = {(path, reason) for path, place, reason in result["broken"] if not place}
+        if n := result["n_broken"] - len(met & whole):
+            counts[task.part.path] += n
+        whole |= met
+    return counts
 
 
 def _shard_stamp(folder: Path, shard: dict[str, Any]) -> dict[str, Any]:

@@ -147,6 +147,16 @@ class TestBroken:
         assert info.n_broken >= 4
         assert info.n_documents >= 120
 
+    def test_the_number_is_that_of_all_and_a_whole_file_is_one(self, folder, tmp_path, caplog):
+        with (folder / "a.jsonl").open("a") as file:
+            file.write('{"text": 3}\n' * 50)
+        table = pyarrow.table({"other": TEXTS[120:180]})
+        parquet.write_table(table, folder / "c.parquet", row_group_size=10)
+        with caplog.at_level(logging.WARNING):
+            info = prepare(data_of(folder, on_broken="skip"), [], tmp_path / "cache")
+        assert "left out 51 broken pieces of 2 files: 50 in" in caplog.text
+        assert info.n_broken == 51
+
 
 class TestTokenizers:
     def test_the_users_file_with_its_own_end_of_text(self, folder, tmp_path):
