@@ -9,6 +9,7 @@ import dataclasses
 import fcntl
 import logging
 import os
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -142,6 +143,8 @@ def _make(data: "ShardsData", source: Source, folder: Path, made_of: str) -> Ent
     if source.broken and data.on_broken == "refuse":
         raise UserError(refusal(source.broken[0]))
     folder.mkdir(parents=True, exist_ok=True)
+    for half_written in folder.glob(".*"):  # of attempts that were killed, for no other process works here now
+        half_written.unlink(missing_ok=True)
     left_out = _find_left_out(data, source, folder)
     path, vocab_size = _tokenizer(data, source, folder, made_of)
     made_with = [path and stamp_of(path)["sha256"], *_recipe(data)]
@@ -255,7 +258,9 @@ def _finish(source: Source, tasks: Sequence[PartTask], folder: Path, tokenizer: 
     write_json(folder / META_FILE, meta)
     _delete_others(folder, {META_FILE, *files})
     content = sorted(stamp["sha256"] for stamp in files.values())
-    return install(folder, folder.parent / folder_name(source.label, [FORMAT, vocab_size, content]))
+    entry = install(folder, folder.parent / folder_name(source.label, [FORMAT, vocab_size, content]))
+    shutil.rmtree(folder, ignore_errors=True)  # still there if an equal entry was
+    return entry
 
 
 def _count_broken(source: Source, tasks: Sequence[PartTask], results: Sequence[dict[str, Any]]) -> Counter[str]:

@@ -1,5 +1,6 @@
 """Tokenise one part of a source: its shards, and then a file that says it is done."""
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -151,5 +152,6 @@ class _Writers:
     def discard(self) -> None:
         """Delete what is not whole."""
         for path, file, _ in self._files.values():
-            file.close()
             path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # it writes what is left, which a full disk refuses again
+                file.close()

@@ -107,6 +107,22 @@ def test_a_kill_loses_no_part_that_was_done(folder, tmp_path, monkeypatch):
     assert not list((tmp_path / "cache").glob(".preparing*"))
 
 
+def test_nothing_is_left_beside_the_shards(folder, tmp_path, monkeypatch):
+    prepare(data_of(folder), [], tmp_path / "cache")
+    make = prepare_shards._make
+
+    def after_a_kill(data, source, preparing, made_of):
+        preparing.mkdir()
+        (preparing / ".half").write_text("written")
+        return make(data, source, preparing, made_of)
+
+    monkeypatch.setattr(prepare_shards, "_make", after_a_kill)
+    (folder / "a.jsonl").touch()  # the same content is prepared again
+    info = prepare(data_of(folder), [], tmp_path / "cache")
+    assert not list((tmp_path / "cache").glob(".preparing*"))
+    assert not list(info.train_path.parent.glob(".*"))
+
+
 def test_the_parts_of_a_process_share_a_tokenizer(folder, tmp_path, monkeypatch):
     """Each that was loaded kept some memory for good, so that memory grew with the corpus."""
     loaded, load = [], tokenise_part.encoder
