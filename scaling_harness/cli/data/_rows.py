@@ -17,6 +17,7 @@ COLUMNS = (
     "bytes_per_token",
 )
 """Columns of the printed table; the JSON document has all fields."""
+_LEFT_OUT = ("n_broken", "n_near_duplicates")
 
 
 def data_rows(infos: "Iterable[PreparedData]") -> list[dict[str, Any]]:
@@ -24,6 +25,12 @@ def data_rows(infos: "Iterable[PreparedData]") -> list[dict[str, Any]]:
     import dataclasses
 
     return [json.loads(json.dumps(dataclasses.asdict(info), default=str)) for info in infos]
+
+
+def columns_with_left_out(rows: Iterable[dict[str, Any]]) -> tuple[str, ...]:
+    """The columns, and the numbers of what was left out of a corpus if there is any."""
+    rows = list(rows)
+    return (*COLUMNS, *(name for name in _LEFT_OUT if any(row.get(name) for row in rows)))
 
 
 def columns(rows: Iterable[dict[str, Any]], names: Iterable[str]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from scaling_harness.cli._options import add_json, add_overrides, composed
 from scaling_harness.cli._output import print_document, print_rows
-from scaling_harness.cli.data._rows import COLUMNS, columns, data_rows
+from scaling_harness.cli.data._rows import columns, columns_with_left_out, data_rows
 
 HELP = "list tokenised corpora and public tables of runs"
 
@@ -24,7 +24,7 @@ def run(args: Namespace) -> int:
 
     config = run_config(composed(args))
     prepared, public = data_rows(list_prepared(Path(config.runtime.data_dir))), _public_tables()
-    print_document(args.json, prepared + public, columns(prepared, COLUMNS))
+    print_document(args.json, prepared + public, columns(prepared, columns_with_left_out(prepared)))
     if not args.json:
         print_rows(columns(public, ("data_id", "n_rows", "licence", "local", "citation")))
     return 0

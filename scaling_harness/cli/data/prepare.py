@@ -5,7 +5,7 @@ from pathlib import Path
 
 from scaling_harness.cli._options import add_json, add_overrides, composed
 from scaling_harness.cli._output import print_document
-from scaling_harness.cli.data._rows import COLUMNS, columns, data_rows
+from scaling_harness.cli.data._rows import columns, columns_with_left_out, data_rows
 
 HELP = "tokenise a corpus unless it is in the cache"
 
@@ -23,5 +23,5 @@ def run(args: Namespace) -> int:
 
     config = run_config(composed(args))
     rows = data_rows([prepare(config.data, config.evaluation.extra_sets, Path(config.runtime.data_dir))])
-    print_document(args.json, rows, columns(rows, COLUMNS))
+    print_document(args.json, rows, columns(rows, columns_with_left_out(rows)))
     return 0

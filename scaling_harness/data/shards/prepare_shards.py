@@ -255,6 +255,8 @@ def _finish(source: Source, tasks: Sequence[PartTask], folder: Path, tokenizer: 
         "n_broken": sum(counts.values()),
         "n_near_duplicates": sum(result["n_near_duplicates"] for result in results),
     }
+    if n := meta["n_near_duplicates"]:
+        _log.warning("left out %d near duplicates of other documents", n)
     write_json(folder / META_FILE, meta)
     _delete_others(folder, {META_FILE, *files})
     content = sorted(stamp["sha256"] for stamp in files.values())

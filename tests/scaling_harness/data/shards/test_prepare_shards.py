@@ -12,6 +12,7 @@ import pytest
 from pyarrow import parquet
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
+from scaling_harness.cli.data._rows import COLUMNS, columns_with_left_out, data_rows
 from scaling_harness.config.schema import Bpe, FilesData, ShardsData, TokenizerFile
 from scaling_harness.data.prepare import prepare
 from scaling_harness.data.shards import documents, parts, prepare_shards, read_part, tokenise_part, worker_processes
@@ -267,7 +268,7 @@ class TestTokenizers:
         return Tokenizer.from_file(str(info.tokenizer_path)).decode(tokens.read(0, len(tokens)).tolist()).split("\0")
 
 
-def test_near_duplicates_are_left_out(folder, tmp_path):
+def test_near_duplicates_are_left_out(folder, tmp_path, caplog):
     pytest.importorskip("datasketch")
     rng = np.random.default_rng(0)
     words = [" ".join(f"w{k}" for k in rng.integers(0, 1000, 200)) for _ in range(40)]
@@ -277,6 +278,9 @@ def test_near_duplicates_are_left_out(folder, tmp_path):
     data = ShardsData(path=str(path), near_duplicates=0.8, valid_fraction=0.2, test_fraction=0.2)
     info = prepare(data, [], tmp_path / "cache")
     assert info.n_near_duplicates == 15
+    assert "left out 15 near duplicates" in caplog.text
+    (row,) = data_rows([info])
+    assert columns_with_left_out([row]) == (*COLUMNS, "n_near_duplicates")
     assert sorted(itertools.chain(*documents_of(info))) == sorted(words)
 
 
