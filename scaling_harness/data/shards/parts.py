@@ -156,6 +156,8 @@ def _kind(file: Path) -> Kind | None:
 def _cut(whole: Part, wanted: int) -> Iterable[Part | Broken]:
     if whole.kind == "parquet":
         return _cut_parquet(whole, wanted)
+    if whole.is_compressed and not whole.size:
+        return [Broken(whole.path, "", "is empty, where even a compressed empty file has some bytes")]
     if whole.is_compressed:
         n = max(1, min(MOST_PARTS_COMPRESSED, whole.size * _RATIO // wanted))
         return [dataclasses.replace(whole, start=k, stop=n, size=whole.size // n) for k in range(n)]

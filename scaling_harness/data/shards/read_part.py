@@ -1,10 +1,11 @@
 """Read the documents of a part of a source, a few at a time."""
 
+import codecs
 import contextlib
 import json
 import re
 from collections.abc import Iterator
-from typing import IO, Any, cast
+from typing import IO, Any, Protocol
 
 from pydantic_core import from_json
 
@@ -18,10 +19,16 @@ MOST_BYTES = 64_000_000
 _READ_BYTES = 1 << 20
 _SHARE_BYTES = 1 << 20
 """The shares of a compressed file are pieces of so many bytes, dealt in turn."""
+_SIP_BYTES = 1 << 10
+"""Of a damaged file so many compressed bytes are decompressed at once, since all of them are lost with an error."""
 _ROWS = 64
 _WHITE_SPACE = re.compile(rb"\s")
 
 Texts = Iterator[bytes | Broken]
+
+
+class _Stream(Protocol):
+    def read(self, size: int, /) -> bytes: ...
 
 
 def read_part(part: Part, text_field: str, separator: str | None) -> Texts:
@@ -136,7 +143,7 @@ def _own(part: Part, records: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int
             yield offset, text
 
 
-def _split(file: IO[bytes], separator: bytes, offset: int) -> Iterator[tuple[int, bytes]]:
+def _split(file: _Stream, separator: bytes, offset: int) -> Iterator[tuple[int, bytes]]:
     """Cut a stream at a separator; a record that never ends is given in parts of `MOST_BYTES` and a byte."""
     rest = b""
     while block := file.read(_READ_BYTES):
@@ -155,13 +162,16 @@ def _split(file: IO[bytes], separator: bytes, offset: int) -> Iterator[tuple[int
         yield offset, rest
 
 
-def _split_at_white_space(file: IO[bytes], offset: int, stop: int | None) -> Iterator[tuple[int, bytes]]:
+def _split_at_white_space(file: _Stream, offset: int, stop: int | None) -> Iterator[tuple[int, bytes]]:
     """Cut a stream in blocks; where `stop` is given the last of them ends where the next part's first one starts."""
-    rest, skip, ended = b"", offset > 0, False
+    rest, skip, ended, failure = b"", offset > 0, False, None
     while not ended or rest:
         while not ended and len(rest) < 3 * BLOCK_BYTES + 4:
-            block = file.read(_READ_BYTES)
-            rest, ended = rest + block, not block
+            try:
+                block = file.read(_READ_BYTES)
+                rest, ended = rest + block, not block
+            except (OSError, EOFError) as error:
+                rest, ended, failure = _whole_characters(rest), True, error
         left = len(rest) if stop is None else max(0, stop - offset)
         end = _block_end(rest, 0 if skip else min(BLOCK_BYTES, left))
         if end > left and not skip:
@@ -171,6 +181,15 @@ def _split_at_white_space(file: IO[bytes], offset: int, stop: int | None) -> Ite
         offset, rest, skip = offset + end, rest[end:], False
         if stop is not None and offset >= stop:
             return
+    if failure:
+        raise failure
+
+
+def _whole_characters(text: bytes) -> bytes:
+    """A text that was cut anywhere, without the first bytes of a character."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    decoder.decode(text)
+    return text[: len(text) - len(decoder.getstate()[0])]
 
 
 def _block_end(text: bytes, nominal: int) -> int:
@@ -184,14 +203,68 @@ def _block_end(text: bytes, nominal: int) -> int:
 
 
 @contextlib.contextmanager
-def _open(part: Part) -> Iterator[IO[bytes]]:
+def _open(part: Part) -> Iterator[Any]:
     if not part.is_compressed:
         with open(part.path, "rb") as file:
             yield file
         return
-    import pyarrow
+    with contextlib.closing(_Decompressed(part.path)) as stream:
+        yield stream
 
-    with pyarrow.input_stream(
-        part.path, compression="zstd" if part.path.lower().endswith(".zst") else "gzip"
-    ) as stream:
-        yield cast("IO[bytes]", stream)
+
+class _Decompressed:
+    """The text of a compressed file; an error in it is raised when all that lies before it was read."""
+
+    def __init__(self, path: str) -> None:
+        import pyarrow
+
+        self._path = path
+        self._codec = "zstd" if path.lower().endswith(".zst") else "gzip"
+        self._stream: Any = pyarrow.input_stream(path, compression=self._codec)
+        self._offset = 0
+        self._failure: OSError | None = None
+
+    def read(self, size: int, /) -> bytes:
+        """Read like a file."""
+        if self._failure:
+            raise self._failure
+        try:
+            block = self._stream.read(size)
+        except OSError as error:
+            self._failure = error
+            block = self._text_before_the_error()
+            if not block:
+                raise
+        self._offset += len(block)
+        return block
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+
+    def _text_before_the_error(self) -> bytes:
+        """Read on from the last good place, bytewise: whatever is asked for together with an error is lost."""
+        import pyarrow
+
+        text = bytearray()
+        with open(self._path, "rb") as file, contextlib.suppress(OSError):
+            stream = pyarrow.CompressedInputStream(pyarrow.PythonFile(_Sips(file), mode="r"), self._codec)
+            left = self._offset
+            while left:
+                left -= len(stream.read(min(left, _READ_BYTES)))
+            while byte := stream.read(1):
+                text += byte
+        return bytes(text)
+
+
+class _Sips:
+    """A file that gives little at a time, whatever it is asked for."""
+
+    closed = False
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def read(self, _size: int = -1, /) -> bytes:
+        """Read the next bytes."""
+        return self._file.read(_SIP_BYTES)
