@@ -268,3 +268,7 @@ class _Sips:
     def read(self, _size: int = -1, /) -> bytes:
         """Read the next bytes."""
         return self._file.read(_SIP_BYTES)
+
+    def close(self) -> None:
+        """Close the file, as pyarrow does at the end."""
+        self._file.close()

@@ -27,12 +27,13 @@ class TestDamagedFiles:
         assert [one.reason for one in broken] == ["cannot be read to its end (Truncated compressed stream)"]
 
     @pytest.mark.parametrize("codec", ["gzip", "zstd"])
-    def test_texts_before_a_damage_are_kept(self, tmp_path, codec):
+    def test_texts_before_a_damage_are_kept(self, tmp_path, codec, capfd):
         path = tmp_path / ("a.jsonl.gz" if codec == "gzip" else "a.jsonl.zst")
         path.write_bytes(pyarrow.Codec(codec).compress(JSONL, asbytes=True) + b"no stream")
         texts, broken = read(path)
         assert texts == TEXTS
         assert len(broken) == 1
+        assert not capfd.readouterr().err
 
     def test_blocks_before_a_truncation_are_kept(self, tmp_path):
         content = "é".join(TEXTS).encode()
