@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 N_WORDS = 5
 """Length of the sequences of words that documents are compared by."""
 _N_HASHES = 128
+_CANDIDATES_BELOW = 0.15
+"""Bands find half of the pairs at their own threshold: a lower one misses few, and each candidate is checked."""
 _WORD = re.compile(r"\w+")
 
 
@@ -53,8 +55,11 @@ def write_signatures(task: SignatureTask, context: Context) -> None:
 def _signature(text: bytes) -> np.ndarray:
     from datasketch import MinHash
 
-    words = [word.encode() for word in _WORD.findall(text.decode(errors="replace").lower())]
-    sequences = {b" ".join(words[i : i + N_WORDS]) for i in range(max(1, len(words) - N_WORDS + 1))}
+    lower = text.decode(errors="replace").lower()
+    words = _WORD.findall(lower)
+    # Texts of few words, or of none, would all be alike: their characters are compared.
+    units, space = (words, " ") if len(words) >= N_WORDS else (lower, "")
+    sequences = {space.join(units[i : i + N_WORDS]).encode() for i in range(max(1, len(units) - N_WORDS + 1))}
     sketch = MinHash(_N_HASHES, hashfunc=_hash)
     sketch.update_batch(sequences)
     return sketch.hashvalues.astype("<u4")
@@ -91,8 +96,10 @@ def find_near_duplicates(signatures: Sequence[Path], threshold: float) -> list[n
 
     parts = [_rows(path) for path in signatures]
     ends = np.cumsum([len(part) for part in parts])
-    bands = MinHashLSH(threshold=min(threshold, 0.99), num_perm=_N_HASHES)
-    left_out = np.zeros(int(ends[-1]) if len(ends) else 0, dtype=bool)
+    if not len(ends) or not ends[-1]:
+        return [np.zeros(0, dtype=bool) for _ in parts]
+    bands = MinHashLSH(threshold=min(threshold, 0.99) - _CANDIDATES_BELOW, num_perm=_N_HASHES)
+    left_out = np.zeros(int(ends[-1]), dtype=bool)
     for band in range(bands.b):
         keys = np.concatenate([_band_keys(part, band * bands.r, bands.r) for part in parts])
         later, first = _repeats(keys)
