@@ -22,6 +22,8 @@ END_OF_TEXT = ("<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "</s>", "<eos>"
 N_BYTES = 256
 _PIECE_BYTES = 1 << 18
 """A longer document is encoded in pieces, cut at a space, since an encoding takes many times the text's memory."""
+_ENCODED_BYTES = 1 << 20
+"""Text that is encoded at once."""
 
 SAMPLE_BYTES = 1 << 18
 """Text by which a tokenizer made elsewhere is judged."""
@@ -208,15 +210,23 @@ def encoder(
 
     def encode(texts: Sequence[bytes]) -> list[np.ndarray]:
         pieces = [_pieces(text + tail) if in_pieces else [text + tail] for text in texts]
-        flat = [piece.decode() for document in pieces for piece in document]
-        encoded = iter(tokenizer.encode_batch_fast(flat, add_special_tokens=False))
-        documents = []
-        for document in pieces:
-            ids = [token for _ in document for token in next(encoded).ids]
-            documents.append(np.array(ids if end is None else [*ids, end], dtype))
-        return documents
+        encoded = _encode_few_at_a_time(tokenizer, [piece for document in pieces for piece in document], dtype)
+        ends = [] if end is None else [np.array([end], dtype)]
+        return [np.concatenate([*(next(encoded) for _ in document), *ends]) for document in pieces]
 
     return encode
+
+
+def _encode_few_at_a_time(tokenizer: Any, pieces: Sequence[bytes], dtype: Any) -> Iterator[np.ndarray]:
+    """Tokens of each piece; an encoding takes 60 times the memory of its text, so that few are held at once."""
+    batch, size = list[str](), 0
+    for number, piece in enumerate(pieces, start=1):
+        batch.append(piece.decode())
+        size += len(piece)
+        if size >= _ENCODED_BYTES or number == len(pieces):
+            for encoding in tokenizer.encode_batch_fast(batch, add_special_tokens=False):
+                yield np.array(encoding.ids, dtype)
+            batch, size = [], 0
 
 
 def _pieces(text: bytes) -> list[bytes]:
