@@ -14,6 +14,8 @@ from scaling_harness.config.schema import RunConfig
 GROUPS = ("model", "data", "optim", "schedule", "budget")
 """Groups whose file is chosen: that which differs least."""
 PARTS = (*GROUPS, "evaluation", "seed")
+_TO_BE_GIVEN: Mapping[str, Mapping[str, Any]] = {"shards": {"path": "???"}}
+"""What a file leaves open by null, where its schema asks for one of several settings."""
 _WORD = re.compile(r"[A-Za-z_][\w./-]*")
 _SAID_OTHERWISE = {"null", "true", "false", "nan", "inf", "yes", "no", "on", "off"}
 
@@ -113,7 +115,7 @@ def _files(group: str) -> dict[str, Any]:
 
     found = {}
     for path in sorted((CONF_DIR / group).glob("*.yaml")):
-        document = plain(OmegaConf.to_container(OmegaConf.load(path)))
+        document = plain(OmegaConf.to_container(OmegaConf.load(path))) | _TO_BE_GIVEN.get(path.stem, {})
         found[path.stem] = _parts(run_config({**to_jsonable_python(default_config()), group: document}))[group]
     return found
 
