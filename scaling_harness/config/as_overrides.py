@@ -115,7 +115,7 @@ def _files(group: str) -> dict[str, Any]:
 
     found = {}
     for path in sorted((CONF_DIR / group).glob("*.yaml")):
-        document = plain(OmegaConf.to_container(OmegaConf.load(path))) | _TO_BE_GIVEN.get(path.stem, {})
+        document = {**plain(OmegaConf.to_container(OmegaConf.load(path))), **_TO_BE_GIVEN.get(path.stem, {})}
         found[path.stem] = _parts(run_config({**to_jsonable_python(default_config()), group: document}))[group]
     return found
 

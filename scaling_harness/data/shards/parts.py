@@ -74,10 +74,11 @@ def parts_of_files(path: str) -> tuple[list[Part], list[Broken]]:
     UserError
         There is no such file.
     """
-    files = [(file, file.stat()) for file in find_files(path)]
+    found = [(file, _stat(file)) for file in find_files(path)]
+    files = [(file, stat) for file, stat in found if not isinstance(stat, Broken)]
     total = sum(stat.st_size * (_RATIO if file.suffix.lower() in COMPRESSED else 1) for file, stat in files)
     wanted = max(PART_BYTES, total // MOST_PARTS)
-    parts, broken = list[Part](), list[Broken]()
+    parts, broken = list[Part](), [stat for _, stat in found if isinstance(stat, Broken)]
     for file, stat in files:
         whole = Part(str(file), _kind(file) or "text", size=stat.st_size, stamp=(stat.st_size, stat.st_mtime_ns))
         for part in _cut(whole, wanted):
@@ -91,12 +92,29 @@ def parts_of_files(path: str) -> tuple[list[Part], list[Broken]]:
 def find_files(path: str) -> list[Path]:
     """Files of a folder with a known suffix, or those that a name or a glob names, in order."""
     root = Path(path).expanduser()
-    return _find_in_folder(root) if root.is_dir() else _find_named(root)
+    try:
+        return _find_in_folder(root) if root.is_dir() else _find_named(root)
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or root} cannot be read ({error.strerror}): change its mode, or name files elsewhere"
+        ) from error
+
+
+def _stat(file: Path) -> os.stat_result | Broken:
+    """Size and times of a file, which may have gone since its folder was read."""
+    try:
+        return file.stat()
+    except OSError as error:
+        return Broken(str(file), "", f"cannot be read ({error.strerror})")
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _find_in_folder(root: Path) -> list[Path]:
     found, others = list[Path](), list[str]()
-    for folder, folders, names in os.walk(root):
+    for folder, folders, names in os.walk(root, onerror=_raise):
         for file in (Path(folder, name) for name in names):
             if _kind(file) and file.is_file():
                 found.append(file)

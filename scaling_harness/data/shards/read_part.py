@@ -80,8 +80,10 @@ def _read_parquet(part: Part, field: str) -> Texts:
 
 def _parse(part: Part, offset: int, line: bytes, field: str) -> bytes | Broken:
     place = f"line at byte {offset}"
+    if len(line) > MOST_BYTES:
+        return _too_long(part, place)
     try:
-        row = from_json(line)
+        row = from_json(line if offset else line.removeprefix(codecs.BOM_UTF8))
     except ValueError as error:
         return Broken(part.path, place, f"is not JSON ({error})")
     if not isinstance(row, dict) or field not in row:
@@ -105,9 +107,11 @@ def _checked(part: Part, offset: int, text: bytes) -> bytes | Broken:
 
 
 def _short_enough(part: Part, place: str, text: bytes) -> bytes | Broken:
-    if len(text) > MOST_BYTES:
-        return Broken(part.path, place, f"is longer than {MOST_BYTES:,} bytes")
-    return text
+    return _too_long(part, place) if len(text) > MOST_BYTES else text
+
+
+def _too_long(part: Part, place: str) -> Broken:
+    return Broken(part.path, place, f"is longer than {MOST_BYTES:,} bytes")
 
 
 def _records(part: Part, separator: bytes) -> Iterator[tuple[int, bytes]]:
@@ -144,7 +148,7 @@ def _own(part: Part, records: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int
 
 
 def _split(file: _Stream, separator: bytes, offset: int) -> Iterator[tuple[int, bytes]]:
-    """Cut a stream at a separator; a record that never ends is given in parts of `MOST_BYTES` and a byte."""
+    """Cut a stream at a separator; of a record that is too long only the first bytes, more than `MOST_BYTES`."""
     rest = b""
     while block := file.read(_READ_BYTES):
         scanned = max(0, len(rest) - len(separator) + 1)
@@ -157,9 +161,23 @@ def _split(file: _Stream, separator: bytes, offset: int) -> Iterator[tuple[int, 
             offset += len(record) + len(separator)
         if len(rest) > MOST_BYTES:
             yield offset, rest
-            offset, rest = offset + len(rest), b""
-    if rest:
-        yield offset, rest
+            passed, following = _after_separator(file, separator, rest[len(rest) - len(separator) + 1 :])
+            offset, rest = offset + len(rest) + passed, following
+    for record in rest.split(separator):  # several, if they follow one that was too long
+        yield offset, record
+        offset += len(record) + len(separator)
+
+
+def _after_separator(file: _Stream, separator: bytes, tail: bytes) -> tuple[int, bytes]:
+    """Read on to the next separator; number of bytes up to behind it, beyond the `tail`, and what follows it."""
+    passed = -len(tail)
+    while block := file.read(_READ_BYTES):
+        tail += block
+        if (at := tail.find(separator)) >= 0:
+            return passed + at + len(separator), tail[at + len(separator) :]
+        cut = max(0, len(tail) - len(separator) + 1)
+        passed, tail = passed + cut, tail[cut:]
+    return passed + len(tail), b""
 
 
 def _split_at_white_space(file: _Stream, offset: int, stop: int | None) -> Iterator[tuple[int, bytes]]:

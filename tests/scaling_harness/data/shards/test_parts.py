@@ -43,3 +43,31 @@ def test_a_name_with_an_unknown_suffix_is_refused(tmp_path, capsys):
     (tmp_path / "sub").mkdir()
     assert texts_of(tmp_path / "[es]*") == [b"A text."]
     assert "are not read, since they are no files: " in capsys.readouterr().err
+
+
+def test_what_cannot_be_looked_at_is_said(tmp_path, monkeypatch):
+    (tmp_path / "a.jsonl").write_text(LINE)
+    (tmp_path / "b.jsonl").write_text(LINE)
+    whole = parts.Path.stat
+
+    def gone(file, **how):
+        if file.name == "b.jsonl" and not how:
+            raise FileNotFoundError(2, "No such file or directory", str(file))
+        return whole(file, **how)
+
+    files = parts.find_files(str(tmp_path))
+    monkeypatch.setattr(parts, "find_files", lambda _: files)
+    monkeypatch.setattr(parts.Path, "stat", gone)
+    found, broken = parts.parts_of_files(str(tmp_path))
+    assert [part.path for part in found] == [str(tmp_path / "a.jsonl")]
+    assert str(broken[0]) == f"{tmp_path / 'b.jsonl'} cannot be read (No such file or directory)"
+
+
+def test_a_folder_that_may_not_be_read_is_a_sentence(tmp_path, monkeypatch):
+    def refuse(folder, onerror):
+        onerror(PermissionError(13, "Permission denied", str(folder)))
+        return ()
+
+    monkeypatch.setattr(parts.os, "walk", refuse)
+    with pytest.raises(UserError, match=r"cannot be read \(Permission denied\): change its mode"):
+        parts.find_files(str(tmp_path))

@@ -50,3 +50,32 @@ class TestDamagedFiles:
             [],
             [f"{tmp_path}/a.jsonl.zst is empty, where even a compressed empty file has some bytes"],
         )
+
+
+class TestLongRecords:
+    @pytest.fixture(autouse=True)
+    def short(self, monkeypatch):
+        monkeypatch.setattr(read_part, "MOST_BYTES", 1000)
+        monkeypatch.setattr(read_part, "_READ_BYTES", 100)
+
+    def test_a_line_that_is_too_long_is_called_so_and_the_next_is_read(self, tmp_path):
+        lines = [json.dumps({"text": text}) for text in ("first", "x" * 5000, "last")]
+        (tmp_path / "a.jsonl").write_text("\n".join(lines) + "\n")
+        texts, broken = read(tmp_path / "a.jsonl")
+        assert texts == ["first", "last"]
+        assert [one.reason for one in broken] == ["is longer than 1,000 bytes"]
+
+    @pytest.mark.parametrize("suffix", [".txt", ".txt.gz"])
+    def test_nothing_of_a_text_that_is_too_long_is_kept(self, tmp_path, monkeypatch, suffix):
+        monkeypatch.setattr(parts, "PART_BYTES", 700)
+        monkeypatch.setattr(parts, "MOST_PARTS", 100)
+        content = "@@".join(["first", "y" * 5000, "third", "last"]).encode()
+        (tmp_path / f"a{suffix}").write_bytes(gzip.compress(content) if suffix.endswith("gz") else content)
+        texts, broken = read(tmp_path / f"a{suffix}", "@@")
+        assert texts == ["first", "third", "last"]
+        assert [one.place for one in broken] == ["text at byte 7"]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(b"\xef\xbb\xbf" + JSONL)
+    assert read(tmp_path / "a.jsonl") == (TEXTS, [])
