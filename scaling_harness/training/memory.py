@@ -44,6 +44,13 @@ def limit_gpu_memory(device: str, share: float) -> None:
         torch.cuda.set_per_process_memory_fraction(share, torch.device(device).index)
 
 
+def gpu_count() -> int:
+    """Number of GPUs of this machine that torch sees."""
+    import torch
+
+    return torch.cuda.device_count()
+
+
 def gpu_bytes(device: str, share: float) -> float | None:
     """Memory that this process may use of its GPU; None on a CPU."""
     if not device.startswith("cuda"):

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from scaling_harness.config.schema import RuntimeConfig
+from scaling_harness.training.memory import gpu_count
 
 
 def visible_devices() -> list[str]:
@@ -17,11 +18,7 @@ def devices_for(runtime: RuntimeConfig) -> list[str]:
     """Return the GPUs among which processes of this machine are to be divided; none for a CPU or one named GPU."""
     if runtime.device != "cuda":
         return []
-    if visible := visible_devices():
-        return visible
-    import torch
-
-    return [str(index) for index in range(torch.cuda.device_count())]
+    return visible_devices() or [str(index) for index in range(gpu_count())]
 
 
 def share_devices(slots: int, per_run: int, devices: Sequence[str]) -> list[dict[str, str]]:
