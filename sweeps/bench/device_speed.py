@@ -1,20 +1,22 @@
 """Measure training speed on a GPU: our trainer with stacks of runs, beside the plain baseline, compiled and not."""
 
 import contextlib
+import gc
 import itertools
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scaling_harness.config.compose import compose, run_config
+from scaling_harness.config.schema import RuntimeConfig
 from scaling_harness.data.prepare import prepare
 from scaling_harness.data.source_info import PreparedData
-from scaling_harness.errors import CannotTrainHereError
-from scaling_harness.plan.memory import PROCESS_BYTES, run_bytes
+from scaling_harness.errors import CannotTrainHereError, UserError, one_line
+from scaling_harness.plan.memory import PROCESS_BYTES, fitting_micro_batch, machine_bytes, run_bytes
 from scaling_harness.plan.plan import Plan, resolve
 from scaling_harness.plan.shape_for_size import nearest_shape, shapes_of
-from scaling_harness.text_table import print_columns
 from scaling_harness.training.memory import gpu_bytes, is_out_of_memory
 from sweeps.bench.card_peaks import peak_flops_per_s
 from sweeps.bench.plain_gpt2 import PlainTraining
@@ -24,6 +26,9 @@ STACKS = (1, 4, 16, 64)
 BATCH = 16384
 """Tokens per step of each run."""
 CONTEXT = 512
+LARGE_VOCAB, _SIZE_OF_LARGE_VOCAB = 32768, 1e8
+"""Vocabulary of a language model, with which the size nearest to this one is measured once more: its head is trained in
+parts, which no small vocabulary shows. The tokens are the same bytes."""
 _WARM_UP = 5
 """Steps that are not measured: they compile, and capture what the GPU repeats."""
 Step = Callable[[int], object]
@@ -31,7 +36,7 @@ Step = Callable[[int], object]
 
 @dataclass(frozen=True)
 class DeviceSpeed:
-    """One way to train one size: rates of all runs together, None if they do not fit in memory.
+    """One way to train one size: rates of all runs together, None if they do not fit in memory or failed.
 
     Attributes
     ----------
@@ -39,7 +44,7 @@ class DeviceSpeed:
         `plain`, `plain compiled` or `ours`.
     runs : int
         Number of runs in lockstep.
-    n_params, n_layer, d_model, batch_tokens : int
+    n_params, n_layer, d_model, batch_tokens, vocab_size : int
         Shape of each run; the number of parameters includes the head.
     tokens_per_s, flops_6nd_per_s, flops_matmul_per_s : float or None
         Rates; FLOPs as 6ND, and as those of matrix products, with attention.
@@ -49,6 +54,10 @@ class DeviceSpeed:
         Precision of matrix products.
     memory_bytes : int or None
         Peak memory on the GPU; None on a CPU.
+    micro_batch : int or None
+        Contexts of each run in memory at once, by the trainer's own prediction; None for the whole batch.
+    error : str or None
+        Why it was not measured, if not for want of memory.
     """
 
     side: str
@@ -57,12 +66,15 @@ class DeviceSpeed:
     n_layer: int
     d_model: int
     batch_tokens: int
+    vocab_size: int
     dtype: str
     tokens_per_s: float | None
     flops_6nd_per_s: float | None = None
     flops_matmul_per_s: float | None = None
     utilisation: float | None = None
     memory_bytes: int | None = None
+    micro_batch: int | None = None
+    error: str | None = None
 
 
 def measure_on_device(
@@ -74,7 +86,7 @@ def measure_on_device(
     stacks: Sequence[int],
     seconds: float,
 ) -> Iterator[DeviceSpeed]:
-    """Train every size and batch in every way for some seconds, one after another.
+    """Train every size and batch in every way for some seconds, then one size with a large vocabulary.
 
     Parameters
     ----------
@@ -106,13 +118,22 @@ def measure_on_device(
     runtime = [f"runtime={'cpu' if device == 'cpu' else 'cuda'}", f"model.n_ctx={CONTEXT}", *overrides]
     config = run_config(compose(runtime, config_dir))
     data = prepare(config.data, config.evaluation.extra_sets, Path(config.runtime.data_dir))
-    for size, batch in itertools.product(sizes, batches):
-        ours, plain = (_plan(size, batch, [*runtime, *more], config_dir, data) for more in ([], _PLAIN))
-        for compiled in (False, True):
-            name = "plain compiled" if compiled else "plain"
-            yield _measure(name, plain, 1, device, seconds, _plain(plain, device, compiled))
-        for stack in stacks:
-            yield _measure("ours", ours, stack, device, seconds, _ours(ours, stack, device))
+    # All are planned before the first is measured: what cannot be planned is said at once.
+    cells = [
+        (_pair(size, batch, runtime, config_dir, data), stacks) for size, batch in itertools.product(sizes, batches)
+    ]
+    if data.vocab_size < LARGE_VOCAB:
+        large = replace(data, vocab_size=LARGE_VOCAB)
+        size = min(sizes, key=lambda size: abs(math.log(size / _SIZE_OF_LARGE_VOCAB)))
+        with contextlib.suppress(UserError):  # the sizes asked for are smaller than any head of that vocabulary
+            cells.append((_pair(size, batches[0], runtime, config_dir, large), stacks[:1]))
+    for (ours, plain), runs_in_lockstep in cells:
+        yield _measure("plain", plain, 1, None, device, seconds, _plain(plain, device, compiled=False))
+        yield _measure("plain compiled", plain, 1, None, device, seconds, _plain(plain, device, compiled=True))
+        for stack in runs_in_lockstep:
+            runs = [replace(ours, config=replace(ours.config, seed=seed)) for seed in range(stack)]
+            how = _runtime(runs, device)
+            yield _measure("ours", ours, stack, how.micro_batch, device, seconds, _ours(runs, how))
 
 
 _PLAIN = ("model=gpt2", f"model.n_ctx={CONTEXT}", "optim=gpt2")
@@ -129,6 +150,14 @@ def check_device(device: str) -> None:
         )
 
 
+def _pair(
+    size: float, batch: int, overrides: Sequence[str], config_dir: Path | None, data: PreparedData
+) -> tuple[Plan, Plan]:
+    """Plan a run of ours and one of the plain loop."""
+    ours, plain = (_plan(size, batch, [*overrides, *more], config_dir, data) for more in ((), _PLAIN))
+    return ours, plain
+
+
 def _plan(size: float, batch: int, overrides: Sequence[str], config_dir: Path | None, data: PreparedData) -> Plan:
     budget = ["budget=tokens", f"budget.batch_tokens={batch}", f"budget.n_tokens={batch}", "data.max_epochs=1000000"]
     config = run_config(compose([*overrides, *budget], config_dir))
@@ -141,13 +170,21 @@ def _plain(plan: Plan, device: str, compiled: bool) -> Iterator[Step]:
     yield PlainTraining(plan, device, plan.config.runtime.dtype, compiled).step
 
 
+def _runtime(runs: Sequence[Plan], device: str) -> RuntimeConfig:
+    """Split the batch where the trainer would."""
+    runtime = replace(runs[0].config.runtime, device=device)
+    if runtime.micro_batch:
+        return runtime
+    there = gpu_bytes(device, runtime.gpu_share) or machine_bytes()
+    return replace(runtime, micro_batch=fitting_micro_batch(runs, runtime, there))
+
+
 @contextlib.contextmanager
-def _ours(plan: Plan, n_runs: int, device: str) -> Iterator[Step]:
+def _ours(runs: Sequence[Plan], runtime: RuntimeConfig) -> Iterator[Step]:
     from scaling_harness.training.distributed import Ranks
     from scaling_harness.training.run_stack import Stack
 
-    runs = [replace(plan, config=replace(plan.config, seed=seed)) for seed in range(n_runs)]
-    stack = Stack(runs, replace(plan.config.runtime, device=device), Ranks(), device)
+    stack = Stack(runs, runtime, Ranks(), runtime.device)
     try:
         yield stack.step
     finally:
@@ -155,22 +192,27 @@ def _ours(plan: Plan, n_runs: int, device: str) -> Iterator[Step]:
 
 
 def _measure(
-    side: str, plan: Plan, n_runs: int, device: str, seconds: float, training: contextlib.AbstractContextManager[Step]
+    side: str,
+    plan: Plan,
+    n_runs: int,
+    micro_batch: int | None,
+    device: str,
+    seconds: float,
+    training: contextlib.AbstractContextManager[Step],
 ) -> DeviceSpeed:
     model, dtype = plan.config.model, plan.config.runtime.dtype
-    shape = plan.n_params["with_head"], model.n_layer, model.d_model, plan.batch_tokens
-    row = DeviceSpeed(side, n_runs, *shape, dtype, tokens_per_s=None)
+    shape = plan.n_params["with_head"], model.n_layer, model.d_model, plan.batch_tokens, plan.data.vocab_size
+    row = DeviceSpeed(side, n_runs, *shape, dtype, tokens_per_s=None, micro_batch=micro_batch)
     there = gpu_bytes(device, 1.0)
-    if there and PROCESS_BYTES + n_runs * run_bytes(plan) > 2 * there:  # an upper bound: what may fit is tried
+    # The prediction is an upper bound: what may fit is tried.
+    if there and PROCESS_BYTES + n_runs * run_bytes(plan, micro_batch) > 2 * there:
         return row
     try:
         steps_per_s, memory = _steps_per_s(training, device, seconds)
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        return row
+    except Exception as error:  # one way that fails must not cost the rows of the others
+        return row if is_out_of_memory(error) else replace(row, error=one_line(error))
     tokens = steps_per_s * plan.batch_tokens * n_runs
-    flops, peak = tokens * plan.flops_per_token["matmul"], peak_flops_per_s(_card(device), dtype)
+    flops, peak = tokens * plan.flops_per_token["matmul"], peak_flops_per_s(card_name(device), dtype)
     return replace(
         row,
         tokens_per_s=tokens,
@@ -189,6 +231,7 @@ def _steps_per_s(
 
     on_gpu = device != "cpu"
     wait = torch.cuda.synchronize if on_gpu else lambda: None
+    gc.collect()  # what failed before may still be held by a traceback
     if on_gpu:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
@@ -207,39 +250,8 @@ def _steps_per_s(
     return rate, torch.cuda.max_memory_allocated() if on_gpu else None
 
 
-def _card(device: str) -> str:
+def card_name(device: str) -> str:
+    """Name of the GPU, or `CPU`."""
     import torch
 
     return torch.cuda.get_device_name() if device != "cpu" else "CPU"
-
-
-def print_device_speed(rows: Sequence[DeviceSpeed], device: str) -> None:
-    """Print a table of the rows, and what utilisation is a share of."""
-    dtype = rows[0].dtype
-    cells = [_cells(row) for row in rows]
-    print_columns(tuple(cells[0]), [list(row.values()) for row in cells])
-    peak = peak_flops_per_s(_card(device), dtype)
-    said = (
-        f"its peak in {dtype}, {peak / 1e12:.0f} TF/s" if peak else "an unknown peak: not in sweeps/bench/card_peaks.py"
-    )
-    print(f"{_card(device)}: MFU is matmul FLOPs a second over {said}")
-
-
-def _cells(row: DeviceSpeed) -> dict[str, str]:
-    def number(value: float | None, shown: str) -> str:
-        return "does not fit" if row.tokens_per_s is None else "" if value is None else shown.format(value)
-
-    tera = [None if rate is None else rate / 1e12 for rate in (row.flops_6nd_per_s, row.flops_matmul_per_s)]
-    return {
-        "N": f"{row.n_params:,}",
-        "layers": str(row.n_layer),
-        "d": str(row.d_model),
-        "batch": f"{row.batch_tokens:,}",
-        "side": row.side,
-        "runs": str(row.runs),
-        "tokens/s": number(row.tokens_per_s, "{:,.0f}"),
-        "6ND TF/s": number(tera[0], "{:.3g}"),
-        "matmul TF/s": number(tera[1], "{:.3g}"),
-        "MFU": number(row.utilisation, "{:.1%}"),
-        "GB": number(row.memory_bytes and row.memory_bytes / 1e9, "{:.2g}"),
-    }

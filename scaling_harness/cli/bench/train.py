@@ -1,6 +1,8 @@
 """The verb `bench train`."""
 
 import json
+import math
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
@@ -55,19 +57,34 @@ def _run_on_cores(args: Namespace) -> int:
 
 
 def _run_on_device(args: Namespace) -> int:
-    from sweeps.bench.device_speed import BATCH, SIZES, STACKS, measure_on_device, print_device_speed
+    from sweeps.bench.device_speed import BATCH, SIZES, STACKS, DeviceSpeed, measure_on_device
+    from sweeps.bench.device_speed_table import print_device_header, print_device_note, print_device_row
 
     if args.rounds is not None or args.seconds <= 0:
         raise UserError("with --device each program is measured once: leave --rounds out, and give --seconds above 0")
     sizes, batches = _numbers("--sizes", args.sizes, SIZES), _integers("--batches", args.batches, (BATCH,))
     stacks = _integers("--stack", args.stack, STACKS)
-    rows = list(measure_on_device(args.device, args.overrides, args.config_dir, sizes, batches, stacks, args.seconds))
-    print(json.dumps([vars(row) for row in rows])) if args.json else print_device_speed(rows, args.device)
+    measured = measure_on_device(args.device, args.overrides, args.config_dir, sizes, batches, stacks, args.seconds)
+    table, rows = sys.stderr if args.json else sys.stdout, list[DeviceSpeed]()
+    try:
+        for row in measured:
+            if not rows:
+                print_device_header(table)
+            rows.append(row)
+            print_device_row(row, table)
+    finally:  # an hour of a GPU that was stopped is kept too
+        if rows:
+            print_device_note(args.device, rows[0].dtype, table)
+        if args.json and rows:
+            print(json.dumps([vars(row) for row in rows]))
     return 0
 
 
 def _integers(option: str, given: str | None, default: Sequence[float]) -> list[int]:
-    return [int(number) for number in _numbers(option, given, default)]
+    numbers = _numbers(option, given, default)
+    if not all(number.is_integer() for number in map(float, numbers)):
+        raise UserError(f"{option} is {given!r}: give whole numbers of at least 1, comma-separated")
+    return [int(number) for number in numbers]
 
 
 def _numbers(option: str, given: str | None, default: Sequence[float]) -> list[float]:
@@ -76,6 +93,6 @@ def _numbers(option: str, given: str | None, default: Sequence[float]) -> list[f
         numbers = [float(word) for word in given.split(",")] if given else list(default)
     except ValueError:
         numbers = []
-    if not numbers or min(numbers) < 1:
+    if not numbers or not all(1 <= number < math.inf for number in numbers):
         raise UserError(f"{option} is {given!r}: give numbers of at least 1, comma-separated")
     return numbers

@@ -114,32 +114,73 @@ def test_bench_train_refuses_sizes_that_are_none(capsys):
     assert "--sizes is 'small'" in capsys.readouterr().err
 
 
-def test_a_device_is_measured_beside_the_plain_loop_compiled_and_not(tiny, monkeypatch, capsys):
-    """On the CPU, whose peak is unknown; a stack whose memory ends is a row too."""
-    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
-    step, overrides = Stack.step, [word for word in tiny if not word.startswith(("budget", "model"))]
+TORCH_COMPILE = torch.compile
+SMALL = ("--device=cpu", "--sizes=2e4", "--batches=512", "--seconds=0.01")
 
-    def step_unless_large(stack, i):
-        if len(stack.runs) == 3:
-            raise torch.OutOfMemoryError("as a GPU says it")
+
+@pytest.fixture
+def on_cpu(tiny, monkeypatch):
+    """Overrides of a device that is the CPU, without compilation, whose large vocabulary is one that is fast there."""
+    monkeypatch.setattr(torch, "compile", lambda function, **_: function)
+    monkeypatch.setattr(device_speed, "LARGE_VOCAB", 1024)
+    return [word for word in tiny if not word.startswith(("budget", "model"))]
+
+
+def test_a_device_is_measured_beside_the_plain_loop_compiled_and_not(on_cpu, monkeypatch, capsys):
+    """On the CPU, whose peak is unknown; a stack whose memory ends, or that fails, is a row too."""
+    monkeypatch.setattr(torch, "compile", functools.partial(TORCH_COMPILE, backend="eager"))
+    step, errors = Stack.step, {3: torch.OutOfMemoryError("as a GPU says it"), 5: ValueError("of our own")}
+
+    def step_or_fail(stack, i):
+        if error := errors.get(len(stack.runs)):
+            raise error
         return step(stack, i)
 
-    monkeypatch.setattr(Stack, "step", step_unless_large)
-    small = ["--device=cpu", "--sizes=2e4", "--batches=512", "--seconds=0.01", "--stack=2,3"]
-    assert main(["bench", "train", *overrides, *small, "--json"]) == 0
-    plain, compiled, two, three = json.loads(capsys.readouterr().out)
-    assert [row["side"] for row in (plain, compiled, two, three)] == ["plain", "plain compiled", "ours", "ours"]
-    assert three["tokens_per_s"] is None
-    for row in (plain, compiled, two):
+    monkeypatch.setattr(Stack, "step", step_or_fail)
+    assert main(["bench", "train", *on_cpu, *SMALL, "--stack=2,3,5", "--json"]) == 0
+    out, err = capsys.readouterr()
+    plain, compiled, two, three, five, *large = json.loads(out)
+    sides = [row["side"] for row in (plain, compiled, two, three, five)]
+    assert sides == ["plain", "plain compiled", "ours", "ours", "ours"]
+    assert [row["error"] for row in (two, three)] == [None, None]
+    assert five["error"].startswith("ValueError: of our own")
+    assert three["tokens_per_s"] is five["tokens_per_s"] is None
+    for row in (plain, compiled, two, *large):
         assert row["flops_6nd_per_s"] == pytest.approx(6 * row["n_params"] * row["tokens_per_s"])
-        assert row["flops_matmul_per_s"] > row["flops_6nd_per_s"]
         assert row["utilisation"] is None
-    assert 1e4 < plain["n_params"] < 4e4
-    rows = [device_speed.DeviceSpeed(**row) for row in (plain, three)]
-    device_speed.print_device_speed(rows, "cpu")
-    said = capsys.readouterr().out
-    assert "does not fit" in said
-    assert "CPU: MFU is matmul FLOPs a second over an unknown peak" in said
+        assert 1e4 < row["n_params"] < 4e4
+    assert [(row["side"], row["runs"], row["vocab_size"]) for row in large] == [
+        ("plain", 1, 1024),
+        ("plain compiled", 1, 1024),
+        ("ours", 2, 1024),
+    ]
+    lines = err.splitlines()
+    assert [line.split()[0] for line in lines].count("N") == 1
+    assert [line.endswith("does not fit") for line in lines].count(True) == 1
+    assert ["ValueError: of our own" in line for line in lines].count(True) == 1
+    assert lines[-1].startswith("CPU: MFU is matmul FLOPs a second over an unknown peak")
+
+
+def test_a_row_is_printed_before_the_next_is_measured_and_kept_if_that_is_stopped(on_cpu, monkeypatch, capsys):
+    printed = []
+
+    def stopped(stack, i):
+        printed.append(capsys.readouterr().err)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Stack, "step", stopped)
+    assert main(["bench", "train", *on_cpu, *SMALL, "--stack=2", "--json"]) == 130
+    out = capsys.readouterr().out
+    assert [line.split()[5] for line in printed[0].splitlines()] == ["side", "plain", "plain"]
+    assert [row["side"] for row in json.loads(out)] == ["plain", "plain compiled"]
+
+
+def test_a_batch_is_split_where_the_trainer_would(on_cpu, monkeypatch):
+    monkeypatch.setattr(device_speed, "machine_bytes", lambda: 0.0)  # one context at a time
+    rows = [*device_speed.measure_on_device("cpu", on_cpu, None, [2e4], [1024], [1], 0.01)]
+    assert [row.micro_batch for row in rows if row.side == "ours"] == [1, 1]
+    assert all(row.tokens_per_s for row in rows)
+    assert [row.micro_batch for row in rows if row.side != "ours"] == [None] * 4
 
 
 def test_bench_train_without_the_gpu_says_so(capsys, monkeypatch):
@@ -150,3 +191,6 @@ def test_bench_train_without_the_gpu_says_so(capsys, monkeypatch):
     assert "leave --rounds out" in capsys.readouterr().err
     assert main(["bench", "train", "--stack=1,2"]) == 2
     assert "--stack is '1,2'" in capsys.readouterr().err
+    for device in ([], ["--device=cpu"]):
+        assert main(["bench", "train", *device, "--stack=1.5"]) == 2
+        assert "--stack is '1.5': give whole numbers" in capsys.readouterr().err
