@@ -148,7 +148,11 @@ class Decoder(LanguageModel):
             self.n_forwards.copy_(state["n_forwards"])
 
     def _drop(self, n_rows: int) -> Drop | None:
-        """Dropout of one forward pass in training; a row's draws depend on its run's seed and on the pass alone."""
+        """Dropout of one forward pass in training; a row's draws depend on its run's seed and on the pass alone.
+
+        The seeds are read from the device, which waits, and generators are made of them, which no compiler follows: a
+        run with dropout gains nothing from `runtime.compile`.
+        """
         if not (self._dropout and self.training):
             return None
         keys, n_forwards = self.dropout_key_R.tolist(), int(self.n_forwards)
